@@ -1,0 +1,103 @@
+//! MAC addresses, as the kernel prints them.
+
+use std::fmt;
+
+/// The MAC address of a network interface: a unicast, non-zero EUI-48.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac([u8; 6]);
+
+/// Why a text is not the MAC address of a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadMac {
+    Malformed,
+    Zero,
+    Multicast,
+}
+
+impl fmt::Display for BadMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadMac::Malformed => "not a MAC address (expected six hex pairs, like b8:27:eb:00:00:01)",
+            BadMac::Zero => "the all-zero MAC address, which names no board",
+            BadMac::Multicast => "a multicast MAC address, which no interface of its own can have",
+        })
+    }
+}
+
+impl std::error::Error for BadMac {}
+
+impl Mac {
+    /// Reads six hex pairs joined by `:` or `-`, in either case. White space around them is not accepted.
+    pub fn parse(text: &str) -> Result<Mac, BadMac> {
+        let separator = if text.contains('-') { '-' } else { ':' };
+        let mut bytes = [0; 6];
+        let mut pairs = text.split(separator);
+        for byte in &mut bytes {
+            let pair = pairs.next().filter(|pair| pair.len() == 2).ok_or(BadMac::Malformed)?;
+            hex::decode_to_slice(pair, std::slice::from_mut(byte)).map_err(|_| BadMac::Malformed)?;
+        }
+        match bytes {
+            _ if pairs.next().is_some() => Err(BadMac::Malformed),
+            [0, 0, 0, 0, 0, 0] => Err(BadMac::Zero),
+            [first, ..] if first & 1 == 1 => Err(BadMac::Multicast),
+            _ => Ok(Mac(bytes)),
+        }
+    }
+
+    /// The six bytes, most significant first.
+    pub fn bytes(&self) -> [u8; 6] {
+        self.0
+    }
+
+    /// A number spread evenly over boards, for what must differ between them but not between two boots of one:
+    /// jitter, the first mirror asked. Not for secrets.
+    pub fn seed(&self) -> u64 {
+        // FNV-1a: the addresses of one rack differ in their last bits only, and it spreads those over all 64.
+        let hash = self
+            .0
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        hash ^ (hash >> 32)
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_either_form_and_prints_the_kernels() {
+        for text in ["b8:27:eb:00:00:01", "B8-27-EB-00-00-01"] {
+            assert_eq!(Mac::parse(text).unwrap().to_string(), "b8:27:eb:00:00:01");
+        }
+    }
+
+    #[test]
+    fn rejects_what_names_no_board() {
+        assert_eq!(Mac::parse("00:00:00:00:00:00"), Err(BadMac::Zero));
+        assert_eq!(Mac::parse("01:00:5e:00:00:01"), Err(BadMac::Multicast));
+        assert_eq!(Mac::parse("ff:ff:ff:ff:ff:ff"), Err(BadMac::Multicast));
+        let malformed =
+            ["", "b8:27:eb:00:00", "b8:27:eb:00:00:01:02", "b8:27:eb:00:00:0g", "b827eb000001", "b8:27-eb:00:00:01"];
+        for text in malformed {
+            assert_eq!(Mac::parse(text), Err(BadMac::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn seeds_of_a_rack_spread() {
+        let mut halves = [0; 2];
+        for board in 0..100u8 {
+            let seed = Mac([0xdc, 0xa6, 0x32, 0, 0, board]).seed();
+            halves[(seed % 2) as usize] += 1;
+        }
+        assert!(halves.iter().all(|half| *half > 30), "{halves:?}");
+    }
+}
