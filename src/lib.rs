@@ -1,11 +1,18 @@
 //! muster turns a diskless, netbooted board into a named, verified, joined k3s worker.
 //!
 //! Imports point one way: `cli` → `boot` → `steps` → helpers → `host`. `boot` alone knows the order of the steps; steps never
-//! import each other; `host` alone has effects.
+//! import each other; `host` and `part` alone have effects.
 
+pub mod backoff;
 pub mod digest;
+pub mod download;
 pub mod host;
 pub mod hostname;
+pub mod http;
 pub mod mac;
+pub mod part;
 pub mod release;
+pub mod server;
+pub mod settings;
+pub mod steps;
 pub mod token;

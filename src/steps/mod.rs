@@ -1,0 +1,3 @@
+//! The steps of a boot.
+
+pub mod fetch;
