@@ -1,0 +1,182 @@
+//! The little of HTTP/1.1 that both sides need: messages with a Content-Length, connections kept open.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::fs::File;
+use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom, Write};
+
+const MAX_HEAD: u64 = 16 * 1024;
+const MAX_BODY: u64 = 1024 * 1024;
+
+#[derive(Default)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    fn has_word(&self, name: &str, word: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case(word))
+    }
+}
+
+/// The first line and the headers of a message; nothing when the other side closed the connection instead.
+fn read_head(from: &mut impl BufRead) -> Result<Option<(String, Headers)>> {
+    let mut from = from.take(MAX_HEAD);
+    let mut next_line = || -> Result<Option<String>> {
+        let mut line = String::new();
+        let read = match from.read_line(&mut line) {
+            // curl and Go close without TLS's own goodbye: between messages that is an end like another.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && line.is_empty() => 0,
+            read => read?,
+        };
+        match read {
+            0 => Ok(None),
+            _ if !line.ends_with('\n') => bail!("a head that is too long or cut short"),
+            _ => Ok(Some(line.trim_end().to_owned())),
+        }
+    };
+    let Some(first) = next_line()? else { return Ok(None) };
+    let mut headers = Headers::default();
+    loop {
+        let line = next_line()?.context("connection closed within a head")?;
+        if line.is_empty() {
+            return Ok(Some((first, headers)));
+        }
+        let (name, value) = line.split_once(':').context("a header without a colon")?;
+        headers.0.push((name.trim().into(), value.trim().into()));
+    }
+}
+
+fn read_body(from: &mut impl BufRead, headers: &Headers) -> Result<Vec<u8>> {
+    let length: u64 = headers.get("Content-Length").unwrap_or("0").parse().context("Content-Length")?;
+    ensure!(length <= MAX_BODY, "a body of {length} bytes");
+    let mut body = Vec::new();
+    from.take(length).read_to_end(&mut body)?;
+    ensure!(body.len() as u64 == length, "a body cut short");
+    Ok(body)
+}
+
+pub struct Request {
+    pub method: String,
+    /// As sent, so percent-encoded and with the query.
+    pub target: String,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+    pub keep_alive: bool,
+}
+
+impl Request {
+    pub fn read(from: &mut impl BufRead) -> Result<Option<Self>> {
+        let Some((line, headers)) = read_head(from)? else { return Ok(None) };
+        let words: Vec<&str> = line.split(' ').collect();
+        let &[method, target, protocol] = words.as_slice() else { bail!("not a request line: {line:?}") };
+        let keep_alive = protocol == "HTTP/1.1" && !headers.has_word("Connection", "close");
+        let body = read_body(from, &headers)?;
+        Ok(Some(Self { method: method.into(), target: target.into(), headers, body, keep_alive }))
+    }
+
+    /// The path, decoded and without the query. Nothing for what is no proper encoding.
+    pub fn path(&self) -> Option<String> {
+        let raw = self.target.split('?').next()?.as_bytes();
+        let mut bytes = Vec::with_capacity(raw.len());
+        let mut at = 0;
+        while let Some(&byte) = raw.get(at) {
+            if byte == b'%' {
+                bytes.extend(hex::decode(raw.get(at + 1..at + 3)?).ok()?);
+                at += 3;
+            } else {
+                bytes.push(byte);
+                at += 1;
+            }
+        }
+        String::from_utf8(bytes).ok()
+    }
+}
+
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Body,
+}
+
+pub enum Body {
+    Bytes(Vec<u8>),
+    /// `length` bytes of a file from `start`, read while they are sent.
+    Part {
+        file: File,
+        start: u64,
+        length: u64,
+    },
+}
+
+impl Response {
+    pub fn text(status: u16, text: impl Into<String>) -> Self {
+        let headers = vec![("Content-Type", "text/plain".into())];
+        Self { status, headers, body: Body::Bytes(text.into().into_bytes()) }
+    }
+
+    /// A refusal in Kubernetes' form.
+    pub fn refusal(status: u16, message: &str) -> Self {
+        let reason = reason(status).replace(' ', "");
+        let head = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message""#;
+        let mut response =
+            Self::text(status, format!("{head}:{message:?},\"reason\":\"{reason}\",\"code\":{status}}}\n"));
+        response.headers = vec![("Content-Type", "application/json".into())];
+        response
+    }
+
+    /// Sends it, without its body where the request was a HEAD.
+    pub fn send(self, to: &mut impl Write, head_only: bool, keep_alive: bool) -> Result<()> {
+        let length = match &self.body {
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Part { length, .. } => *length,
+        };
+        let mut head = format!("HTTP/1.1 {} {}\r\nContent-Length: {length}\r\n", self.status, reason(self.status));
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !keep_alive {
+            head.push_str("Connection: close\r\n");
+        }
+        head.push_str(&format!("Date: {}\r\n\r\n", httpdate::fmt_http_date(std::time::SystemTime::now())));
+        to.write_all(head.as_bytes())?;
+        match self.body {
+            _ if head_only => {}
+            Body::Bytes(bytes) => to.write_all(&bytes)?,
+            Body::Part { mut file, start, length } => {
+                file.seek(SeekFrom::Start(start))?;
+                let sent = std::io::copy(&mut file.take(length), to)?;
+                ensure!(sent == length, "the file shrank while it was sent");
+            }
+        }
+        Ok(to.flush()?)
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        206 => "Partial Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        416 => "Requested Range Not Satisfiable",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Unknown",
+    }
+}
+
+/// Status and body of an answer, and whether the connection may be used again.
+pub fn read_answer(from: &mut impl BufRead) -> Result<(u16, Vec<u8>, bool)> {
+    let (line, headers) = read_head(from)?.context("connection closed before an answer")?;
+    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).context("not an answer of HTTP")?;
+    let body = read_body(from, &headers)?;
+    Ok((status, body, !headers.has_word("Connection", "close")))
+}

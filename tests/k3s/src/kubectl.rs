@@ -1,0 +1,79 @@
+//! `k3s kubectl`: the few words that tests and the demo say, on the files of the server's data folder (`K3S_DATA_DIR`).
+
+use crate::nodes::Nodes;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::time::Duration;
+
+pub fn run(words: &[String]) -> Result<()> {
+    let data_dir = crate::knob("K3S_DATA_DIR").unwrap_or_else(|| "/var/lib/rancher/k3s".into());
+    if !Path::new(&data_dir).join("server").is_dir() {
+        bail!("{data_dir} is no server's data folder: set K3S_DATA_DIR");
+    }
+    let nodes = Nodes::open(Path::new(&data_dir))?;
+    let switch = |name: &str| words.iter().any(|word| word == name);
+    let mut plain = Vec::new();
+    let mut rest = words.iter().map(String::as_str);
+    while let Some(word) = rest.next() {
+        match word {
+            "-n" | "--namespace" => {
+                rest.next().context("-n needs a namespace")?;
+            }
+            "--no-headers" | "--show-labels" => {}
+            _ if word.starts_with('-') => bail!("unknown flag: {word}"),
+            _ => plain.push(word),
+        }
+    }
+    match plain.as_slice() {
+        ["get", "node" | "nodes"] => print(&nodes, !switch("--no-headers"), switch("--show-labels")),
+        ["delete", "secret", secret] => {
+            let node =
+                secret.strip_suffix(".node-password.k3s").context("only node passwords are kept as secrets here")?;
+            deleted(nodes.forget_password(node)?, "secret", "secrets", secret)
+        }
+        ["delete", "node" | "nodes", name] => deleted(nodes.delete(name)?, "node", "nodes", name),
+        _ => bail!("the stand-in knows: get nodes | delete secret <node>.node-password.k3s | delete node <node>"),
+    }
+}
+
+fn deleted(was_there: bool, kind: &str, kinds: &str, name: &str) -> Result<()> {
+    if !was_there {
+        bail!("Error from server (NotFound): {kinds} {name:?} not found");
+    }
+    println!("{kind} {name:?} deleted");
+    Ok(())
+}
+
+fn print(nodes: &Nodes, headers: bool, labels: bool) -> Result<()> {
+    let mut rows: Vec<[String; 6]> = Vec::new();
+    if headers {
+        rows.push(["NAME", "STATUS", "ROLES", "AGE", "VERSION", "LABELS"].map(String::from));
+    }
+    for node in nodes.list()? {
+        let status = if node.ready { "Ready" } else { "NotReady" };
+        let row = [&node.name, status, "<none>", &age(node.age), &node.version, &node.labels];
+        rows.push(row.map(String::from));
+    }
+    if rows.len() <= usize::from(headers) {
+        println!("No resources found");
+        return Ok(());
+    }
+    let columns = if labels { 6 } else { 5 };
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0) + 3;
+    for row in &rows {
+        let cells: String = (0..columns).map(|column| format!("{:<1$}", row[column], width(column))).collect();
+        println!("{}", cells.trim_end());
+    }
+    Ok(())
+}
+
+/// As kubectl: finer the younger.
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        s @ 0..120 => format!("{s}s"),
+        s @ 120..600 => format!("{}m{}s", s / 60, s % 60),
+        s @ 600..10_800 => format!("{}m", s / 60),
+        s @ 10_800..172_800 => format!("{}h", s / 3600),
+        s => format!("{}d", s / 86_400),
+    }
+}

@@ -1,0 +1,141 @@
+//! The server's authorities and the certificates it gives out: EC P-256, as k3s's. Authorities are kept under the data
+//! folder, so that a restarted server is the same one; a serving certificate is made anew at each start.
+
+use crate::log::unix_now;
+use anyhow::{Context, Result};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// Certificates are valid from far enough in the past for a board whose clock stands at its image's build time.
+pub const NOT_BEFORE: u64 = 1_577_836_800; // 2020-01-01
+pub const NOT_AFTER: u64 = 2_524_521_600; // 2049-12-31
+
+pub struct Authority {
+    pub pem: String,
+    pub der: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// The authority kept as `<name>.crt` and `<name>.key` in `folder`, made at the first call, under `parent` if given.
+    pub fn load_or_make(folder: &Path, name: &str, parent: Option<&Authority>) -> Result<Self> {
+        let (cert_file, key_file) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+        if !cert_file.exists() {
+            let key = KeyPair::generate()?;
+            let params = ca_params(&format!("k3s-{name}@{}", unix_now().as_secs()));
+            let cert = match parent {
+                Some(parent) => params.signed_by(&key, &parent.issuer)?,
+                None => params.self_signed(&key)?,
+            };
+            fs::write(&key_file, key.serialize_pem())?;
+            // The certificate last: it says that both are there.
+            fs::write(&cert_file, cert.pem())?;
+        }
+        let pem = fs::read_to_string(&cert_file).with_context(|| format!("{}", cert_file.display()))?;
+        let key = fs::read_to_string(&key_file).with_context(|| format!("{}", key_file.display()))?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).with_context(|| format!("{}", cert_file.display()))?;
+        let name = common_name(&der).with_context(|| format!("{}: no common name", cert_file.display()))?;
+        Ok(Self { issuer: Issuer::new(ca_params(&name), KeyPair::from_pem(&key)?), pem, der })
+    }
+
+    pub fn issue(&self, leaf: Leaf) -> Result<Issued> {
+        let mut params = CertificateParams::new(leaf.names)?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, leaf.organization);
+        params.distinguished_name.push(DnType::CommonName, leaf.common_name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params.extended_key_usages = vec![leaf.usage];
+        params.use_authority_key_identifier_extension = true;
+        (params.not_before, params.not_after) = (date(leaf.not_before), date(leaf.not_after));
+        let key = KeyPair::generate()?;
+        let cert = params.signed_by(&key, &self.issuer)?;
+        Ok(Issued { pem: cert.pem(), der: cert.der().clone(), key })
+    }
+}
+
+/// What a certificate is to say.
+pub struct Leaf<'a> {
+    pub common_name: &'a str,
+    pub organization: &'a str,
+    pub names: Vec<String>,
+    pub usage: ExtendedKeyUsagePurpose,
+    pub not_before: u64,
+    pub not_after: u64,
+}
+
+impl<'a> Leaf<'a> {
+    pub fn client(common_name: &'a str, organization: &'a str) -> Self {
+        let usage = ExtendedKeyUsagePurpose::ClientAuth;
+        Self { common_name, organization, names: Vec::new(), usage, not_before: NOT_BEFORE, not_after: NOT_AFTER }
+    }
+
+    pub fn server(common_name: &'a str, organization: &'a str, names: Vec<String>) -> Self {
+        Self { names, usage: ExtendedKeyUsagePurpose::ServerAuth, ..Self::client(common_name, organization) }
+    }
+}
+
+pub struct Issued {
+    pub pem: String,
+    pub der: CertificateDer<'static>,
+    key: KeyPair,
+}
+
+impl Issued {
+    pub fn key_der(&self) -> Result<PrivateKeyDer<'static>> {
+        PrivateKeyDer::try_from(self.key.serialize_der()).map_err(anyhow::Error::msg)
+    }
+
+    /// The key as k3s (Go) sends it: SEC 1 with the curve's name, "EC PRIVATE KEY".
+    pub fn key_pem(&self) -> Result<String> {
+        let pkcs8 = self.key.serialize_der();
+        // ring's P-256 PKCS#8 is of one fixed form, with the private number at one place in it.
+        let private = pkcs8.get(36..68).context("unexpected form of a private key")?;
+        let mut sec1 = hex::decode("30770201010420")?;
+        sec1.extend(private);
+        sec1.extend(hex::decode("a00a06082a8648ce3d030107a144034200")?);
+        sec1.extend(self.key.public_key_raw());
+        Ok(pem("EC PRIVATE KEY", &sec1))
+    }
+}
+
+pub fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// The subject's common name. Subject comes after issuer and nothing after the subject has one, so it is the last.
+pub fn common_name(der: &[u8]) -> Option<String> {
+    const OID: &[u8] = &[6, 3, 0x55, 4, 3];
+    let at = der.windows(OID.len()).rposition(|window| window == OID)? + OID.len();
+    let length = usize::from(*der.get(at + 1)?);
+    String::from_utf8(der.get(at + 2..at + 2 + length)?.to_vec()).ok()
+}
+
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(ring::digest::digest(&ring::digest::SHA256, bytes))
+}
+
+fn ca_params(common_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
+    (params.not_before, params.not_after) = (date(NOT_BEFORE), date(NOT_AFTER));
+    params
+}
+
+/// Unix seconds as the type that rcgen wants.
+fn date(unix: u64) -> time::OffsetDateTime {
+    rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(unix)
+}
