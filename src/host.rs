@@ -8,15 +8,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module is the seam that the list guards")]
 
+use crate::status::{STATUS_FILE, Status};
 use anyhow::{Context, Result, anyhow, bail};
-use log::debug;
+use log::{debug, warn};
 use nix::mount::{MsFlags, mount};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Display};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -41,6 +43,7 @@ pub struct Host {
     root: PathBuf,
     mode: Mode,
     step: Cell<&'static str>,
+    status: RefCell<Status>,
 }
 
 /// Whether what a file is given may be shown.
@@ -80,7 +83,7 @@ const READ_MAX: u64 = 1 << 20;
 
 impl Host {
     pub fn new(root: impl Into<PathBuf>, mode: Mode) -> Host {
-        Host { root: root.into(), mode, step: Cell::new("muster") }
+        Host { root: root.into(), mode, step: Cell::new("muster"), status: RefCell::default() }
     }
 
     pub fn plans(&self) -> bool {
@@ -158,6 +161,25 @@ impl Host {
         Ok(String::from_utf8_lossy(name.as_bytes()).into_owned())
     }
 
+    /// The address by which the interface is reached, IPv4 before IPv6; none that is only good on its own link.
+    pub fn address(&self, interface: &str) -> Option<IpAddr> {
+        let all = nix::ifaddrs::getifaddrs().ok()?;
+        let mut addresses: Vec<IpAddr> = all
+            .filter(|found| found.interface_name == interface)
+            .filter_map(|found| {
+                let address = found.address?;
+                let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+                v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+            })
+            .filter(|address| match address {
+                IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),
+                IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_multicast(),
+            })
+            .collect();
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        addresses.first().copied()
+    }
+
     /// The wall clock: time since 1970.
     pub fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -208,9 +230,24 @@ impl Host {
         Ok(())
     }
 
-    /// Notes something of muster's own; not an effect, and left out of plans.
-    pub fn note(&self, path: &str, content: &str) -> Result<()> {
-        if self.plans() { Ok(()) } else { self.write_whole(Path::new(path), 0o644, content.as_bytes()) }
+    /// Changes what `muster status` tells of this boot. It is muster's own note: no effect, and no part of a plan.
+    pub fn report(&self, change: impl FnOnce(&mut Status)) {
+        let mut status = self.status.borrow_mut();
+        change(&mut status);
+        if self.plans() {
+            return;
+        }
+        if let Err(error) = self.write_whole(Path::new(STATUS_FILE), 0o644, status.to_json().as_bytes()) {
+            // A boot does not end for want of its own report.
+            debug!("{error:#}");
+        }
+    }
+
+    /// Says, in the log and in the status, what the step at hand is waiting out.
+    pub fn trouble(&self, text: &str) {
+        let step = self.step.get();
+        warn!(target: step, "{text}");
+        self.report(|status| status.trouble(step, text));
     }
 
     fn write_whole(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<()> {

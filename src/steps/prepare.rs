@@ -1,0 +1,276 @@
+//! What k3s needs of the machine: a root it can start containers on, cgroups, modules, room. Most of it fails late and cryptically
+//! inside k3s; here it is said first, with the remedy.
+
+use crate::host::Host;
+use crate::settings::Settings;
+use anyhow::{Result, bail};
+use log::warn;
+use std::path::{Path, PathBuf};
+
+/// The controllers without which k3s or its kubelet will not start (k3s pkg/cgroups, kubelet's own check for pids).
+const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
+/// What k3s wants of modules, and vxlan, which flannel needs and k3s does not load.
+const MODULES: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "vxlan"];
+/// The smallest k3s of the releases in use (bytes); they have 65 to 81 MB. The fetch step knows the real size and asks again.
+const SMALLEST_K3S: u64 = 65_000_000;
+/// Below this much memory (bytes) k3s's documentation does not promise that an agent runs.
+const AGENT_MEMORY: u64 = 512_000_000;
+const CGROUP: &str = "/sys/fs/cgroup";
+
+/// Prepares the machine, or says what in the image or on the kernel command line must change.
+pub fn run(host: &Host, settings: &Settings) -> Result<()> {
+    let mounts = mounts(&host.read_text("/proc/self/mountinfo")?);
+    if let Some(why) = unfit(&mounts, &data_dir(settings)) {
+        refuse(host, why)?;
+    }
+    if !holder(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
+        host.make_shared("/")?;
+    }
+    cgroups(host, &mounts)?;
+    modules(host)?;
+    room(host, settings, &mounts)
+}
+
+/// Ends a boot; a plan says so and goes on, so that its reader sees the rest.
+fn refuse(host: &Host, why: String) -> Result<()> {
+    if !host.plans() {
+        bail!(why);
+    }
+    warn!("a boot would stop here: {why}");
+    Ok(())
+}
+
+/// One mount, as `/proc/self/mountinfo` has it (proc_pid_mountinfo(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mount {
+    point: PathBuf,
+    kind: String,
+    shared: bool,
+}
+
+fn mounts(text: &str) -> Vec<Mount> {
+    let mount = |line: &str| {
+        let (before, after) = line.split_once(" - ")?;
+        let fields: Vec<&str> = before.split(' ').collect();
+        let shared = fields.get(6..)?.iter().any(|field| field.starts_with("shared:"));
+        Some(Mount { point: PathBuf::from(fields[4]), kind: after.split(' ').next()?.into(), shared })
+    };
+    text.lines().filter_map(mount).collect()
+}
+
+/// The mount that holds `path`: the last one, since mounts stack, of those with the longest mount point.
+fn holder<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
+    mounts.iter().filter(|mount| path.starts_with(&mount.point)).max_by_key(|mount| mount.point.as_os_str().len())
+}
+
+fn data_dir(settings: &Settings) -> PathBuf {
+    let given = settings.for_k3s.iter().find(|variable| variable.name == "K3S_DATA_DIR");
+    PathBuf::from(given.map_or("/var/lib/rancher/k3s", |variable| &variable.value))
+}
+
+/// Why k3s cannot run on these file systems, if so.
+fn unfit(mounts: &[Mount], data_dir: &Path) -> Option<String> {
+    let root = holder(mounts, Path::new("/"))?;
+    if ["rootfs", "ramfs"].contains(&root.kind.as_str()) {
+        return Some(format!(
+            "/ is a {}, on which no container starts (pivot_root fails): have the initramfs switch_root to a tmpfs, as Alpine's does",
+            root.kind
+        ));
+    }
+    let data = holder(mounts, data_dir)?;
+    let kind = data.kind.as_str();
+    (kind == "overlay" || kind.starts_with("nfs")).then(|| {
+        let folder = data_dir.display();
+        format!(
+            "{folder} is on {kind}, on which containerd cannot unpack images: mount a tmpfs on {folder} in /etc/fstab"
+        )
+    })
+}
+
+fn cgroups(host: &Host, mounts: &[Mount]) -> Result<()> {
+    match holder(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP)) {
+        Some(mount) if mount.kind == "cgroup2" => {}
+        Some(mount) => refuse(
+            host,
+            format!(
+                "{CGROUP} is {}, not cgroup v2: set rc_cgroup_mode=\"unified\" in the image's /etc/rc.conf",
+                mount.kind
+            ),
+        )?,
+        None => {
+            host.mount("cgroup2", CGROUP, "cgroup2")?;
+        }
+    }
+    let there = host.read_text(format!("{CGROUP}/cgroup.controllers"))?;
+    if there.is_empty() && host.plans() {
+        // It is not mounted yet, or this is not the board: nothing to tell from here.
+        return Ok(());
+    }
+    if let Some(why) = missing_controllers(&there, &host.read_text("/proc/cmdline")?) {
+        return refuse(host, why);
+    }
+    let control = format!("{CGROUP}/cgroup.subtree_control");
+    let enabled = host.read_text(&control)?;
+    let absent: Vec<String> =
+        CONTROLLERS.iter().filter(|name| !has_word(&enabled, name)).map(|name| format!("+{name}")).collect();
+    if absent.is_empty() { Ok(()) } else { host.write_kernel_file(&control, &absent.join(" ")) }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split_whitespace().any(|there| there == word)
+}
+
+/// Which controllers the kernel does not offer, and the kernel parameters that bring them.
+fn missing_controllers(there: &str, cmdline: &str) -> Option<String> {
+    let missing: Vec<&str> = CONTROLLERS.into_iter().filter(|name| !has_word(there, name)).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let names = missing.join(", ");
+    let disabled = cmdline
+        .split_whitespace()
+        .find(|word| word.starts_with("cgroup_disable=") && missing.iter().any(|name| word.contains(name)));
+    Some(match (disabled, missing.contains(&"memory")) {
+        (Some(word), true) => format!(
+            "the kernel offers no {names} cgroup: take {word} off the kernel command line, and put cgroup_memory=1 cgroup_enable=memory on it (cmdline.txt)"
+        ),
+        (Some(word), false) => format!("the kernel offers no {names} cgroup: take {word} off the kernel command line"),
+        (None, true) => format!(
+            "the kernel offers no {names} cgroup: put cgroup_memory=1 cgroup_enable=memory on the kernel command line (cmdline.txt)"
+        ),
+        (None, false) => {
+            format!("the kernel offers no {names} cgroup: it was built without; take another kernel into the image")
+        }
+    })
+}
+
+/// Loads modules that are not there. k3s can do without some of them, so a failure is a warning.
+fn modules(host: &Host) -> Result<()> {
+    let release = host.read_text("/proc/sys/kernel/osrelease")?;
+    let builtin = host.read_text(format!("/lib/modules/{}/modules.builtin", release.trim()))?;
+    let is_there = |module: &&str| {
+        let file = format!("/{module}.ko");
+        host.metadata(format!("/sys/module/{module}")).is_some()
+            || builtin.lines().any(|line| line.replace('-', "_").ends_with(&file))
+    };
+    let missing: Vec<&str> = MODULES.into_iter().filter(|module| !is_there(module)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let argv = [&["modprobe", "-a"], missing.as_slice()].concat();
+    if let Err(error) = host.run(&argv) {
+        warn!("{error:#}; pods may lack network or storage: is the kernel's modloop in the image?");
+    }
+    Ok(())
+}
+
+/// Whether there is room for what the fetch step will bring, before it begins.
+fn room(host: &Host, settings: &Settings, mounts: &[Mount]) -> Result<()> {
+    let memory = Memory::read(&host.read_text("/proc/meminfo")?);
+    if memory.total.is_some_and(|total| total < AGENT_MEMORY) {
+        warn!(
+            "this board has {} MB of memory; k3s's documentation asks for 512 MB at least",
+            megabytes(memory.total.unwrap_or(0))
+        );
+    }
+    if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
+        return Ok(());
+    }
+    // What an earlier run left of the download is room already taken.
+    let begun = host.metadata(settings.bin_dir.join(".k3s.part")).map_or(0, |meta| meta.len());
+    let needed = SMALLEST_K3S.saturating_sub(begun);
+    let folder = settings.bin_dir.display();
+    let free = host.free_space(&settings.bin_dir)?;
+    if free < needed {
+        let (free, needed) = (megabytes(free), megabytes(needed));
+        refuse(
+            host,
+            format!(
+                "{folder} has {free} MB free and k3s needs {needed} MB at least: give the root more with root_size= on the kernel command line"
+            ),
+        )?;
+    }
+    let in_memory = holder(mounts, &settings.bin_dir).is_some_and(|mount| mount.kind == "tmpfs");
+    if let Some(available) = memory.available.filter(|available| in_memory && *available < needed) {
+        let (available, needed) = (megabytes(available), megabytes(needed));
+        refuse(
+            host,
+            format!(
+                "{available} MB of memory are available and k3s needs {needed} MB at least for its binary: this board is too small"
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+fn megabytes(bytes: u64) -> u64 {
+    bytes / 1_000_000
+}
+
+/// What `/proc/meminfo` says (bytes).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Memory {
+    total: Option<u64>,
+    available: Option<u64>,
+}
+
+impl Memory {
+    fn read(text: &str) -> Memory {
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            // The file says kB and means KiB.
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+        };
+        Memory { total: field("MemTotal"), available: field("MemAvailable") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO: &str = "22 1 0:21 / / rw,relatime shared:1 - tmpfs tmpfs rw\n\
+        23 22 0:22 / /proc rw,nosuid - proc proc rw\n\
+        24 22 0:23 / /var/lib/rancher rw master:2 - nfs4 10.0.0.1:/x rw\n\
+        25 22 0:24 / / rw - overlay overlay rw\n";
+
+    #[test]
+    fn mountinfo() {
+        let mounts = mounts(INFO);
+        assert_eq!(mounts[0], Mount { point: "/".into(), kind: "tmpfs".into(), shared: true });
+        assert!(!mounts[2].shared);
+        assert_eq!(holder(&mounts, Path::new("/etc")).unwrap().kind, "overlay");
+        assert_eq!(holder(&mounts, Path::new("/var/lib/rancher/k3s")).unwrap().kind, "nfs4");
+        assert_eq!(holder(&mounts, Path::new("/var/lib/rancher2")).unwrap().kind, "overlay");
+    }
+
+    #[test]
+    fn unfit_roots_name_the_remedy() {
+        let data = Path::new("/var/lib/rancher/k3s");
+        let on = |kind: &str| unfit(&mounts(&format!("22 1 0:21 / / rw - {kind} x rw\n")), data);
+        assert_eq!(on("tmpfs"), None);
+        assert_eq!(on("ext4"), None);
+        assert!(on("rootfs").unwrap().contains("switch_root"));
+        assert!(on("overlay").unwrap().contains("mount a tmpfs on /var/lib/rancher/k3s"));
+        assert!(unfit(&mounts(INFO), data).unwrap().contains("nfs4"));
+        let both = "22 1 0:21 / / rw - overlay x rw\n23 22 0:9 / /var/lib/rancher rw - tmpfs x rw\n";
+        assert_eq!(unfit(&mounts(both), data), None);
+    }
+
+    #[test]
+    fn missing_controllers_name_the_kernel_parameter() {
+        assert_eq!(missing_controllers("cpuset cpu io memory pids\n", ""), None);
+        let why = missing_controllers("cpuset cpu io pids\n", "quiet").unwrap();
+        assert!(why.contains("cgroup_memory=1 cgroup_enable=memory"), "{why}");
+        let why = missing_controllers("cpuset cpu io pids\n", "quiet cgroup_disable=memory").unwrap();
+        assert!(why.contains("take cgroup_disable=memory off") && why.contains("cgroup_enable=memory"), "{why}");
+        assert!(missing_controllers("cpu memory pids", "").unwrap().contains("no cpuset cgroup"));
+    }
+
+    #[test]
+    fn meminfo() {
+        let memory = Memory::read("MemTotal:        2048 kB\nMemFree: 1 kB\nMemAvailable:    1024 kB\n");
+        assert_eq!(memory, Memory { total: Some(2 << 20), available: Some(1 << 20) });
+        assert_eq!(Memory::read("garbage"), Memory::default());
+    }
+}
