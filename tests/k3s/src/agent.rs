@@ -26,12 +26,14 @@ pub struct Agent {
     password: String,
     node_ip: Option<String>,
     labels: String,
+    log_megabytes: usize,
 }
 
 impl Agent {
     pub fn new(words: &[String]) -> Result<Self> {
         // For tests that have no mount namespace of their own.
         let root = PathBuf::from(crate::knob("STANDIN_ROOT").unwrap_or_else(|| "/".into()));
+        let log_megabytes = crate::number_knob("STANDIN_LOG_MB")?.unwrap_or(0);
         let flags = Flags::read(words, &root)?;
         let token = match flags.or_env("token-file", "K3S_TOKEN_FILE") {
             Some(file) => fs::read_to_string(&file).with_context(|| file)?,
@@ -49,6 +51,7 @@ impl Agent {
             password: ensure_password(&root)?,
             node_ip: flags.last("node-ip").map(String::from),
             labels: flags.all("node-label").join(","),
+            log_megabytes,
         })
     }
 
@@ -123,7 +126,7 @@ impl Service for Agent {
         };
         for_ever(CONNECT_AGAIN, &mut beat);
         log::raw(&format!("joined as {}\n", self.name));
-        write_log()?;
+        write_log(self.log_megabytes);
         loop {
             sleep(HEARTBEAT);
             if let Err(error) = beat() {
@@ -162,10 +165,8 @@ fn ensure_password(root: &Path) -> Result<String> {
 }
 
 /// `STANDIN_LOG_MB`: that much of log lines, for tests of what keeps a log small.
-fn write_log() -> Result<()> {
-    let lines: usize = crate::number_knob::<usize>("STANDIN_LOG_MB")?.unwrap_or(0) * 1024 * 1024 / 128;
-    for number in 0..lines {
+fn write_log(megabytes: usize) {
+    for number in 0..megabytes * 1024 * 1024 / 128 {
         log::raw(&format!("{:-<127}\n", format!("log line {number} of the stand-in ")));
     }
-    Ok(())
 }

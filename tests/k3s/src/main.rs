@@ -13,6 +13,7 @@ mod log;
 mod nodes;
 mod pki;
 mod server;
+mod site;
 mod static_files;
 mod token;
 mod trust;
