@@ -73,7 +73,7 @@ impl ServerLink {
     fn pin(&self, url: &Url, token: &Token) -> Result<Ca, Failure> {
         let answer = Request::get(&self.net.unverified()?, url).send(ANSWER_MAX)?;
         Ca::check(&answer, token.ca()).map_err(|error| {
-            Failure::Permanent(anyhow!(
+            Failure::permanent(anyhow!(
                 "{url}: {error}: the token is another cluster's, the server's CA was changed, or this is not your server; \
                  put the server's own token (its file server/node-token) on the board"
             ))
@@ -126,7 +126,7 @@ impl Server {
                 .header("k3s-Node-IP", &address.to_string())
                 .send(ANSWER_MAX)
                 .map_err(|failure| match failure.status() {
-                    Some(403) => Failure::Permanent(anyhow!(
+                    Some(403) => Failure::permanent(anyhow!(
                         "{url}: the server knows {name} by another node password; if this is that node, run on the server: \
                          kubectl -n kube-system delete secret {name}.node-password.k3s",
                         name = node.name
@@ -149,7 +149,7 @@ impl Server {
     /// What a server's no means for the operator.
     fn refused(&self, failure: Failure) -> Failure {
         match failure.status() {
-            Some(401) => Failure::Permanent(anyhow!(
+            Some(401) => Failure::permanent(anyhow!(
                 "{} does not accept the join token: it was changed or has expired; put the server's token (its file server/node-token) on the board",
                 self.url
             )),

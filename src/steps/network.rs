@@ -39,6 +39,12 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
+/// What the interface still lacks, in words for the operator; `None` when it is of use.
+pub fn lacks(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
+    let missing = missing(host, &node.interface)?;
+    Ok((missing != Missing::Nothing).then(|| missing.advice(&node.interface, settings.dhcp)))
+}
+
 /// Starts the DHCP client. It goes to the background with a lease, or after three tries without one, and then keeps trying.
 fn start_client(host: &Host, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
@@ -63,7 +69,7 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         }
         let now = host.uptime();
         if said.0 != missing || now >= said.1 + REMIND {
-            host.trouble(&missing.advice(&node.interface, settings.dhcp));
+            host.trouble(&format!("{}; still waiting", missing.advice(&node.interface, settings.dhcp)));
             said = (missing, now);
         }
         if settings.dhcp && now >= client_checked + CLIENT_CHECK {
@@ -93,23 +99,22 @@ impl Missing {
     fn advice(self, interface: &str, dhcp: bool) -> String {
         match (self, dhcp) {
             (Missing::Carrier, _) => {
-                format!("{interface} has no carrier: check the cable and the switch port; still waiting")
+                format!("{interface} has no carrier: check the cable and the switch port")
             }
             (Missing::Address, true) => {
-                format!("no address on {interface} yet: no DHCP server has answered; still asking")
+                format!("no address on {interface} yet: no DHCP server has answered")
             }
             (Missing::Address, false) => {
-                format!("no address on {interface} yet, and MUSTER_DHCP=no leaves it to others; still waiting")
+                format!("no address on {interface} yet, and MUSTER_DHCP=no leaves it to others")
             }
             (Missing::Route, true) => {
-                "no default route, and k3s needs one: have the DHCP server send a router (option 3); still waiting"
-                    .into()
+                "no default route, and k3s needs one: have the DHCP server send a router (option 3)".into()
             }
-            (Missing::Route, false) => "no default route, and k3s needs one; still waiting".into(),
+            (Missing::Route, false) => "no default route, and k3s needs one".into(),
             (Missing::Resolver, true) => {
-                "no resolver in /etc/resolv.conf: have the DHCP server send one (option 6); still waiting".into()
+                "no resolver in /etc/resolv.conf: have the DHCP server send one (option 6)".into()
             }
-            (Missing::Resolver, false) => "no resolver in /etc/resolv.conf; still waiting".into(),
+            (Missing::Resolver, false) => "no resolver in /etc/resolv.conf".into(),
             (Missing::Nothing, _) => String::new(),
         }
     }

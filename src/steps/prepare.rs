@@ -16,28 +16,50 @@ const SMALLEST_K3S: u64 = 65_000_000;
 /// Below this much memory (bytes) k3s's documentation does not promise that an agent runs.
 const AGENT_MEMORY: u64 = 512_000_000;
 const CGROUP: &str = "/sys/fs/cgroup";
+const CONTROLLERS_FILE: &str = "/sys/fs/cgroup/cgroup.controllers";
+const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
 /// Prepares the machine, or says what in the image or on the kernel command line must change.
 pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     let mounts = mounts(&host.read_text("/proc/self/mountinfo")?);
-    if let Some(why) = unfit(&mounts, &data_dir(settings)) {
-        refuse(host, why)?;
-    }
     if !holder(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         host.make_shared("/")?;
     }
-    cgroups(host, &mounts)?;
+    if cgroup_mount(&mounts).is_none() {
+        host.mount("cgroup2", CGROUP, "cgroup2")?;
+    }
+    for why in obstacles(host, settings)? {
+        if !host.plans() {
+            bail!(why);
+        }
+        // A plan goes on, so that its reader sees the rest.
+        warn!("a boot would stop here: {why}");
+    }
+    controllers(host)?;
     modules(host)?;
-    room(host, settings, &mounts)
+    let memory = Memory::read(&host.read_text("/proc/meminfo")?);
+    if let Some(total) = memory.total.filter(|total| *total < AGENT_MEMORY) {
+        warn!("this board has {} MB of memory; k3s's documentation asks for 512 MB at least", megabytes(total));
+    }
+    Ok(())
 }
 
-/// Ends a boot; a plan says so and goes on, so that its reader sees the rest.
-fn refuse(host: &Host, why: String) -> Result<()> {
-    if !host.plans() {
-        bail!(why);
-    }
-    warn!("a boot would stop here: {why}");
-    Ok(())
+/// What k3s cannot run with, each with its remedy; none on a machine that is fit.
+pub fn obstacles(host: &Host, settings: &Settings) -> Result<Vec<String>> {
+    let mounts = mounts(&host.read_text("/proc/self/mountinfo")?);
+    let cgroup = match cgroup_mount(&mounts) {
+        Some(mount) if mount.kind != "cgroup2" => Some(format!(
+            "{CGROUP} is {}, not cgroup v2: set rc_cgroup_mode=\"unified\" in the image's /etc/rc.conf",
+            mount.kind
+        )),
+        _ => match host.read(CONTROLLERS_FILE)? {
+            Some(there) => missing_controllers(&String::from_utf8_lossy(&there), &host.read_text("/proc/cmdline")?),
+            // Not mounted yet: nothing to tell.
+            None => None,
+        },
+    };
+    let found = [unfit(&mounts, &data_dir(settings)), cgroup, no_room(host, settings, &mounts)?];
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// One mount, as `/proc/self/mountinfo` has it (proc_pid_mountinfo(5)).
@@ -87,33 +109,16 @@ fn unfit(mounts: &[Mount], data_dir: &Path) -> Option<String> {
     })
 }
 
-fn cgroups(host: &Host, mounts: &[Mount]) -> Result<()> {
-    match holder(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP)) {
-        Some(mount) if mount.kind == "cgroup2" => {}
-        Some(mount) => refuse(
-            host,
-            format!(
-                "{CGROUP} is {}, not cgroup v2: set rc_cgroup_mode=\"unified\" in the image's /etc/rc.conf",
-                mount.kind
-            ),
-        )?,
-        None => {
-            host.mount("cgroup2", CGROUP, "cgroup2")?;
-        }
-    }
-    let there = host.read_text(format!("{CGROUP}/cgroup.controllers"))?;
-    if there.is_empty() && host.plans() {
-        // It is not mounted yet, or this is not the board: nothing to tell from here.
-        return Ok(());
-    }
-    if let Some(why) = missing_controllers(&there, &host.read_text("/proc/cmdline")?) {
-        return refuse(host, why);
-    }
-    let control = format!("{CGROUP}/cgroup.subtree_control");
-    let enabled = host.read_text(&control)?;
+fn cgroup_mount(mounts: &[Mount]) -> Option<&Mount> {
+    holder(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP))
+}
+
+/// Hands the controllers that k3s needs down from the root cgroup.
+fn controllers(host: &Host) -> Result<()> {
+    let enabled = host.read_text(SUBTREE_FILE)?;
     let absent: Vec<String> =
         CONTROLLERS.iter().filter(|name| !has_word(&enabled, name)).map(|name| format!("+{name}")).collect();
-    if absent.is_empty() { Ok(()) } else { host.write_kernel_file(&control, &absent.join(" ")) }
+    if absent.is_empty() { Ok(()) } else { host.write_kernel_file(SUBTREE_FILE, &absent.join(" ")) }
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -164,17 +169,10 @@ fn modules(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is room for what the fetch step will bring, before it begins.
-fn room(host: &Host, settings: &Settings, mounts: &[Mount]) -> Result<()> {
-    let memory = Memory::read(&host.read_text("/proc/meminfo")?);
-    if memory.total.is_some_and(|total| total < AGENT_MEMORY) {
-        warn!(
-            "this board has {} MB of memory; k3s's documentation asks for 512 MB at least",
-            megabytes(memory.total.unwrap_or(0))
-        );
-    }
+/// Whether there is too little room for what the fetch step will bring, before it begins.
+fn no_room(host: &Host, settings: &Settings, mounts: &[Mount]) -> Result<Option<String>> {
     if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
-        return Ok(());
+        return Ok(None);
     }
     // What an earlier run left of the download is room already taken.
     let begun = host.metadata(settings.bin_dir.join(".k3s.part")).map_or(0, |meta| meta.len());
@@ -183,24 +181,16 @@ fn room(host: &Host, settings: &Settings, mounts: &[Mount]) -> Result<()> {
     let free = host.free_space(&settings.bin_dir)?;
     if free < needed {
         let (free, needed) = (megabytes(free), megabytes(needed));
-        refuse(
-            host,
-            format!(
-                "{folder} has {free} MB free and k3s needs {needed} MB at least: give the root more with root_size= on the kernel command line"
-            ),
-        )?;
+        return Ok(Some(format!(
+            "{folder} has {free} MB free and k3s needs {needed} MB at least: give the root more with root_size= on the kernel command line"
+        )));
     }
     let in_memory = holder(mounts, &settings.bin_dir).is_some_and(|mount| mount.kind == "tmpfs");
-    if let Some(available) = memory.available.filter(|available| in_memory && *available < needed) {
+    let available = Memory::read(&host.read_text("/proc/meminfo")?).available;
+    Ok(available.filter(|available| in_memory && *available < needed).map(|available| {
         let (available, needed) = (megabytes(available), megabytes(needed));
-        refuse(
-            host,
-            format!(
-                "{available} MB of memory are available and k3s needs {needed} MB at least for its binary: this board is too small"
-            ),
-        )?;
-    }
-    Ok(())
+        format!("{available} MB of memory are available and k3s needs {needed} MB at least for its binary: this board is too small")
+    }))
 }
 
 fn megabytes(bytes: u64) -> u64 {
