@@ -48,7 +48,7 @@ pub fn retry<T>(host: &Host, seed: u64, what: &str, mut attempt: impl FnMut() ->
         match attempt() {
             Ok(value) => {
                 if !said.is_empty() {
-                    info!("{what}: it works again");
+                    info!(target: host.step(), "{what}: it works again");
                 }
                 return Ok(value);
             }

@@ -148,7 +148,7 @@ fn run(line: Line) -> Result<()> {
         }
         Command::Name(words) => {
             let settings = load(&host, &line.conf, line.set)?;
-            names(&settings, &words)
+            names(&host, &settings, &words)
         }
         Command::Boot(steps) => {
             let settings = load(&host, &line.conf, line.set)?;
@@ -187,11 +187,11 @@ fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Setting
     Ok(settings)
 }
 
-fn names(settings: &Settings, words: &[String]) -> Result<()> {
+fn names(host: &Host, settings: &Settings, words: &[String]) -> Result<()> {
     let mut text = String::new();
     let mut owners: BTreeMap<String, Mac> = BTreeMap::new();
     let mut collisions = Vec::new();
-    for mac in macs(words)? {
+    for mac in macs(host, words)? {
         let name = settings.naming.of(mac).to_string();
         let _ = writeln!(text, "{mac} {name}");
         if let Some(other) = owners.insert(name.clone(), mac).filter(|other| *other != mac) {
@@ -206,7 +206,7 @@ fn names(settings: &Settings, words: &[String]) -> Result<()> {
 }
 
 /// The MAC addresses that the words of `muster name` mean: each is an address, a file of them, or `-` for standard input.
-fn macs(words: &[String]) -> Result<Vec<Mac>> {
+fn macs(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
     if words.is_empty() {
         bail!(Usage("name which MAC addresses? Give them, a file of them, or - for standard input".into()));
     }
@@ -226,8 +226,7 @@ fn macs(words: &[String]) -> Result<Vec<Mac>> {
                 io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
                 text
             }
-            // At the operator's desk the file is theirs, wherever --root points.
-            file => match Host::new("", Mode::Plan).read(file).ok().flatten() {
+            file => match host.read_as_named(file).ok().flatten() {
                 Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
                 None => bail!(Usage(format!("MAC={word:?} (command line): {why}, nor is it a file that can be read"))),
             },

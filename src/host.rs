@@ -95,6 +95,11 @@ impl Host {
         self.step.set(step);
     }
 
+    /// The step at hand, for the log.
+    pub fn step(&self) -> &'static str {
+        self.step.get()
+    }
+
     /// Where `path`, which is absolute, lies below the root folder.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
@@ -106,19 +111,12 @@ impl Host {
     /// The bytes of a file; `None` when there is no such file. Errors name the file.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
         let path = path.as_ref();
-        let read = || {
-            let mut bytes = Vec::new();
-            fs::File::open(self.path(path))?.take(READ_MAX + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 > READ_MAX {
-                return Err(io::Error::other("larger than 1 MiB"));
-            }
-            Ok(bytes)
-        };
-        match read() {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(anyhow!(error).context(format!("cannot read {}", path.display()))),
-        }
+        read_whole(&self.path(path)).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// The same for a file that the operator named on the command line: relative to where they stand, whatever the root folder is.
+    pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        read_whole(Path::new(path)).with_context(|| format!("cannot read {path}"))
     }
 
     /// The text of a file, empty when there is none; what is not UTF-8 in it is replaced.
@@ -230,14 +228,16 @@ impl Host {
         Ok(())
     }
 
-    /// Changes what `muster status` tells of this boot. It is muster's own note: no effect, and no part of a plan.
+    /// Notes something of muster's own, for a later run of the same boot; no effect, and no part of a plan.
+    pub fn note(&self, path: &str, content: &str) -> Result<()> {
+        if self.plans() { Ok(()) } else { self.write_whole(Path::new(path), 0o644, content.as_bytes()) }
+    }
+
+    /// Changes what `muster status` tells of this boot.
     pub fn report(&self, change: impl FnOnce(&mut Status)) {
         let mut status = self.status.borrow_mut();
         change(&mut status);
-        if self.plans() {
-            return;
-        }
-        if let Err(error) = self.write_whole(Path::new(STATUS_FILE), 0o644, status.to_json().as_bytes()) {
+        if let Err(error) = self.note(STATUS_FILE, &status.to_json()) {
             // A boot does not end for want of its own report.
             debug!("{error:#}");
         }
@@ -371,6 +371,16 @@ impl Host {
         if !self.plans() {
             std::thread::sleep(time);
         }
+    }
+}
+
+fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    match fs::File::open(path).and_then(|file| file.take(READ_MAX + 1).read_to_end(&mut bytes)) {
+        Ok(_) if bytes.len() as u64 > READ_MAX => Err(io::Error::other("larger than 1 MiB")),
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -29,11 +29,21 @@ pub struct Timeouts {
     /// Without a byte. There is no limit on the whole: a slow link that moves is left alone. (reqwest's blocking client counts its
     /// timeout anew at each read.)
     pub stall: Duration,
+    /// Below this a mirror drips, and the next one is tried.
+    pub pace: Pace,
+}
+
+/// The slowest link that counts as moving: so many bytes in each window.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub bytes: u64,
+    pub window: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Timeouts {
-        Timeouts { connect: Duration::from_secs(10), stall: Duration::from_secs(15) }
+        let pace = Pace { bytes: 32 * 1024, window: Duration::from_secs(30) };
+        Timeouts { connect: Duration::from_secs(10), stall: Duration::from_secs(15), pace }
     }
 }
 
@@ -56,16 +66,6 @@ impl Net {
 
     /// A client for public hosts. Redirects lead to https only.
     pub fn public(&self) -> Result<Client> {
-        let mut roots = RootCertStore::empty();
-        match &self.cas {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(pem) => {
-                for certificate in CertificateDer::pem_slice_iter(pem) {
-                    roots.add(certificate.context("SSL_CERT_FILE holds a certificate that cannot be read")?)?;
-                }
-            }
-        }
-        let config = self.tls()?.with_root_certificates(roots).with_no_client_auth();
         let policy = redirect::Policy::custom(|attempt| {
             if attempt.url().scheme() != "https" {
                 attempt.error("redirected away from https")
@@ -75,7 +75,25 @@ impl Net {
                 attempt.follow()
             }
         });
-        self.client(config, policy)
+        self.client(self.public_tls()?, policy)
+    }
+
+    /// The same, for those who want to know where a redirect leads.
+    pub fn public_without_redirects(&self) -> Result<Client> {
+        self.client(self.public_tls()?, redirect::Policy::none())
+    }
+
+    fn public_tls(&self) -> Result<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        match &self.cas {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(pem) => {
+                for certificate in CertificateDer::pem_slice_iter(pem) {
+                    roots.add(certificate.context("SSL_CERT_FILE holds a certificate that cannot be read")?)?;
+                }
+            }
+        }
+        Ok(self.tls()?.with_root_certificates(roots).with_no_client_auth())
     }
 
     /// A client for the k3s server that proves itself by `ca`; with `identity` (a certificate and its key in PEM) it proves itself

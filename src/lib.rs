@@ -12,6 +12,7 @@ pub mod host;
 pub mod hostname;
 pub mod http;
 pub mod mac;
+pub mod machine;
 pub mod node;
 pub mod part;
 pub mod release;

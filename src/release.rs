@@ -24,11 +24,6 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The tag as one URL path segment: `+` stands for itself in a path, but some servers read it as a space.
-    pub fn in_url(&self) -> String {
-        self.0.replace('+', "%2B")
-    }
 }
 
 impl fmt::Display for Tag {
@@ -102,6 +97,5 @@ mod tests {
         ] {
             assert_eq!(Tag::parse(text), None, "{text}");
         }
-        assert_eq!(Tag::parse("v1.34.1+k3s1").unwrap().in_url(), "v1.34.1%2Bk3s1");
     }
 }

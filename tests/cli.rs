@@ -1,5 +1,7 @@
 //! The command line as its users meet it: the built program, below a root folder of its own.
 
+#![allow(clippy::disallowed_methods, reason = "a test looks from outside; the seam is for the agent")]
+
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

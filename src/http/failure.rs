@@ -49,7 +49,7 @@ impl Failure {
     }
 
     /// For an answer whose status is no success. Which statuses pass by themselves: the ones that curl retries.
-    pub(super) fn of_status(response: &Response) -> Failure {
+    pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
         let error = anyhow!("{} answers {status}", response.url());
         match status.as_u16() {

@@ -2,6 +2,7 @@
 //! inside k3s; here it is said first, with the remedy.
 
 use crate::host::Host;
+use crate::machine::{self, Memory, Mount, holder, megabytes, mounts};
 use crate::settings::Settings;
 use anyhow::{Result, bail};
 use log::warn;
@@ -21,7 +22,7 @@ const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
 /// Prepares the machine, or says what in the image or on the kernel command line must change.
 pub fn run(host: &Host, settings: &Settings) -> Result<()> {
-    let mounts = mounts(&host.read_text("/proc/self/mountinfo")?);
+    let mounts = mounts(host)?;
     if !holder(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         host.make_shared("/")?;
     }
@@ -37,7 +38,7 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     }
     controllers(host)?;
     modules(host)?;
-    let memory = Memory::read(&host.read_text("/proc/meminfo")?);
+    let memory = Memory::read(host)?;
     if let Some(total) = memory.total.filter(|total| *total < AGENT_MEMORY) {
         warn!("this board has {} MB of memory; k3s's documentation asks for 512 MB at least", megabytes(total));
     }
@@ -46,7 +47,7 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
 
 /// What k3s cannot run with, each with its remedy; none on a machine that is fit.
 pub fn obstacles(host: &Host, settings: &Settings) -> Result<Vec<String>> {
-    let mounts = mounts(&host.read_text("/proc/self/mountinfo")?);
+    let mounts = mounts(host)?;
     let cgroup = match cgroup_mount(&mounts) {
         Some(mount) if mount.kind != "cgroup2" => Some(format!(
             "{CGROUP} is {}, not cgroup v2: set rc_cgroup_mode=\"unified\" in the image's /etc/rc.conf",
@@ -58,31 +59,8 @@ pub fn obstacles(host: &Host, settings: &Settings) -> Result<Vec<String>> {
             None => None,
         },
     };
-    let found = [unfit(&mounts, &data_dir(settings)), cgroup, no_room(host, settings, &mounts)?];
+    let found = [unfit(&mounts, &data_dir(settings)), cgroup, no_room(host, settings)?];
     Ok(found.into_iter().flatten().collect())
-}
-
-/// One mount, as `/proc/self/mountinfo` has it (proc_pid_mountinfo(5)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mount {
-    point: PathBuf,
-    kind: String,
-    shared: bool,
-}
-
-fn mounts(text: &str) -> Vec<Mount> {
-    let mount = |line: &str| {
-        let (before, after) = line.split_once(" - ")?;
-        let fields: Vec<&str> = before.split(' ').collect();
-        let shared = fields.get(6..)?.iter().any(|field| field.starts_with("shared:"));
-        Some(Mount { point: PathBuf::from(fields[4]), kind: after.split(' ').next()?.into(), shared })
-    };
-    text.lines().filter_map(mount).collect()
-}
-
-/// The mount that holds `path`: the last one, since mounts stack, of those with the longest mount point.
-fn holder<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
-    mounts.iter().filter(|mount| path.starts_with(&mount.point)).max_by_key(|mount| mount.point.as_os_str().len())
 }
 
 fn data_dir(settings: &Settings) -> PathBuf {
@@ -170,81 +148,32 @@ fn modules(host: &Host) -> Result<()> {
 }
 
 /// Whether there is too little room for what the fetch step will bring, before it begins.
-fn no_room(host: &Host, settings: &Settings, mounts: &[Mount]) -> Result<Option<String>> {
+fn no_room(host: &Host, settings: &Settings) -> Result<Option<String>> {
     if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
         return Ok(None);
     }
     // What an earlier run left of the download is room already taken.
     let begun = host.metadata(settings.bin_dir.join(".k3s.part")).map_or(0, |meta| meta.len());
-    let needed = SMALLEST_K3S.saturating_sub(begun);
-    let folder = settings.bin_dir.display();
-    let free = host.free_space(&settings.bin_dir)?;
-    if free < needed {
-        let (free, needed) = (megabytes(free), megabytes(needed));
-        return Ok(Some(format!(
-            "{folder} has {free} MB free and k3s needs {needed} MB at least: give the root more with root_size= on the kernel command line"
-        )));
-    }
-    let in_memory = holder(mounts, &settings.bin_dir).is_some_and(|mount| mount.kind == "tmpfs");
-    let available = Memory::read(&host.read_text("/proc/meminfo")?).available;
-    Ok(available.filter(|available| in_memory && *available < needed).map(|available| {
-        let (available, needed) = (megabytes(available), megabytes(needed));
-        format!("{available} MB of memory are available and k3s needs {needed} MB at least for its binary: this board is too small")
-    }))
-}
-
-fn megabytes(bytes: u64) -> u64 {
-    bytes / 1_000_000
-}
-
-/// What `/proc/meminfo` says (bytes).
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Memory {
-    total: Option<u64>,
-    available: Option<u64>,
-}
-
-impl Memory {
-    fn read(text: &str) -> Memory {
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            // The file says kB and means KiB.
-            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
-        };
-        Memory { total: field("MemTotal"), available: field("MemAvailable") }
-    }
+    machine::no_room(host, &settings.bin_dir, SMALLEST_K3S.saturating_sub(begun))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const INFO: &str = "22 1 0:21 / / rw,relatime shared:1 - tmpfs tmpfs rw\n\
-        23 22 0:22 / /proc rw,nosuid - proc proc rw\n\
-        24 22 0:23 / /var/lib/rancher rw master:2 - nfs4 10.0.0.1:/x rw\n\
-        25 22 0:24 / / rw - overlay overlay rw\n";
-
-    #[test]
-    fn mountinfo() {
-        let mounts = mounts(INFO);
-        assert_eq!(mounts[0], Mount { point: "/".into(), kind: "tmpfs".into(), shared: true });
-        assert!(!mounts[2].shared);
-        assert_eq!(holder(&mounts, Path::new("/etc")).unwrap().kind, "overlay");
-        assert_eq!(holder(&mounts, Path::new("/var/lib/rancher/k3s")).unwrap().kind, "nfs4");
-        assert_eq!(holder(&mounts, Path::new("/var/lib/rancher2")).unwrap().kind, "overlay");
-    }
+    use crate::machine::parse_mounts;
 
     #[test]
     fn unfit_roots_name_the_remedy() {
         let data = Path::new("/var/lib/rancher/k3s");
-        let on = |kind: &str| unfit(&mounts(&format!("22 1 0:21 / / rw - {kind} x rw\n")), data);
+        let on = |kind: &str| unfit(&parse_mounts(&format!("22 1 0:21 / / rw - {kind} x rw\n")), data);
         assert_eq!(on("tmpfs"), None);
         assert_eq!(on("ext4"), None);
         assert!(on("rootfs").unwrap().contains("switch_root"));
         assert!(on("overlay").unwrap().contains("mount a tmpfs on /var/lib/rancher/k3s"));
-        assert!(unfit(&mounts(INFO), data).unwrap().contains("nfs4"));
+        let nfs = "22 1 0:21 / / rw - tmpfs x rw\n23 22 0:9 / /var/lib rw - nfs4 x rw\n";
+        assert!(unfit(&parse_mounts(nfs), data).unwrap().contains("nfs4"));
         let both = "22 1 0:21 / / rw - overlay x rw\n23 22 0:9 / /var/lib/rancher rw - tmpfs x rw\n";
-        assert_eq!(unfit(&mounts(both), data), None);
+        assert_eq!(unfit(&parse_mounts(both), data), None);
     }
 
     #[test]
@@ -255,12 +184,5 @@ mod tests {
         let why = missing_controllers("cpuset cpu io pids\n", "quiet cgroup_disable=memory").unwrap();
         assert!(why.contains("take cgroup_disable=memory off") && why.contains("cgroup_enable=memory"), "{why}");
         assert!(missing_controllers("cpu memory pids", "").unwrap().contains("no cpuset cgroup"));
-    }
-
-    #[test]
-    fn meminfo() {
-        let memory = Memory::read("MemTotal:        2048 kB\nMemFree: 1 kB\nMemAvailable:    1024 kB\n");
-        assert_eq!(memory, Memory { total: Some(2 << 20), available: Some(1 << 20) });
-        assert_eq!(Memory::read("garbage"), Memory::default());
     }
 }
