@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const PASSWORD_FILE: &str = "/etc/rancher/node/password";
-/// k3s tries a connection again after 2 s, and a join after 5 s and something.
+/// k3s tries a connection again after 2 s, and a join after 5 to 10 s, so that many refused at once do not come again at once.
 const CONNECT_AGAIN: Duration = Duration::from_secs(2);
 const JOIN_AGAIN: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -114,7 +114,7 @@ impl Service for Agent {
         let (address, token, bundle) = for_ever(CONNECT_AGAIN, || {
             self.connect().with_context(|| format!("Failed to validate connection to cluster at {}", self.url))
         });
-        let identity = for_ever(JOIN_AGAIN, || {
+        let identity = for_ever(jittered(JOIN_AGAIN)?, || {
             self.join(&address, &token, &bundle).context("Waiting to retrieve agent configuration; server is not ready")
         });
         let mut client = Client::new(&address, trust::pinned(&bundle, Some(&identity))?);
@@ -145,6 +145,12 @@ fn for_ever<T>(pause: Duration, mut attempt: impl FnMut() -> Result<T>) -> T {
         }
         sleep(pause);
     }
+}
+
+/// Once to twice a pause, each process its own.
+fn jittered(pause: Duration) -> Result<Duration> {
+    let random = u8::from_str_radix(&crate::server::random_hex()?[..2], 16)?;
+    Ok(pause.mul_f64(1.0 + f64::from(random) / 256.0))
 }
 
 /// The node password that is there, else a random one, written down as k3s does.

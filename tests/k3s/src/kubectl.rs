@@ -2,6 +2,7 @@
 
 use crate::nodes::Nodes;
 use anyhow::{Context, Result, bail};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,9 +61,10 @@ fn print(nodes: &Nodes, headers: bool, labels: bool) -> Result<()> {
     }
     let columns = if labels { 6 } else { 5 };
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0) + 3;
+    let mut out = std::io::stdout().lock();
     for row in &rows {
         let cells: String = (0..columns).map(|column| format!("{:<1$}", row[column], width(column))).collect();
-        println!("{}", cells.trim_end());
+        writeln!(out, "{}", cells.trim_end())?;
     }
     Ok(())
 }
