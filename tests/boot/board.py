@@ -61,7 +61,7 @@ class Lines:
 class Board:
     """Powered on with a kernel of its own or by PXE; powered off, nothing of it is left."""
 
-    def __init__(self, site, mac, name="board", memory=512):
+    def __init__(self, site, mac, name="board", memory=1024):
         self.site, self.mac, self.name, self.memory = site, mac, name, memory
         self.tap = site.tap()
         self.boots = 0
@@ -87,7 +87,7 @@ class Board:
         else:
             command += ["-kernel", os.path.join(CACHE, "Image"), "-initrd", os.path.join(CACHE, "initramfs.gz"),
                         "-append", f"console=ttyAMA0 panic=-1 {SITE_CMDLINE} {cmdline}".strip()]  # fmt: skip
-        self.on_at = time.monotonic()
+        self.on_at, self.on_unix = time.monotonic(), time.time()
         self.qemu = subprocess.Popen([*command, *qemu], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self._follow, args=(self.qemu, self.console), daemon=True).start()
         # Connected before the guest's shell opens its end: that would read an end of file otherwise.
@@ -155,6 +155,13 @@ class Board:
             if time.monotonic() > deadline:
                 raise Timeout(f"not in {seconds} s: {command!r} on {self.name}: {output}")
             time.sleep(every)
+
+    def last_words(self):
+        """What a failure message shows: the console's end and, while the board lives, the system log's."""
+        words = "".join(f"\n  {when:7.2f} {text}" for when, text in self.console.items[-8:])
+        if self.qemu.poll() is None:
+            words += "\n" + self.run("tail -20 /var/log/messages", seconds=20, check=False)[1]
+        return words
 
     def power_off(self):
         """Pulls the plug."""

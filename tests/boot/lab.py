@@ -23,7 +23,7 @@ ADDRESS = "10.11.0.1"
 ARM64 = "aarch64-unknown-linux-musl"
 MUSTER = os.environ.get("MUSTER") or os.path.join(TARGET, ARM64, "release/muster")
 K3S_BOARD = os.environ.get("K3S_ARM64") or os.path.join(TARGET, ARM64, "release/k3s")
-K3S_SERVER = os.environ.get("K3S") or os.path.join(TARGET, "release/k3s")
+K3S_SERVER = os.environ.get("K3S") or os.path.join(TARGET, "x86_64-unknown-linux-musl/release/k3s")
 K3S_SIZE = 80 << 20  # of a real k3s
 VERSION = "v1.34.1+k3s1"
 
@@ -181,13 +181,26 @@ class Site:
         rows = [line.split() for line in self.kubectl("get", "nodes").splitlines()[1:]]
         return {row[0]: row[1] for row in rows}
 
-    def requests(self):
-        """The k3s server's log: (unix ms, client, method, path, status, node)."""
+    def requests(self, since=0.0):
+        """What the k3s server was asked since then (unix seconds): [(unix seconds, method, path, status, node)]"""
         try:
             with open(self.big("k3s/requests.log"), encoding="utf-8") as file:
-                return [line.split() for line in file]
+                rows = [line.split() for line in file if line.endswith("\n")]
         except FileNotFoundError:
             return []
+        return [(int(row[0]) / 1000, *row[2:6]) for row in rows if int(row[0]) / 1000 >= since]
+
+    def joined(self, board, seconds=60):
+        """Waits until the server has heard the board as a node since its power-on; the seconds from there to then."""
+        path = f"/api/v1/nodes/{hostname(board.mac)}"
+
+        def beat():
+            return [when for when, _, asked, status, _ in self.requests(board.on_unix) if asked == path and status == "200"]
+
+        first = eventually(beat, seconds, f"{board.name} joins as {hostname(board.mac)}", board)[0]
+        if self.nodes().get(hostname(board.mac)) != "Ready":
+            raise AssertionError(f"{board.name} beats, but is not Ready: {self.nodes()}")
+        return first - board.on_unix
 
     def leases(self):
         """{MAC: (address, the hostname that the board sent)}"""
@@ -205,6 +218,18 @@ class Site:
         for tap in range(1, self.taps + 1):
             sh("ip", "tuntap", "del", "dev", f"tap{tap}", "mode", "tap")
         self.temporary.cleanup()
+
+
+def eventually(probe, seconds, what, board=None):
+    """The first true value of `probe`, which is asked until then; a board that ends meanwhile ends the wait."""
+    deadline = time.monotonic() + seconds
+    while not (value := probe()):
+        ended = board and board.qemu.poll() is not None
+        if ended or time.monotonic() > deadline:
+            tail = board.last_words() if board else ""
+            raise Timeout(f"{'the board ended' if ended else f'not in {seconds} s'}: {what}{tail}")
+        time.sleep(0.1)
+    return value
 
 
 def sha256(path):
