@@ -8,7 +8,7 @@ packages='
 	gcc libc6-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	iproute2 util-linux procps nftables tcpdump
-	busybox busybox-static udhcpc dnsmasq-base nginx-light openssl curl
+	busybox-static udhcpc dnsmasq-base nginx-light openssl curl
 	qemu-user-static
 	cpio kmod zstd bc
 	python3 python3-venv
