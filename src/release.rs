@@ -17,6 +17,7 @@ impl Tag {
         let plain = numbers.len() == 3 && numbers.iter().all(number);
         let suffix = suffix.len() != 1
             && suffix.len() <= 64
+            && !suffix.contains("..")
             && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
         (plain && suffix).then(|| Tag(text.into()))
     }
@@ -89,6 +90,7 @@ mod tests {
             "v1.34",
             "v1.34.1/../x",
             "v1.34.1+",
+            "v1.34.1+..",
             "v1.34.1 k3s1",
             "stable",
             "v1..1",
