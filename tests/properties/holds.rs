@@ -1,0 +1,136 @@
+//! What holds of every parser that reads bytes from outside, whatever the bytes: the property tests and the fuzz targets check the
+//! same functions, each of which panics where its parser breaks its word.
+
+use muster::backoff::Backoff;
+use muster::digest::in_sums;
+use muster::download::content_range;
+use muster::http::retry_after;
+use muster::mac::Mac;
+use muster::machine::parse_mounts;
+use muster::release::Tag;
+use muster::server::git_version;
+use muster::settings::sources::{conf_assignments, kernel_words};
+use muster::steps::fetch::tag_of_location;
+use muster::token::{Credential, Token};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The time at which dates are read here: a fixed one, so that a case is the same at every run.
+pub const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+/// A digest is one that stands in the file, on a line that ends with the asset's name; no other asset is given one for it.
+pub fn sums(text: &str) {
+    for asset in ["k3s", "k3s-arm64", "k3s-armhf"] {
+        let Some(digest) = in_sums(text, asset) else { continue };
+        let digest = digest.to_string();
+        let found = text.lines().map(str::trim).any(|line| {
+            line.get(..64).is_some_and(|start| start.eq_ignore_ascii_case(&digest))
+                && line.strip_suffix(asset).is_some_and(|rest| rest.ends_with(|c: char| c == '*' || c.is_whitespace()))
+        });
+        assert!(found, "{asset} is given {digest}");
+    }
+}
+
+/// What is accepted is kept as it was, can stand in a header, and is not shown; a hash that pins is the token's own.
+pub fn token(text: &str) {
+    // The rest of what could leak: errors are literals, and no part of a token but its hash can be printed.
+    let token = match Token::parse(text) {
+        Ok(token) => token,
+        Err(why) => return assert!(why.len() < 120 && (text.len() < 12 || !why.contains(text)), "{why}"),
+    };
+    assert_eq!(token.text(), text);
+    assert_eq!(format!("{token:?} {token:#?}"), "Token(<redacted>) Token(<redacted>)");
+    let secret = token.secret();
+    assert!(!secret.is_empty() && text.ends_with(secret));
+    assert!(text.bytes().all(|b| b.is_ascii_graphic()));
+    assert_eq!(token.ca().is_some(), text.starts_with("K10"));
+    if let Some(ca) = token.ca() {
+        assert!(text[3..67].eq_ignore_ascii_case(&ca.to_string()) && text[67..].starts_with("::"));
+    }
+    if let Credential::Bootstrap { id, secret } = token.credential() {
+        assert!(text.ends_with(&format!("{id}.{secret}")) && (id.len(), secret.len()) == (6, 16));
+    }
+    assert_eq!(Token::parse(token.text()), Ok(token));
+}
+
+/// Words hold no quotes, are no longer than the line, and read the same when they are written out again.
+pub fn kernel(text: &str) {
+    let words = kernel_words(text);
+    let length: usize = words.iter().map(|(name, value)| name.len() + value.len() + 1).sum();
+    assert!(length <= text.len());
+    assert!(words.iter().all(|(name, value)| !name.contains('=') && !format!("{name}{value}").contains('"')));
+    let written: Vec<String> = words.iter().map(|(name, value)| format!("\"{name}={value}\"")).collect();
+    assert_eq!(kernel_words(&written.join(" ")), words);
+}
+
+/// Each assignment stands on its line, has a shell's name and a value no longer than the line, and reads the same when its value is
+/// written out again in quotes.
+pub fn conf(text: &str) {
+    let lines: Vec<&str> = text.lines().collect();
+    for (number, name, value) in conf_assignments(text) {
+        let line = lines[number - 1];
+        assert!(line.trim().trim_start_matches("export ").starts_with(&format!("{name}=")), "{name}");
+        assert!(!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()));
+        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        let Ok(value) = value else { continue };
+        assert!(name.len() + value.len() < line.len());
+        let written = format!("{name}='{}'", value.replace('\'', "'\\''"));
+        assert_eq!(conf_assignments(&written), [(1, name, Ok(value))]);
+    }
+}
+
+/// What is accepted is a board's address, and what it prints is the same address.
+pub fn mac(text: &str) {
+    let Ok(mac) = Mac::parse(text) else { return };
+    let bytes = mac.bytes();
+    assert!(bytes != [0; 6] && bytes[0] & 1 == 0 && text.len() == 17);
+    assert_eq!(mac.to_string(), text.to_ascii_lowercase().replace('-', ":"));
+    assert_eq!(Mac::parse(&mac.to_string()), Ok(mac));
+}
+
+/// What is accepted prints as it was, is short, and stays one segment of a path and of a URL.
+pub fn tag(text: &str) {
+    let Some(tag) = Tag::parse(text) else { return };
+    assert!(tag.as_str() == text && tag.to_string() == text);
+    assert!(text.starts_with('v') && text.len() <= 84 && !text.contains(".."));
+    assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-".contains(&b)));
+}
+
+/// A release that is read is a valid one, and no longer than what it was read from.
+pub fn version(answer: &[u8]) {
+    let Some(found) = git_version(answer) else { return };
+    assert!(found.as_str().len() < answer.len());
+    tag(found.as_str());
+}
+
+/// The release is the last segment of the address.
+pub fn location(text: &str) {
+    let Some(found) = tag_of_location(text) else { return };
+    assert!(text.replace("%2B", "+").replace("%2b", "+").ends_with(found.as_str()));
+    assert!(found.as_str().len() <= text.len());
+    tag(found.as_str());
+}
+
+/// Whatever a server asks for, a board comes back within six minutes, and not before a shorter time that it was asked to wait.
+pub fn retry(text: &str) {
+    let Some(asked) = retry_after(text, UNIX_EPOCH + NOW) else { return };
+    let delay = Backoff::new(text.len() as u64).delay(Some(asked));
+    assert!(delay >= asked.min(Duration::from_secs(300)) && delay <= Duration::from_secs(360), "{delay:?}");
+}
+
+/// A range that is read begins within the whole that it names, and its numbers stand in the text.
+pub fn range(text: &str) {
+    let Some(range) = content_range(text) else { return };
+    assert!(range.total.is_none_or(|total| range.start < total));
+    assert!(text.trim().starts_with("bytes ") && text.contains(&range.start.to_string()));
+    assert!(range.total.is_none_or(|total| text.contains(&total.to_string())));
+}
+
+/// Mounts are at most as many as lines, each no longer than its line.
+pub fn mounts(text: &str) {
+    let mounts = parse_mounts(text);
+    assert!(mounts.len() <= text.lines().count());
+    let length: usize = mounts.iter().map(|mount| mount.point.as_os_str().len() + mount.kind.len()).sum();
+    assert!(length <= text.len());
+    assert!(mounts.iter().all(|mount| !mount.kind.contains(' ')));
+    assert!(text.contains(" shared:") || !mounts.iter().any(|mount| mount.shared));
+}

@@ -1,0 +1,236 @@
+//! A million damaged inputs for the parsers that read bytes from outside: none panics, and what `holds.rs` says of each holds.
+//! Valid inputs, of which the damaged ones are made, are read as what they were made from.
+
+mod holds;
+mod random;
+
+use muster::digest::{Sha256, in_sums};
+use muster::download::{ContentRange, content_range};
+use muster::http::retry_after;
+use muster::mac::Mac;
+use muster::machine::parse_mounts;
+use muster::release::Tag;
+use muster::server::git_version;
+use muster::settings::sources::{conf_assignments, kernel_words};
+use muster::steps::fetch::tag_of_location;
+use muster::token::Token;
+use random::Random;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// For each parser: there are eleven of them.
+const CASES: usize = 100_000;
+const HEX: &str = "0123456789abcdef";
+const NAME: &str = "ABCXYZabcxyz_";
+const PRINTABLE: &str = "abcXYZ019.,:;-_+*/\\'\"$`#=?!~^(){}[]<>|&%@";
+
+/// Runs the cases of one parser. `valid` makes a text and checks that it is read as what it was made from.
+fn check(pieces: &[&str], valid: impl Fn(&mut Random) -> String, holds: impl Fn(&[u8])) {
+    let mut random = Random::new(0x6d75_7374_6572);
+    for case in 0..CASES {
+        let mut text = match case % 4 {
+            0 => random.heap(pieces),
+            _ => valid(&mut random).into_bytes(),
+        };
+        if case % 4 > 1 {
+            random.damage(&mut text, pieces);
+        }
+        if catch_unwind(AssertUnwindSafe(|| holds(&text))).is_err() {
+            panic!("case {case}, which does not hold: {:?}", String::from_utf8_lossy(&text));
+        }
+    }
+}
+
+/// As `check`, for parsers of text: the agent reads other bytes as U+FFFD too.
+fn check_text(pieces: &[&str], valid: impl Fn(&mut Random) -> String, holds: impl Fn(&str)) {
+    check(pieces, valid, |bytes| holds(&String::from_utf8_lossy(bytes)));
+}
+
+fn tag(random: &mut Random) -> String {
+    let numbers: Vec<String> = (0..3).map(|_| random.below(100_000).to_string()).collect();
+    let suffix = match random.below(3) {
+        0 => String::new(),
+        1 => format!("+k3s{}", random.below(10)),
+        _ => format!("-rc{}+k3s{}", random.below(10), random.below(10)),
+    };
+    format!("v{}{suffix}", numbers.join("."))
+}
+
+#[test]
+fn sums() {
+    let line = |random: &mut Random, name: &str| {
+        let (digest, mark, end) = (random.word(HEX, 64, 64), random.of(&["  ", " *"]), random.of(&["\n", "\r\n"]));
+        let digest = if random.below(2) == 0 { digest.to_uppercase() } else { digest };
+        (format!("{digest}{mark}{name}{end}"), digest)
+    };
+    let valid = |random: &mut Random| {
+        let (before, _) = line(random, "k3s-airgap-images-arm64.tar.zst");
+        let (own, digest) = line(random, "k3s-arm64");
+        let (after, _) = line(random, "k3s");
+        let text = format!("{before}{own}{after}");
+        assert_eq!(in_sums(&text, "k3s-arm64"), Sha256::parse(&digest), "{text}");
+        text
+    };
+    check_text(&["k3s", "k3s-arm64", " *", "  ", "*", "0123456789abcdef", "\n"], valid, holds::sums);
+}
+
+#[test]
+fn tokens() {
+    let valid = |random: &mut Random| {
+        let hash = random.word(HEX, 64, 64);
+        let secret = random.word(PRINTABLE, 1, 40);
+        let (text, secret) = match random.below(3) {
+            0 => (format!("K10{hash}::server:{secret}"), secret),
+            1 => {
+                let secret = random.word(HEX, 16, 16);
+                (format!("K10{hash}::{}.{secret}", random.word(HEX, 6, 6)), secret)
+            }
+            _ => {
+                let secret = random.word(HEX, 1, 40);
+                (secret.clone(), secret)
+            }
+        };
+        let token = Token::parse(&text).expect(&text);
+        assert_eq!((token.secret(), token.ca().is_some()), (&*secret, text.starts_with("K10")), "{text}");
+        text
+    };
+    check_text(&["K10", "K1", ":", "::", ".", "server", "node", "0123456789abcdef", "abcdef"], valid, holds::token);
+}
+
+#[test]
+fn kernel_command_lines() {
+    let valid = |random: &mut Random| {
+        let words: Vec<_> =
+            (0..random.below(6)).map(|_| (random.word(NAME, 1, 9), random.word("abc019.,:/=- ", 0, 12))).collect();
+        let write = |(name, value): &(String, String)| match random.below(3) {
+            0 if !value.contains(' ') => format!("{name}={value}"),
+            1 => format!("{name}=\"{value}\""),
+            _ => format!("\"{name}={value}\""),
+        };
+        let text = words.iter().map(write).collect::<Vec<_>>().join(" quiet ") + "\n";
+        assert_eq!(kernel_words(&text), words, "{text}");
+        text
+    };
+    check_text(&["\"", "=", " ", "MUSTER_LOG", "a", "'", "\\"], valid, holds::kernel);
+}
+
+#[test]
+fn settings_files() {
+    let valid = |random: &mut Random| {
+        let (name, value) = (random.word(NAME, 1, 9), random.word(&format!("{PRINTABLE} "), 0, 20));
+        let escaped: String =
+            value.chars().flat_map(|c| "\"\\$`".contains(c).then_some('\\').into_iter().chain([c])).collect();
+        let written = match random.below(2) {
+            0 => format!("'{}'", value.replace('\'', "'\\''")),
+            _ => format!("\"{escaped}\""),
+        };
+        let (export, comment) = (random.of(&["", "export ", "\t"]), random.of(&["", " # why", "  "]));
+        let text = format!("# a comment\n{export}{name}={written}{comment}\n");
+        assert_eq!(conf_assignments(&text), [(2, name, Ok(value))], "{text}");
+        text
+    };
+    let pieces = ["'", "\"", "\\", "$", "`", "#", "=", "A=", "export ", "A=\"", ";", "~", "a"];
+    check_text(&pieces, valid, holds::conf);
+}
+
+#[test]
+fn mac_addresses() {
+    let valid = |random: &mut Random| {
+        let mut bytes = random.number().to_be_bytes();
+        bytes[2] = bytes[2] & 0xfe | 2;
+        let separator = random.of(&[":", "-"]);
+        let text = bytes[2..].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(separator);
+        let text = if random.below(2) == 0 { text.to_uppercase() } else { text };
+        assert_eq!(Mac::parse(&text).map(|mac| mac.bytes().to_vec()), Ok(bytes[2..].to_vec()), "{text}");
+        text
+    };
+    check_text(&[":", "-", "00", "b8", "FF", "0", "g"], valid, holds::mac);
+}
+
+#[test]
+fn release_tags() {
+    let valid = |random: &mut Random| {
+        let text = tag(random);
+        assert_eq!(Tag::parse(&text).map(|tag| tag.to_string()).as_ref(), Some(&text));
+        text
+    };
+    check_text(&["v", "1", ".", "..", "+", "-", "/", "%2e", "k3s1"], valid, holds::tag);
+}
+
+#[test]
+fn version_answers() {
+    let valid = |random: &mut Random| {
+        let tag = tag(random);
+        let text =
+            format!(r#"{{"major":"1","minor":"34","gitVersion":"{tag}","extra":[{{"n":{}}}]}}"#, random.any_number());
+        assert_eq!(git_version(text.as_bytes()), Tag::parse(&tag), "{text}");
+        text
+    };
+    let pieces =
+        ["{", "}", "[", "\"", ":", ",", "\"gitVersion\"", "\"v1.34.1+k3s1\"", "null", "1e999", "\\u0000", "\\ud800"];
+    check(&pieces, valid, holds::version);
+}
+
+#[test]
+fn channel_answers() {
+    let valid = |random: &mut Random| {
+        let tag = tag(random);
+        let base = random.of(&["", "/", "https://github.com/k3s-io/k3s/releases/tag/"]);
+        let text = format!("{base}{}", tag.replace('+', random.of(&["+", "%2B", "%2b"])));
+        assert_eq!(tag_of_location(&text), Tag::parse(&tag), "{text}");
+        text
+    };
+    check_text(&["/", "..", "%2B", "%2b", "%", "v1.2.3", "+k3s1", "https://", "?", "#"], valid, holds::location);
+}
+
+#[test]
+fn retry_after_headers() {
+    let valid = |random: &mut Random| {
+        let asked = random.any_number();
+        let date = Duration::from_secs(asked % 100_000_000_000) + holds::NOW;
+        let (text, asked) = match random.below(2) {
+            0 => (asked.to_string(), Duration::from_secs(asked)),
+            _ => (httpdate::fmt_http_date(UNIX_EPOCH + date), date - holds::NOW),
+        };
+        assert_eq!(retry_after(&text, UNIX_EPOCH + holds::NOW), Some(asked), "{text}");
+        text
+    };
+    let pieces =
+        ["Sun, ", "06 ", "Nov ", "1994 ", "08:49:37", " GMT", "Sunday, 06-Nov-94", "18446744073709551615", "-", "+"];
+    check_text(&pieces, valid, holds::retry);
+}
+
+#[test]
+fn content_ranges() {
+    let valid = |random: &mut Random| {
+        let mut numbers = [random.any_number(), random.any_number(), random.any_number()];
+        numbers.sort();
+        let [start, end, above] = numbers;
+        let total = (above > end && random.below(2) == 0).then_some(above);
+        let shown = total.map_or("*".into(), |total| total.to_string());
+        let text = format!("bytes {start}-{end}/{shown}");
+        assert_eq!(content_range(&text), Some(ContentRange { start, total }), "{text}");
+        text
+    };
+    check_text(&["bytes ", "-", "/", "*", "0", "5", "18446744073709551615", "+"], valid, holds::range);
+}
+
+#[test]
+fn mount_tables() {
+    let valid = |random: &mut Random| {
+        let mut text = String::new();
+        let mut expected = Vec::new();
+        for id in 0..1 + random.below(3) {
+            let point = format!("/{}", random.word("abc/", 0, 9));
+            let (kind, shared) = (random.of(&["tmpfs", "overlay", "nfs4"]), random.below(2) == 0);
+            let field =
+                if shared { random.of(&["shared:1 ", "master:1 shared:2 "]) } else { random.of(&["", "master:3 "]) };
+            text += &format!("{id} 1 0:21 / {point} rw,relatime {field}- {kind} none rw\n");
+            expected.push((point, kind.to_string(), shared));
+        }
+        let read = parse_mounts(&text).into_iter().map(|m| (m.point.display().to_string(), m.kind, m.shared));
+        assert_eq!(read.collect::<Vec<_>>(), expected, "{text}");
+        text
+    };
+    check_text(&[" - ", " ", "/", "shared:", "-", "tmpfs", "rw", "0:21"], valid, holds::mounts);
+}
