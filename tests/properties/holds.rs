@@ -32,11 +32,9 @@ pub fn sums(text: &str) {
 
 /// What is accepted is kept as it was, can stand in a header, and is not shown; a hash that pins is the token's own.
 pub fn token(text: &str) {
-    // The rest of what could leak: errors are literals, and no part of a token but its hash can be printed.
-    let token = match Token::parse(text) {
-        Ok(token) => token,
-        Err(why) => return assert!(why.len() < 120 && (text.len() < 12 || !why.contains(text)), "{why}"),
-    };
+    // Errors are literals: by their type they show nothing of the token.
+    let token: Result<Token, &'static str> = Token::parse(text);
+    let Ok(token) = token else { return };
     assert_eq!(token.text(), text);
     assert_eq!(format!("{token:?} {token:#?}"), "Token(<redacted>) Token(<redacted>)");
     let secret = token.secret();

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| muster_fuzz::holds::range(&String::from_utf8_lossy(bytes)));
