@@ -33,17 +33,20 @@ pub fn kernel_words(text: &str) -> Vec<(String, String)> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quoted = false;
-    for c in text.chars().chain([' ']) {
+    let mut end = |word: &mut String| {
+        if let Some((name, value)) = std::mem::take(word).split_once('=') {
+            words.push((name.into(), value.into()));
+        }
+    };
+    for c in text.trim_end().chars() {
         match c {
             '"' => quoted = !quoted,
-            c if c.is_whitespace() && !quoted => {
-                if let Some((name, value)) = std::mem::take(&mut word).split_once('=') {
-                    words.push((name.into(), value.into()));
-                }
-            }
+            c if c.is_whitespace() && !quoted => end(&mut word),
             c => word.push(c),
         }
     }
+    // A quote that is not closed holds all of the rest together, as it does for the kernel.
+    end(&mut word);
     words
 }
 
@@ -86,8 +89,9 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
                     c => value.push(c),
                 }
             },
-            '\\' => value.extend(chars.next()),
-            '$' | '`' => return Err("expansions are not evaluated here; write the value out"),
+            '\\' => value.push(chars.next().ok_or("a value that goes on in the next line is not read here")?),
+            // `~` is one in some places only; it is quoted as easily.
+            '$' | '`' | '~' => return Err("expansions are not evaluated here; write the value out"),
             ';' | '&' | '|' | '<' | '>' | '(' | ')' => return Err("only NAME=\"value\" is read here; quote the value"),
             c if c.is_whitespace() => {
                 let rest: String = chars.skip_while(|c| c.is_whitespace()).collect();
@@ -111,6 +115,7 @@ mod tests {
         let words = kernel_words("quiet K3S_URL=https://a:6443 MUSTER_NTP=\"a b\" \"MUSTER_MIRRORS=c d\" x=y=z\n");
         let expected = [("K3S_URL", "https://a:6443"), ("MUSTER_NTP", "a b"), ("MUSTER_MIRRORS", "c d"), ("x", "y=z")];
         assert_eq!(words, expected.map(|(name, value)| (name.to_string(), value.to_string())));
+        assert_eq!(kernel_words("quiet A=\"b c\n"), [("A".to_string(), "b c".to_string())]);
     }
 
     #[test]
@@ -124,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_only_a_shell_can_read_is_an_error() {
-        for text in ["A=$(id)", "A=\"$B\"", "A=`id`", "A=\"open", "A='open", "A=two words", "A=x; rm"] {
+        for text in ["A=$(id)", "A=\"$B\"", "A=`id`", "A=\"open", "A='open", "A=two words", "A=x; rm", "A=~/x", "A=x\\"]
+        {
             assert!(conf_assignments(text)[0].2.is_err(), "{text}");
         }
     }
