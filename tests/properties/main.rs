@@ -3,6 +3,7 @@
 
 mod holds;
 mod random;
+mod shell;
 
 use muster::digest::{Sha256, in_sums};
 use muster::download::{ContentRange, content_range};
