@@ -49,16 +49,16 @@ pub fn attempt(
     let mut answer = ask(client, url, part)?;
     let total = match place(&answer, part)? {
         Place::Append { total } => {
-            info!("resuming {url} at {} MB", megabytes(part.len()));
+            info!(target: host.step(), "resuming {url} at {} MB", megabytes(part.len()));
             resumed = !part.is_empty();
             total
         }
-        Place::Whole => begin(&answer, url, part)?,
+        Place::Whole => begin(host, &answer, url, part)?,
         Place::Elsewhere => {
             // Not what was asked for: from zero, and without asking for a range.
             part.restart(url.as_str(), None).map_err(Trouble::Local)?;
             answer = ask(client, url, part)?;
-            begin(&answer, url, part)?
+            begin(host, &answer, url, part)?
         }
     };
     check_size(host, url, part, total, folder)?;
@@ -114,7 +114,7 @@ fn place(answer: &Response, part: &Part) -> Result<Place, Failure> {
 }
 
 /// Begins the object anew with this answer; its length, when the server says it.
-fn begin(answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, Trouble> {
+fn begin(host: &Host, answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, Trouble> {
     if answer.status() != StatusCode::OK {
         return Err(Failure::of_status(answer).into());
     }
@@ -122,7 +122,7 @@ fn begin(answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, T
     let etag = header(answer.headers(), &ETAG).filter(|etag| !etag.starts_with("W/"));
     let validator = etag.or(header(answer.headers(), &LAST_MODIFIED)).map(String::from);
     part.restart(url.as_str(), validator).map_err(Trouble::Local)?;
-    info!("downloading {url}");
+    info!(target: host.step(), "downloading {url}");
     Ok(answer.content_length())
 }
 

@@ -61,7 +61,7 @@ impl ServerLink {
             host.sleep(SPREAD.mul_f64(seed as f64 / u64::MAX as f64));
             let ca = retry(host, seed, "the k3s server", || self.pin(&url, token))?;
             if token.ca().is_none() {
-                warn!("the join token has no CA hash (K10...), so nothing proves that this is your server: use the whole token");
+                warn!(target: host.step(), "the join token has no CA hash (K10...), so nothing proves that this is your server: use the whole token");
             }
             let client = self.net.pinned(&ca, None)?;
             Ok(Server { url: self.url.clone(), token: token.clone(), net: self.net.clone(), ca, client })
@@ -108,7 +108,7 @@ impl Server {
             let answer = Request::get(&client, &version).send(ANSWER_MAX).map_err(Failure::into_transient)?;
             git_version(&answer).ok_or_else(|| Failure::transient(anyhow!("{version}: the answer names no release")))
         })?;
-        info!("the server runs k3s {tag}");
+        info!(target: host.step(), "the server runs k3s {tag}");
         Ok(tag)
     }
 
@@ -134,7 +134,7 @@ impl Server {
                     _ => self.refused(failure),
                 })
         })?;
-        info!("the server accepts {}", node.name);
+        info!(target: host.step(), "the server accepts {}", node.name);
         Ok(())
     }
 

@@ -101,8 +101,10 @@ impl<'a> Board<'a> {
         if let Some(mut first) = self.first_process.take() {
             first.kill();
             wait_for("the board's processes to end", PATIENCE, || self.pids().is_empty().then_some(()));
-            run(&["ip", "-n", &self.namespace, "link", "set", "eth0", "down"]);
-            run(&["ip", "-n", &self.namespace, "addr", "flush", "dev", "eth0"]);
+            for link in ["eth0", "lo"] {
+                run(&["ip", "-n", &self.namespace, "link", "set", link, "down"]);
+                run(&["ip", "-n", &self.namespace, "addr", "flush", "dev", link]);
+            }
         }
     }
 
@@ -145,11 +147,7 @@ impl<'a> Board<'a> {
 
     /// A file of the board's, seen from here.
     pub fn path(&self, path: &str) -> PathBuf {
-        let first = self.first_process.as_ref().expect("the board is on").pid();
-        // `unshare` waits outside for the first process, its only child.
-        let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children")).expect("the first process");
-        let inner = children.split_whitespace().next().expect("the first process");
-        Path::new("/proc").join(inner).join("root").join(path.trim_start_matches('/'))
+        Path::new("/proc").join(self.first_pid()).join("root").join(path.trim_start_matches('/'))
     }
 
     pub fn read(&self, path: &str) -> Option<String> {
@@ -158,13 +156,29 @@ impl<'a> Board<'a> {
 
     /// A command on the board, with the environment that a service has.
     pub fn command(&self, argv: &[&str]) -> Command {
-        let inner = self.path("/");
-        let pid = inner.components().nth(2).expect("a pid").as_os_str().to_string_lossy().into_owned();
+        self.command_as(&[], argv)
+    }
+
+    /// The same, as a user without rights.
+    pub fn command_as_nobody(&self, argv: &[&str]) -> Command {
+        self.command_as(&["--setuid", "65534", "--setgid", "65534"], argv)
+    }
+
+    fn command_as(&self, user: &[&str], argv: &[&str]) -> Command {
+        let pid = self.first_pid();
         let mut command = Command::new("setpriv");
-        command.args(["--inh-caps=-sys_time", "--bounding-set=-sys_time"]);
-        command.args(["nsenter", "--target", &pid, "--mount", "--uts", "--net", "--pid", "--root", "--wd"]).args(argv);
+        command.args(["--inh-caps=-sys_time", "--bounding-set=-sys_time", "nsenter", "--target", &pid]);
+        command.args(["--mount", "--uts", "--net", "--pid", "--root", "--wd"]).args(user).args(argv);
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command
+    }
+
+    /// The board's first process, by this machine's number.
+    fn first_pid(&self) -> String {
+        let outer = self.first_process.as_ref().expect("the board is on").pid();
+        // `unshare` waits outside for the first process, its only child.
+        let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).expect("the first process");
+        children.split_whitespace().next().expect("the first process").into()
     }
 
     /// Runs a command on the board to its end; returns what it printed.
@@ -178,6 +192,13 @@ impl<'a> Board<'a> {
     /// Starts muster as OpenRC would.
     pub fn boot(&self, arguments: &[&str]) -> Output {
         Output::follow(&mut self.command(&[&["/usr/sbin/muster"], arguments].concat()))
+    }
+
+    /// The running muster, or what it became; `None` when it has ended.
+    pub fn muster_pid(&self) -> Option<u32> {
+        // `nsenter` keeps the command in its own arguments, and waits outside of the board's PID namespace.
+        let is_it = |line: &str| line.starts_with("/usr/sbin/muster") || line.starts_with("/usr/local/bin/k3s");
+        self.processes("").into_iter().find(|(_, line)| is_it(line)).map(|(pid, _)| pid)
     }
 
     /// Boots, and waits until the server has the node Ready. What is returned is `k3s agent` by then.

@@ -136,7 +136,7 @@ impl Site {
         let dhcp = "dhcp-range=10.77.0.50,10.77.0.250,255.255.255.0,1h\ndhcp-option=option:router,10.77.0.1\n\
             dhcp-option=option:dns-server,10.77.0.1\ndhcp-authoritative\n";
         let text = format!(
-            "interface=br0\nexcept-interface=lo\nbind-interfaces\nno-resolv\nno-hosts\nlog-dhcp\nuser=root\npid-file=\n\
+            "interface=br0\nexcept-interface=lo\nbind-interfaces\nno-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\npid-file=\n\
              dhcp-leasefile={}\nlocal=/lab/\nhost-record=mirror.lab,{ADDRESS}\nhost-record=k3s.lab,{ADDRESS}\n{}{}",
             leases.display(),
             if self.options.dhcp { dhcp } else { "" },
@@ -149,6 +149,13 @@ impl Site {
         let mut dnsmasq = Output::follow(&mut command);
         dnsmasq.wait_for("started");
         self.dnsmasq = Some(dnsmasq);
+    }
+
+    /// Has a site that had no DHCP server get one.
+    pub fn offer_dhcp(&mut self) {
+        self.dnsmasq = None;
+        self.options.dhcp = true;
+        self.start_dnsmasq();
     }
 
     pub fn dnsmasq_log(&self) -> String {

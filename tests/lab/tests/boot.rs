@@ -1,6 +1,6 @@
 //! One board's boot, on real parts.
 
-use muster_lab::{Board, Options, Site};
+use muster_lab::{Board, Options, Output, Site};
 use std::time::UNIX_EPOCH;
 
 const MAC: &str = "52:54:00:12:34:56";
@@ -45,4 +45,142 @@ fn says_nothing_on_the_cable_before_its_name_is_set() {
     let discover = frames.split("DHCP-Message").find(|part| part.contains("Discover")).expect("a DISCOVER");
     assert!(discover.contains("Hostname (12), length 13: \"worker-64e59a\""), "{discover}");
     assert!(site.dnsmasq_log().contains("intruder"), "the server offered no other name:\n{}", site.dnsmasq_log());
+}
+
+#[test]
+fn the_plan_is_the_boot_and_touches_nothing() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    // The link is up and quiet, so that a packet of the plan's could leave and would be the only one.
+    board.run(&["sysctl", "-q", "-w", "net.ipv6.conf.all.disable_ipv6=1"]);
+    board.run(&["ip", "link", "set", "eth0", "up"]);
+    board.run(&["ip", "addr", "add", "10.77.0.9/24", "dev", "eth0"]);
+    let everything = [
+        "sh",
+        "-c",
+        "find / -xdev \\( -type f -o -type l \\) | sort | xargs md5sum; find / -xdev | sort | xargs stat -c '%n %a %u'",
+    ];
+    let before = board.run(&everything);
+    let capture = board.capture();
+    let plan = board.command_as_nobody(&["/usr/sbin/muster", "--dry-run"]).output().unwrap();
+    let frames = capture.frames();
+    let (plan, said) = (String::from_utf8(plan.stdout).unwrap(), String::from_utf8(plan.stderr).unwrap());
+    assert_eq!(frames, "", "a plan sends nothing");
+    assert_eq!(board.run(&everything), before, "a plan changes nothing");
+    assert_eq!(board.run(&["hostname"]), "localhost\n");
+    assert!(said.contains("K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read it"), "{said}");
+
+    board.run(&["ip", "addr", "flush", "dev", "eth0"]);
+    let boot = board.boot_to_joined();
+    let effects: Vec<String> =
+        boot.lines().iter().filter_map(|line| line.text.strip_prefix("muster: effect: ").map(String::from)).collect();
+    assert_eq!(plan.lines().collect::<Vec<_>>(), effects);
+    assert!(plan.lines().count() > 12, "{plan}");
+    let secret = site.token().rsplit(':').next().unwrap().to_string();
+    assert!(!plan.contains(&secret) && !said.contains(&secret));
+}
+
+#[test]
+fn a_token_is_found_nowhere_but_in_its_file() {
+    let site = Site::new(Options { k3s_size: 40_000_000, ..Options::default() });
+    for in_conf in [false, true] {
+        let mut board = Board::new(&site, if in_conf { "52:54:00:00:00:01" } else { MAC });
+        let secret = site.token().rsplit(':').next().unwrap().to_string();
+        let (own, copy) = match in_conf {
+            false => ("/etc/muster/token", "/etc/muster/token"),
+            true => {
+                board.conf.push(format!("K3S_TOKEN=\"{}\"", site.token()));
+                board.token = None;
+                ("/etc/conf.d/muster", "/run/muster/token")
+            }
+        };
+        board.power_on();
+        let plan = board.run(&["/usr/sbin/muster", "--dry-run"]);
+        let mut boot = board.boot(&[]);
+        let mut seen = 0;
+        // Throughout the boot, every process of the board's; `.part` and all other files at its end.
+        for line in ["broadcasting", "downloading", "becoming", "joined as"] {
+            boot.wait_for(line);
+            for pid in board.pids() {
+                for file in ["cmdline", "environ"] {
+                    let Ok(bytes) = std::fs::read(format!("/proc/{pid}/{file}")) else { continue };
+                    assert!(!String::from_utf8_lossy(&bytes).contains(&secret), "{file} of {pid}: at {line:?}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 16);
+        let holders = board.run(&["sh", "-c", &format!("find / -xdev -type f | xargs grep -l '{secret}' | sort")]);
+        let holders: Vec<&str> = holders.lines().collect();
+        let mut expected = vec![own, copy];
+        expected.dedup();
+        assert_eq!(holders, expected);
+        assert_eq!(board.run(&["stat", "-c", "%a %u", copy]), "600 0\n");
+        assert!(!boot.text().contains(&secret) && !plan.contains(&secret));
+        assert!(board.read("/run/muster/status.json").unwrap().contains("\"done\""));
+    }
+}
+
+#[test]
+fn k3s_takes_the_place_of_muster_and_hears_its_signals() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    let mut boot = board.boot(&[]);
+    boot.wait_for("this board is");
+    let pid = board.muster_pid().expect("muster runs");
+    boot.wait_for("joined as");
+    let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    assert!(program.ends_with("usr/local/bin/k3s"), "{}", program.display());
+    let left: Vec<_> =
+        board.processes("muster").into_iter().filter(|(_, line)| line.starts_with("/usr/sbin/muster")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    muster_lab::run(&["kill", "-TERM", &pid.to_string()]);
+    boot.wait_for("Received signal SIGTERM");
+    assert!(boot.end().success());
+}
+
+#[test]
+fn a_node_gets_its_own_configuration_and_loses_it_again() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    let labels = "node-label:\n  - rack=7\n";
+    board.files.push(("etc/muster/nodes/worker-64e59a.yaml".into(), labels.into(), 0o600));
+    board.files.push(("etc/muster/nodes/worker-000000.yaml".into(), "node-label: [rack=8]\n".into(), 0o600));
+    board.power_on();
+    let _boot = board.boot_to_joined();
+    // On the board, since the link is an absolute one.
+    assert_eq!(board.run(&["cat", "/etc/rancher/k3s/config.yaml.d/50-node.yaml"]), labels);
+    assert!(site.kubectl(&["get", "nodes", "--show-labels"]).contains("rack=7"));
+    std::fs::remove_file(board.path("/etc/muster/nodes/worker-64e59a.yaml")).unwrap();
+    board.boot(&["join"]).wait_for("effect: join: remove /etc/rancher/k3s/config.yaml.d/50-node.yaml");
+}
+
+#[test]
+fn k3s_gets_a_clean_start() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    board.conf.push("INSTALL_K3S_SKIP_DOWNLOAD=\"true\"".into());
+    board.conf.push("INSTALL_K3S_EXEC=\"agent --node-label 'a=b c'\"".into());
+    // In place of k3s, what tells how it was started.
+    let tell =
+        "#!/bin/sh\necho \"arguments: $(printf '[%s]' \"$@\")\"\nenv | grep K3S\ngrep SigIgn /proc/self/status\n";
+    board.files.push(("usr/local/bin/k3s".into(), tell.into(), 0o755));
+    board.power_on();
+    let mut boot = Output::follow(board.command(&["/usr/sbin/muster"]).env("K3S_DATA_DIR", "/var/lib/elsewhere"));
+    boot.wait_for("arguments: [agent][--node-label][a=b c]");
+    // Rust's own programs ignore SIGPIPE (13); those they become must not.
+    let ignored = boot.wait_for("SigIgn:").text;
+    let ignored = u64::from_str_radix(ignored.rsplit('\t').next().unwrap(), 16).unwrap();
+    assert_eq!(ignored & (1 << 12), 0, "{ignored:x}");
+    assert!(boot.end().success());
+    let text = boot.text();
+    let mut variables: Vec<&str> = text.lines().filter(|line| line.starts_with("K3S_")).collect();
+    variables.sort();
+    let url = format!("K3S_URL={}", site.server_url());
+    assert_eq!(
+        variables,
+        ["K3S_DATA_DIR=/var/lib/elsewhere", "K3S_NODE_NAME=worker-64e59a", "K3S_TOKEN_FILE=/etc/muster/token", &url]
+    );
 }

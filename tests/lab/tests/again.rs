@@ -1,0 +1,143 @@
+//! A boot that is cut off, and one that has nothing left to do.
+
+use muster_lab::{Board, Options, Site, run, wait_for};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+#[test]
+fn killed_at_every_step_it_ends_joined() {
+    let site = Site::new(Options { k3s_size: 20_000_000, ..Options::default() });
+    let mut first = Board::new(&site, "52:54:00:12:34:56");
+    first.power_on();
+    let plan = first.run(&["/usr/sbin/muster", "--dry-run"]);
+    // Also in the midst of the download, which is one line of the plan.
+    let lines = plan.lines().map(String::from).chain(["fetch: downloading".into()]);
+    // What is each board's own in a line, its name, is left out of what is waited for.
+    let lines: VecDeque<String> =
+        lines.map(|line| line.split("worker-").next().unwrap_or_default().to_string()).collect();
+    let count = lines.len();
+    assert!(count > 14, "{plan}");
+    let work = Mutex::new(lines);
+    std::thread::scope(|scope| {
+        for board in 0..3 {
+            let (site, work) = (&site, &work);
+            scope.spawn(move || {
+                let mut board = Board::new(site, &format!("52:54:00:00:00:{board:02x}"));
+                loop {
+                    let Some(line) = work.lock().unwrap().pop_front() else { break };
+                    kill_at(site, &mut board, &line);
+                }
+            });
+        }
+    });
+}
+
+fn kill_at(site: &Site, board: &mut Board, line: &str) {
+    board.power_on();
+    let mut boot = board.boot(&[]);
+    boot.wait_for(line);
+    if let Some(pid) = board.muster_pid() {
+        run(&["kill", "-9", &pid.to_string()]);
+    }
+    boot.end();
+    let mut boot = board.boot(&[]);
+    boot.wait_for("joined as");
+    site.wait_ready(&board.name());
+    let clients = board.processes("udhcpc");
+    assert_eq!(clients.len(), 1, "killed at {line:?}: {clients:?}");
+    assert_eq!(leftovers(board), "", "killed at {line:?}");
+}
+
+/// Files that only a run in the midst of its work has.
+fn leftovers(board: &Board) -> String {
+    board.run(&["sh", "-c", "find / -xdev -name '.*.muster' -o -xdev -name '.k3s.part*' -o -xdev -name '*.muster'"])
+}
+
+#[test]
+fn when_all_is_done_it_does_nothing_again() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, "52:54:00:12:34:56");
+    board.power_on();
+    let mut boot = board.boot_to_joined();
+    let (client, requests) = (board.processes("udhcpc"), site.mirror_requests());
+    // k3s dies, and OpenRC would run the whole list again.
+    run(&["kill", "-9", &board.muster_pid().expect("k3s runs").to_string()]);
+    boot.end();
+    let again = board.boot_to_joined();
+    assert_eq!(board.processes("udhcpc"), client);
+    assert_eq!(site.mirror_requests(), requests, "nothing is asked of a mirror again");
+    let effects: Vec<String> =
+        again.lines().into_iter().filter(|line| line.text.contains(": effect: ")).map(|line| line.text).collect();
+    // What is left are questions, the attempt at the one module that a namespace cannot have, and the end.
+    for effect in effects {
+        let harmless = ["wait for", "ask https://", "version: ask", "unless it is there", "run modprobe", "exec "];
+        assert!(harmless.iter().any(|word| effect.contains(word)), "{effect}");
+    }
+}
+
+#[test]
+fn interrupted_at_any_moment_the_next_run_ends_right() {
+    let site = Site::new(Options { k3s_size: 30_000_000, nginx: "limit_rate 40m;".into(), ..Options::default() });
+    let mut board = Board::new(&site, "52:54:00:12:34:56");
+    board.power_on();
+    board.boot(&["identity", "network"]).end();
+    let k3s = "/usr/local/bin/k3s";
+    let mut state = 0x9e37_79b9_u64;
+    let mut resumed = 0;
+    for round in 0..50 {
+        for path in [k3s, "/run/muster/k3s.json"] {
+            if board.read(path).is_some() {
+                std::fs::remove_file(board.path(path)).expect("an installed k3s");
+            }
+        }
+        let mut boot = board.boot(&["fetch"]);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Somewhere in the second or so that a run takes.
+        std::thread::sleep(Duration::from_millis((state >> 33) % 1000));
+        let signal = if round % 2 == 0 { "-TERM" } else { "-KILL" };
+        if let Some(pid) = board.muster_pid() {
+            run(&["kill", signal, &pid.to_string()]);
+        }
+        boot.end();
+        let part = std::fs::metadata(board.path("/usr/local/bin/.k3s.part")).map_or(0, |meta| meta.len());
+        let mut boot = board.boot(&["fetch"]);
+        let status = boot.end();
+        assert!(status.success(), "round {round}: {}", boot.text());
+        let said = boot.text();
+        if part > 0 && part < 30_000_000 {
+            assert!(said.contains("resuming"), "round {round}, {part} bytes there: {said}");
+            resumed += 1;
+        }
+        let sums = board.run(&["sha256sum", k3s]);
+        let wanted = std::fs::read_to_string(site.release(false).join("sha256sum-amd64.txt")).unwrap();
+        assert_eq!(sums.split(' ').next(), wanted.split(' ').next(), "round {round}");
+        assert_eq!(leftovers(&board), "");
+    }
+    assert!(resumed >= 5, "only {resumed} of 50 rounds hit the download itself");
+}
+
+#[test]
+fn a_download_takes_little_memory() {
+    let size = 80_000_000;
+    let site = Site::new(Options { k3s_size: size, nginx: "limit_rate 60m;".into(), ..Options::default() });
+    let mut board = Board::new(&site, "52:54:00:12:34:56");
+    board.power_on();
+    let mut boot = board.boot(&["identity", "network", "fetch"]);
+    boot.wait_for("downloading https://mirror.lab");
+    let pid = board.muster_pid().expect("muster runs");
+    let mut most = 0;
+    let mut samples = 0;
+    wait_for("the download", Duration::from_secs(60), || {
+        let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else { return Some(()) };
+        let anonymous =
+            text.lines().find_map(|line| line.strip_prefix("Anonymous:")).and_then(|kb| kb.trim().strip_suffix(" kB"));
+        most = most.max(anonymous.and_then(|kb| kb.trim().parse::<u64>().ok()).unwrap_or(0));
+        samples += 1;
+        None
+    });
+    assert!(boot.end().success(), "{}", boot.text());
+    println!("anonymous memory while {size} bytes came: {most} KiB at most ({samples} samples)");
+    assert!(samples > 10, "{samples} samples");
+    assert!(most > 0 && most < 6 * 1024, "{most} KiB");
+}

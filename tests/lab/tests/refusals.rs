@@ -1,0 +1,148 @@
+//! What must not be run, and who says no: each ends in one line that says what to do, and nothing executable is left behind.
+
+use muster_lab::{Board, Options, Site};
+
+const MAC: &str = "52:54:00:12:34:56";
+
+/// A boot that must fail: what it said last, and that nothing of k3s is on the board.
+fn fails(board: &Board, steps: &[&str]) -> String {
+    let mut boot = board.boot(steps);
+    let status = boot.end();
+    assert_eq!(status.code(), Some(1), "{}", boot.text());
+    let executables = board.run(&["sh", "-c", "ls -A /usr/local/bin"]);
+    assert_eq!(executables, "", "{}", boot.text());
+    let text = boot.text();
+    let last = text.lines().filter(|line| line.starts_with("muster: ERROR: ")).next_back();
+    last.unwrap_or_else(|| panic!("no last word: {text}")).to_string()
+}
+
+#[test]
+fn wrong_bytes_never_become_executable() {
+    let site = Site::new(Options::default());
+    let binary = site.release(false).join("k3s");
+    let mut bytes = std::fs::read(&binary).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&binary, bytes).unwrap();
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    let said = fails(&board, &[]);
+    assert!(said.contains("no mirror has the right k3s v1.34.1+k3s1") && said.contains("wrong bytes"), "{said}");
+    // A body that is cut short behind a length that says so is wrong bytes too.
+    std::fs::File::options().write(true).open(&binary).unwrap().set_len(1_000_000).unwrap();
+    let said = fails(&board, &[]);
+    assert!(said.contains("wrong bytes"), "{said}");
+}
+
+#[test]
+fn a_mirror_without_the_release_is_passed_over() {
+    let site = Site::new(Options::default());
+    std::fs::remove_file(site.release(false).join("k3s")).unwrap();
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    let said = fails(&board, &[]);
+    assert!(said.contains("mirror.lab:8443/k3s/v1.34.1%2Bk3s1/k3s answers 404 Not Found"), "{said}");
+}
+
+#[test]
+fn a_mirror_that_is_ill_is_waited_for() {
+    let site = Site::new(Options { nginx: "location /k3s/ { return 500; }".into(), ..Options::default() });
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    let mut boot = board.boot(&[]);
+    let said = boot.wait_for("answers 500 Internal Server Error; trying again").text;
+    assert!(said.contains("WARN: fetch: https://mirror.lab:8443/"), "{said}");
+    assert_eq!(board.run(&["sh", "-c", "ls -A /usr/local/bin"]), "");
+    // It serves the release from here on, and the board finds out by itself.
+    site.fill_server();
+    let mut second = Board::new(&site, "52:54:00:00:00:01");
+    second.power_on();
+    second.boot_to_joined();
+    assert!(board.muster_pid().is_some(), "it goes on trying");
+    assert!(board.read("/run/muster/status.json").unwrap().contains("answers 500"));
+}
+
+#[test]
+fn a_token_that_is_not_accepted() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    board.token = Some(format!("{}x", site.token()));
+    board.power_on();
+    let said = fails(&board, &[]);
+    assert!(said.contains("does not accept the join token") && said.contains("server/node-token"), "{said}");
+    assert!(!said.contains(site.token().rsplit(':').next().unwrap()));
+}
+
+#[test]
+fn a_node_that_is_known_by_another_password() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    drop(board.boot_to_joined());
+    // Its secret changed: the same board, another password.
+    board.conf.push("MUSTER_NODE_SECRET_FILE=\"/etc/muster/secret\"".into());
+    board.files.push(("etc/muster/secret".into(), "another secret\n".into(), 0o600));
+    board.power_on();
+    let mut boot = board.boot(&[]);
+    assert_eq!(boot.end().code(), Some(1));
+    let remedy = "kubectl -n kube-system delete secret worker-64e59a.node-password.k3s";
+    let said = boot.text().lines().last().unwrap().to_string();
+    assert!(said.starts_with("muster: ERROR: join: ") && said.ends_with(remedy), "{said}");
+    // The remedy, as it was printed, helps.
+    let words: Vec<&str> = remedy.split(' ').skip(1).collect();
+    site.kubectl(&words);
+    board.boot_to_joined();
+}
+
+#[test]
+fn a_server_whose_ca_is_not_the_tokens() {
+    let mut site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    let token = board.token.clone();
+    drop(board);
+    site.stop_server();
+    std::fs::remove_dir_all(site.path("k3s/server/tls")).unwrap();
+    site.start_server();
+    board = Board::new(&site, MAC);
+    board.token = token;
+    board.power_on();
+    let said = fails(&board, &[]);
+    assert!(said.contains("its CA is not the one in the join token"), "{said}");
+    assert!(said.contains("put the server's own token"), "{said}");
+    // Nothing but the question for the CA reached it.
+    let asked = site.server_requests();
+    let last = asked.last().unwrap();
+    assert!(last.contains("/cacerts"), "{last}");
+}
+
+#[test]
+fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
+    let site = Site::new(Options::default());
+    site.fill_server();
+    let mut board = Board::new(&site, MAC);
+    board.token = site.token().rsplit(':').next().map(String::from);
+    board.power_on();
+    let mut boot = board.boot(&[]);
+    boot.wait_for("WARN: fetch: the join token has no CA hash");
+    boot.wait_for("joined as");
+    assert!(boot.text().contains("no digest is taken from it"), "{}", boot.text());
+    let from_server = site.server_requests().into_iter().filter(|line| line.contains("/static/")).count();
+    assert_eq!(from_server, 0);
+}
+
+#[test]
+fn a_bootstrap_token_joins() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    board.token = Some(std::fs::read_to_string(site.path("k3s/server/bootstrap-token")).unwrap().trim().into());
+    board.power_on();
+    board.boot_to_joined();
+}
+
+#[test]
+fn a_server_with_a_chain_of_cas_is_pinned_by_its_root() {
+    let site = Site::new(Options { server: vec![("STANDIN_CHAIN".into(), "1".into())], ..Options::default() });
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    board.boot_to_joined();
+}
