@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::boot::{self, Step};
+use crate::check;
 use crate::host::{EFFECTS, Host, Mode};
 use crate::mac::Mac;
 use crate::settings::{BadSetting, Raw, SETTINGS, Settings, sources::Source};
@@ -22,6 +23,7 @@ muster makes a netbooted board a named, verified, joined k3s worker.
 Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
   muster name [MAC | FILE | -]...
+  muster check
   muster status [--json]
   muster --help | --version
 
@@ -36,6 +38,8 @@ Without a command it runs the boot: all steps, or those named, in order:
 
   name              print the hostname of each MAC address, of those in a file,
                     or of those on standard input; exits 1 if two are the same
+  check             look at all that a boot needs, and change nothing; exits 1
+                    if anything is missing
   status            print what this boot did; --json: as JSON
 
 Settings:
@@ -60,6 +64,7 @@ impl std::error::Error for Usage {}
 enum Command {
     Boot(Vec<Step>),
     Name(Vec<String>),
+    Check,
     Status { json: bool },
     Print(String),
 }
@@ -113,6 +118,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Line> {
                 let word = word.string().map_err(usage)?;
                 match (&mut line.command, word.as_str()) {
                     (Command::Boot(_), "name") if first => line.command = Command::Name(Vec::new()),
+                    (Command::Boot(_), "check") if first => line.command = Command::Check,
                     (Command::Boot(_), "status") if first => line.command = Command::Status { json: false },
                     (Command::Boot(steps), word) => steps.push(Step::parse(word).ok_or_else(|| unknown_step(word))?),
                     (Command::Name(words), _) => words.push(word),
@@ -135,7 +141,8 @@ fn unknown_step(word: &str) -> Usage {
 }
 
 fn run(line: Line) -> Result<()> {
-    let mode = if line.dry_run { Mode::Plan } else { Mode::Perform };
+    // A check has no effects either: a host that plans sees to that.
+    let mode = if line.dry_run || matches!(line.command, Command::Check) { Mode::Plan } else { Mode::Perform };
     let host = Host::new(line.root, mode);
     match line.command {
         Command::Print(text) => print(&text),
@@ -149,6 +156,15 @@ fn run(line: Line) -> Result<()> {
         Command::Name(words) => {
             let settings = load(&host, &line.conf, line.set)?;
             names(&host, &settings, &words)
+        }
+        Command::Check => {
+            let settings = load(&host, &line.conf, line.set)?;
+            let report = check::run(&host, &settings, &line.conf)?;
+            print(&report.text)?;
+            if !report.complete {
+                bail!("a boot would lack what is MISSING above");
+            }
+            Ok(())
         }
         Command::Boot(steps) => {
             let settings = load(&host, &line.conf, line.set)?;

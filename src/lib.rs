@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod boot;
+pub mod check;
 pub mod cli;
 pub mod digest;
 pub mod download;

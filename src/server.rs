@@ -57,16 +57,22 @@ impl ServerLink {
         }
         let url = below(&self.url, &["cacerts"]);
         let server = host.ask(format_args!("ask {url}, and check it against the token's CA hash"), || {
-            let TokenFound::Read(token) = &self.token else { return Err(anyhow!("the join token was not read")) };
             host.sleep(SPREAD.mul_f64(seed as f64 / u64::MAX as f64));
-            let ca = retry(host, seed, "the k3s server", || self.pin(&url, token))?;
-            if token.ca().is_none() {
+            let server = retry(host, seed, "the k3s server", || self.reach())?;
+            if !server.pins() {
                 warn!(target: host.step(), "the join token has no CA hash (K10...), so nothing proves that this is your server: use the whole token");
             }
-            let client = self.net.pinned(&ca, None)?;
-            Ok(Server { url: self.url.clone(), token: token.clone(), net: self.net.clone(), ca, client })
+            Ok(server)
         })?;
         Ok(self.server.get_or_init(|| server).as_ref())
+    }
+
+    /// One attempt to reach the server and have it prove itself.
+    pub fn reach(&self) -> Result<Server, Failure> {
+        let TokenFound::Read(token) = &self.token else { return Err(anyhow!("the join token was not read").into()) };
+        let ca = self.pin(&below(&self.url, &["cacerts"]), token)?;
+        let client = self.net.pinned(&ca, None)?;
+        Ok(Server { url: self.url.clone(), token: token.clone(), net: self.net.clone(), ca, client })
     }
 
     /// Fetches the server's CA, from whoever answers, and holds it against the token.
@@ -97,19 +103,22 @@ impl Server {
         below(&self.url, &["static", "k3s"])
     }
 
-    /// The release that the server runs. The answer needs a client certificate, which the token gets.
+    /// The release that the server runs, waited for while the server is not ready to say.
     pub fn version(&self, host: &Host, seed: u64) -> Result<Tag> {
-        let certificate = below(&self.url, &["v1-k3s", "client-kube-proxy.crt"]);
-        let version = below(&self.url, &["version"]);
-        let tag = retry(host, seed, "the k3s server's version", || {
-            let identity = self.authorized(&certificate).send(ANSWER_MAX).map_err(|failure| self.refused(failure))?;
-            let client = self.net.pinned(&self.ca, Some(&identity))?;
-            // For some seconds after its start the server refuses even this certificate, until its roles are in place.
-            let answer = Request::get(&client, &version).send(ANSWER_MAX).map_err(Failure::into_transient)?;
-            git_version(&answer).ok_or_else(|| Failure::transient(anyhow!("{version}: the answer names no release")))
-        })?;
+        let tag = retry(host, seed, "the k3s server's version", || self.ask_version())?;
         info!(target: host.step(), "the server runs k3s {tag}");
         Ok(tag)
+    }
+
+    /// One question for the release. The answer needs a client certificate, which the token gets.
+    pub fn ask_version(&self) -> Result<Tag, Failure> {
+        let certificate = below(&self.url, &["v1-k3s", "client-kube-proxy.crt"]);
+        let version = below(&self.url, &["version"]);
+        let identity = self.authorized(&certificate).send(ANSWER_MAX).map_err(|failure| self.refused(failure))?;
+        let client = self.net.pinned(&self.ca, Some(&identity))?;
+        // For some seconds after its start the server refuses even this certificate, until its roles are in place.
+        let answer = Request::get(&client, &version).send(ANSWER_MAX).map_err(Failure::into_transient)?;
+        git_version(&answer).ok_or_else(|| Failure::transient(anyhow!("{version}: the answer names no release")))
     }
 
     /// Asks for the node's certificate, as k3s will: whether the server takes this node under this password. It remembers the

@@ -54,6 +54,11 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     })
 }
 
+/// How far the clock is behind the earliest time that it can be; `None` when it is not.
+pub fn behind(host: &Host, conf: &str) -> Option<Duration> {
+    floor(host, conf).checked_sub(host.now()).filter(|behind| !behind.is_zero())
+}
+
 /// The time that the clock should be set to for what a server said, if any.
 fn step(host: &Host, floor: Duration, server: &str, time: Duration) -> Result<Option<Duration>> {
     if time < floor || time > floor + BELIEVED {

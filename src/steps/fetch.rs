@@ -74,17 +74,16 @@ fn version(
             })
         }
         Version::Channel(url) => host.ask(format_args!("version: ask {url}"), || {
-            let client = net.public_without_redirects()?;
-            let tag = retry(host, node.mac.seed(), "the release channel", || channel(&client, url))?;
+            let tag = retry(host, node.mac.seed(), "the release channel", || ask_channel(net, url))?;
             info!("the channel {url} is at {tag}");
             Ok(tag)
         }),
     }
 }
 
-/// Asks a channel, which answers with a redirect to a release's page.
-fn channel(client: &Client, url: &Url) -> Result<Tag, Failure> {
-    let answer = Request::get(client, url).answer()?;
+/// Asks a channel, once; it answers with a redirect to a release's page.
+pub fn ask_channel(net: &Net, url: &Url) -> Result<Tag, Failure> {
+    let answer = Request::get(&net.public_without_redirects()?, url).answer()?;
     if !answer.status().is_redirection() {
         return Err(Failure::of_status(&answer));
     }
@@ -96,6 +95,29 @@ fn channel(client: &Client, url: &Url) -> Result<Tag, Failure> {
 pub fn tag_of_location(location: &str) -> Option<Tag> {
     let last = location.rsplit('/').next()?;
     Tag::parse(&last.replace("%2B", "+").replace("%2b", "+"))
+}
+
+/// Asks each mirror for its sums file, once and for nothing but the answer: for `muster check`. Each mirror's base and what became of it.
+pub fn probe(
+    settings: &Settings,
+    net: &Net,
+    node: &Node,
+    server: Option<&Server>,
+    tag: &Tag,
+) -> Result<Vec<(String, Result<(), String>)>> {
+    let mut probed = Vec::new();
+    for mirror in in_order(&settings.mirrors, node.mac.seed()) {
+        if mirror == Mirror::Server && server.is_none() {
+            continue;
+        }
+        let mut candidate = Candidate::new(&mirror, net, server, settings.pin)?;
+        let answer = match candidate.out.take() {
+            Some(why) => Err(why),
+            None => candidate.digest(tag).map(|_| ()).map_err(|failure| failure.to_string()),
+        };
+        probed.push((candidate.base.to_string(), answer));
+    }
+    Ok(probed)
 }
 
 /// The mirrors as this board asks them: neighbouring base URLs share the load, so boards begin at different ones of them.
@@ -145,6 +167,21 @@ impl Candidate {
                 Ok(Candidate { base: server.release_url(), client: server.client().clone(), digest: pin, out })
             }
         }
+    }
+
+    /// The digest that its k3s must have, by its own sums file unless one is pinned. Read once: it is retried apart from the binary,
+    /// and costs that nothing.
+    fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
+        if let Some(digest) = self.digest {
+            return Ok(digest);
+        }
+        let url = asset_url(&self.base, tag, Arch::own().sums());
+        let sums = Request::get(&self.client, &url).send(SUMS_MAX)?;
+        let asset = Arch::own().asset();
+        let digest = in_sums(&String::from_utf8_lossy(&sums), asset)
+            .ok_or_else(|| Failure::permanent(anyhow!("{url}: there is no digest of {asset} in it")))?;
+        self.digest = Some(digest);
+        Ok(digest)
     }
 }
 
@@ -226,7 +263,7 @@ impl Fetch<'_> {
     }
 
     fn turn(&mut self, index: usize, installed: Option<Sha256>, part: &mut Option<Part>) -> Result<Turn> {
-        let digest = match self.digest(index) {
+        let digest = match self.mirrors[index].digest(&self.tag) {
             Ok(digest) => digest,
             Err(failure) => return Ok(failure.into()),
         };
@@ -278,22 +315,6 @@ impl Fetch<'_> {
                 Err(error)
             }
         }
-    }
-
-    /// The digest that a mirror's k3s must have, by its own sums file unless one is pinned. Read once: it is retried apart from the
-    /// binary, and costs that nothing.
-    fn digest(&mut self, index: usize) -> Result<Sha256, Failure> {
-        let mirror = &mut self.mirrors[index];
-        if let Some(digest) = mirror.digest {
-            return Ok(digest);
-        }
-        let url = asset_url(&mirror.base, &self.tag, Arch::own().sums());
-        let sums = Request::get(&mirror.client, &url).send(SUMS_MAX)?;
-        let asset = Arch::own().asset();
-        let digest = in_sums(&String::from_utf8_lossy(&sums), asset)
-            .ok_or_else(|| Failure::permanent(anyhow!("{url}: there is no digest of {asset} in it")))?;
-        mirror.digest = Some(digest);
-        Ok(digest)
     }
 
     fn note(&self, digest: Sha256) -> Result<()> {

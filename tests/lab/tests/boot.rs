@@ -184,3 +184,24 @@ fn k3s_gets_a_clean_start() {
         ["K3S_DATA_DIR=/var/lib/elsewhere", "K3S_NODE_NAME=worker-64e59a", "K3S_TOKEN_FILE=/etc/muster/token", &url]
     );
 }
+
+#[test]
+fn a_check_tells_what_is_missing_and_changes_nothing() {
+    let site = Site::new(Options::default());
+    let mut board = Board::new(&site, MAC);
+    board.power_on();
+    let check = board.command(&["/usr/sbin/muster", "check"]).output().unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    let text = String::from_utf8(check.stdout).unwrap();
+    assert!(text.contains("MISSING  network   no address on eth0 yet"), "{text}");
+    assert!(text.contains("MISSING  server    https://10.77.0.1:6443/cacerts: "), "{text}");
+    board.boot(&["identity", "network"]).end();
+    let check = board.run(&["/usr/sbin/muster", "check"]);
+    assert!(check.lines().all(|line| line.starts_with("ok ")), "{check}");
+    assert!(check.contains("takes the token and runs k3s v1.34.1+k3s1"), "{check}");
+    assert!(check.contains("mirror.lab:8443/k3s has k3s v1.34.1+k3s1"), "{check}");
+    // It asked for no node: the server knows none, nor a password.
+    assert!(!site.nodes().iter().any(|line| line.starts_with("worker-")), "{:?}", site.nodes());
+    assert!(!site.server_requests().iter().any(|line| line.contains("kubelet")));
+    assert!(board.read("/usr/local/bin/k3s").is_none());
+}
