@@ -35,6 +35,12 @@ impl Root {
         fs::write(path, text).unwrap();
     }
 
+    /// The plan of this board's boot, for an architecture by the names of its assets.
+    fn plan(&self, asset: &str, sums: &str) -> String {
+        let plan = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/plan.txt")).unwrap();
+        plan.replace("{root}", &self.0.path().display().to_string()).replace("{asset}", asset).replace("{sums}", sums)
+    }
+
     fn muster(&self, arguments: &[&str]) -> Output {
         self.command(Path::new(env!("CARGO_BIN_EXE_muster")), arguments).output().unwrap()
     }
@@ -78,14 +84,44 @@ fn a_plan_shows_the_boot_and_changes_nothing() {
     let before = snapshot(root.0.path());
     let output = root.muster(&["--dry-run"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let root_path = root.0.path().display();
-    let expected = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/plan.txt")).unwrap();
-    let asset = if cfg!(target_arch = "aarch64") { "k3s-arm64" } else { "k3s" };
-    let sums = if cfg!(target_arch = "aarch64") { "sha256sum-arm64.txt" } else { "sha256sum-amd64.txt" };
-    let expected = expected.replace("{root}", &root_path.to_string()).replace("{asset}", asset).replace("{sums}", sums);
-    assert_eq!(stdout(&output), expected);
+    assert_eq!(stdout(&output), root.plan("k3s", "sha256sum-amd64.txt"));
     assert_eq!(snapshot(root.0.path()), before);
     assert!(!stdout(&output).contains(SECRET) && !stderr(&output).contains(SECRET));
+}
+
+/// The binary for boards, which `make aarch64` builds.
+fn aarch64() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
+    let path = target.join("aarch64-unknown-linux-musl/release/muster");
+    assert!(path.exists(), "{}: run `make aarch64` first", path.display());
+    path
+}
+
+#[test]
+fn the_boards_binary_plans_the_same_boot() {
+    let root = Root::new();
+    let mut emulated = Command::new("qemu-aarch64-static");
+    let output =
+        emulated.env_clear().arg(aarch64()).arg("--root").arg(root.0.path()).arg("--dry-run").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), root.plan("k3s-arm64", "sha256sum-arm64.txt"));
+}
+
+#[test]
+fn the_boards_binary_is_one_small_static_file() {
+    let path = aarch64();
+    let size = fs::metadata(&path).unwrap().len();
+    assert!(size <= 2 << 20, "{size} bytes");
+    let readelf = |flag: &str| {
+        let output = Command::new("readelf").args([flag, "--wide"]).arg(&path).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(readelf("--file-header").contains("AArch64"));
+    let segments = readelf("--program-headers");
+    assert!(!segments.contains("INTERP") && !readelf("--dynamic").contains("NEEDED"), "it is not static:\n{segments}");
+    assert!(!readelf("--section-headers").contains(".symtab"), "it is not stripped");
 }
 
 #[test]
