@@ -2,6 +2,7 @@
 //! Valid inputs, of which the damaged ones are made, are read as what they were made from.
 
 mod holds;
+mod long;
 mod random;
 mod shell;
 
