@@ -30,7 +30,8 @@ Writes NAME.apkovl.tar.gz (NAME: worker): the same input gives the same bytes.
   --output FILE       write there instead
   --help              this text
 
-SOURCE_DATE_EPOCH sets the time that the archive gives its files.
+SOURCE_DATE_EPOCH (seconds since 1970) dates the archive's files; a board
+without a clock takes it for the earliest time it can be.
 E
 }
 
@@ -198,7 +199,7 @@ if [ -s "$stage/keys" ]; then
 fi
 while IFS= read -r dir; do
 	# -p keeps the modes: what was secret there stays so.
-	cp -R -P -p "$dir/." "$tree/"
+	cp -R -P -p "$dir/." "$tree/" || die "--add: could not copy all of $dir"
 done <"$stage/add"
 chmod 0755 "$tree"
 

@@ -99,12 +99,12 @@ class Board:
             time.sleep(0.01)
 
     def _follow(self, qemu, console):
-        """A line is also what waits at its end for an answer, like a login prompt."""
+        """A line is also what waits at its end for an answer, like a prompt."""
         rest = b""
         while chunk := os.read(qemu.stdout.fileno(), 65536):
             rest += chunk
             *whole, rest = re.split(rb"\r*\n", rest)
-            if rest.endswith(b"login: "):
+            if rest.endswith((b"login: ", b"# ")):
                 whole.append(rest)
                 rest = b""
             for line in whole:
@@ -156,11 +156,14 @@ class Board:
                 raise Timeout(f"not in {seconds} s: {command!r} on {self.name}: {output}")
             time.sleep(every)
 
+    def eventually(self, probe, seconds, what):
+        return eventually(probe, seconds, f"{self.name}: {what}", self)
+
     def last_words(self):
         """What a failure message shows: the console's end and, while the board lives, the system log's."""
         words = "".join(f"\n  {when:7.2f} {text}" for when, text in self.console.items[-8:])
         if self.qemu.poll() is None:
-            words += "\n" + self.run("tail -20 /var/log/messages", seconds=20, check=False)[1]
+            words += "\n" + self.run("tail -20 /var/log/muster.log", seconds=20, check=False)[1]
         return words
 
     def power_off(self):
@@ -172,3 +175,15 @@ class Board:
         if self.shell_socket:
             self.shell_socket.close()
             self.shell_socket = None
+
+
+def eventually(probe, seconds, what, board=None):
+    """The first true value of `probe`, which is asked until then; a board that ends meanwhile ends the wait."""
+    deadline = time.monotonic() + seconds
+    while not (value := probe()):
+        ended = board and board.qemu.poll() is not None
+        if ended or time.monotonic() > deadline:
+            tail = board.last_words() if board else ""
+            raise Timeout(f"{'the board ended' if ended else f'not in {seconds} s'}: {what}{tail}")
+        time.sleep(0.1)
+    return value

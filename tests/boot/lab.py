@@ -3,19 +3,17 @@
 All of it lives in the network, mount and process namespaces of this test process (see `run`): nothing is left when it ends.
 """
 
-import functools
 import hashlib
-import http.server
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 
-from board import CACHE, HERE, RUN_HOST, Lines, Timeout
+from board import CACHE, HERE, RUN_HOST, Board, Timeout, eventually
+from web import Web
 
 TOP = os.path.abspath(os.path.join(HERE, "../.."))
 TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or os.path.join(TOP, "target"))
@@ -30,31 +28,6 @@ VERSION = "v1.34.1+k3s1"
 
 def sh(*command):
     subprocess.run(command, check=True)
-
-
-class Web:
-    """Files over HTTP, with a list of what was asked. Down, it refuses connections, as a dead machine's port does."""
-
-    def __init__(self, root, port):
-        self.root, self.port = root, port
-        self.requests = Lines()
-        self.server = None
-        self.up()
-
-    def up(self):
-        requests, started = self.requests, time.monotonic()
-
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def log_message(self, format, *args):
-                requests.add(time.monotonic() - started, f"{self.client_address[0]} {format % args}")
-
-        handler = functools.partial(Handler, directory=self.root)
-        self.server = http.server.ThreadingHTTPServer((ADDRESS, self.port), handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def down(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Site:
@@ -74,7 +47,7 @@ class Site:
         sh("ip", "addr", "add", f"{ADDRESS}/24", "dev", "lan0")
         sh("ip", "link", "set", "lan0", "up")
         os.makedirs(self.big("www"))
-        self.web = Web(self.big("www"), 80)
+        self.web = Web(ADDRESS, 80, self.big("www"))
         self.token = self.big("token")
         for part in parts:
             getattr(self, f"start_{part}")()
@@ -85,6 +58,12 @@ class Site:
 
     def big(self, *names):
         return os.path.join(self.temporary.name, *names)
+
+    def board(self, number=1, **options):
+        """The nth board of this site: made, not powered on."""
+        board = Board(self, f"52:54:00:12:34:{0x55 + number:02x}", f"board{number}", **options)
+        self.boards.append(board)
+        return board
 
     def tap(self):
         self.taps += 1
@@ -181,6 +160,11 @@ class Site:
         rows = [line.split() for line in self.kubectl("get", "nodes").splitlines()[1:]]
         return {row[0]: row[1] for row in rows}
 
+    def age(self, name):
+        """How long the server has known the node, in seconds."""
+        with open(self.big("k3s/server/nodes", name), encoding="utf-8") as file:
+            return time.time() - int(file.readline())
+
     def requests(self, since=0.0):
         """What the k3s server was asked since then (unix seconds): [(unix seconds, method, path, status, node)]"""
         try:
@@ -195,7 +179,7 @@ class Site:
         path = f"/api/v1/nodes/{hostname(board.mac)}"
 
         def beat():
-            return [when for when, _, asked, status, _ in self.requests(board.on_unix) if asked == path and status == "200"]
+            return [when for when, _, asked, status, _ in self.requests(board.on_unix) if asked == path and status in ("200", "201")]
 
         first = eventually(beat, seconds, f"{board.name} joins as {hostname(board.mac)}", board)[0]
         if self.nodes().get(hostname(board.mac)) != "Ready":
@@ -218,18 +202,6 @@ class Site:
         for tap in range(1, self.taps + 1):
             sh("ip", "tuntap", "del", "dev", f"tap{tap}", "mode", "tap")
         self.temporary.cleanup()
-
-
-def eventually(probe, seconds, what, board=None):
-    """The first true value of `probe`, which is asked until then; a board that ends meanwhile ends the wait."""
-    deadline = time.monotonic() + seconds
-    while not (value := probe()):
-        ended = board and board.qemu.poll() is not None
-        if ended or time.monotonic() > deadline:
-            tail = board.last_words() if board else ""
-            raise Timeout(f"{'the board ended' if ended else f'not in {seconds} s'}: {what}{tail}")
-        time.sleep(0.1)
-    return value
 
 
 def sha256(path):
