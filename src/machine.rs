@@ -66,7 +66,7 @@ pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>
     if free < needed {
         let free = megabytes(free);
         return Ok(Some(format!(
-            "k3s needs {wanted} MB in {shown}, which has {free} MB free: give the root more with root_size= on the kernel command line"
+            "k3s needs {wanted} MB in {shown}, which has {free} MB free: give the root more, such as rootflags=size=75% on the kernel command line"
         )));
     }
     let mounts = mounts(host)?;
