@@ -96,13 +96,16 @@ fn explain(error: &(dyn Error + 'static)) -> String {
                 "no byte came for too long".into()
             };
         }
-        // An io::Error passes over what it wraps when asked for its source.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-        if let Some(tls) = error.downcast_ref::<rustls::Error>().or(wrapped.and_then(|error| error.downcast_ref())) {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return explain_tls(tls);
         }
         innermost = error.to_string();
-        cause = error.source();
+        cause = match error.downcast_ref::<io::Error>() {
+            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => return "the connection broke off".into(),
+            // Asked for its source, an io::Error passes over what it wraps; and it may wrap another.
+            Some(error) => error.get_ref().map(|wrapped| wrapped as &(dyn Error + 'static)),
+            None => error.source(),
+        };
     }
     innermost
 }
@@ -152,7 +155,9 @@ mod tests {
     #[test]
     fn the_innermost_cause_speaks() {
         let url = Url::parse("https://a/").unwrap();
-        let wrapped = io::Error::other(rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidYet));
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidYet);
+        // As it comes out of a handshake: wrapped twice.
+        let wrapped = io::Error::other(io::Error::other(tls));
         let text = Failure::of_connection(&url, &wrapped).to_string();
         assert!(
             text.starts_with("https://a/: the server's certificate is not valid yet (this board's clock says "),
