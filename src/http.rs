@@ -7,7 +7,7 @@ pub use ca::Ca;
 pub use failure::{Failure, retry_after};
 pub use reqwest::blocking::{Client, Response};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use reqwest::header::HeaderValue;
 use reqwest::{NoProxy, Proxy, Url, redirect};
 use rustls::client::danger::ServerCertVerifier;
@@ -17,10 +17,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Redirects that are followed at most.
 const REDIRECTS: usize = 5;
+/// The longest that a small answer may take once it began: a server that drips is to hold nobody up.
+const WHOLE: Duration = Duration::from_secs(15);
 
 /// How long connecting may take, TLS and all, and how long a connection may then be silent.
 #[derive(Clone, Copy, Debug)]
@@ -216,16 +218,26 @@ impl Request {
     /// The body of a successful answer of `limit` bytes at most.
     pub fn send(self, limit: u64) -> Result<Vec<u8>, Failure> {
         let url = self.url.clone();
-        let answer = self.answer()?;
+        let mut answer = self.answer()?;
         if !answer.status().is_success() {
             return Err(Failure::of_status(&answer));
         }
         let mut body = Vec::new();
-        answer.take(limit + 1).read_to_end(&mut body).map_err(|error| Failure::of_connection(&url, &error))?;
-        if body.len() as u64 > limit {
-            return Err(Failure::permanent(anyhow::anyhow!("{url}: the answer is longer than {limit} bytes")));
+        let mut buffer = [0; 4096];
+        let started = Instant::now();
+        loop {
+            let n = answer.read(&mut buffer).map_err(|error| Failure::of_connection(&url, &error))?;
+            body.extend_from_slice(&buffer[..n]);
+            if body.len() as u64 > limit {
+                return Err(Failure::permanent(anyhow!("{url}: the answer is longer than {limit} bytes")));
+            }
+            if n == 0 {
+                return Ok(body);
+            }
+            if started.elapsed() > WHOLE {
+                return Err(Failure::transient(anyhow!("{url}: {} bytes in {WHOLE:?}: too slow", body.len())));
+            }
         }
-        Ok(body)
     }
 }
 
