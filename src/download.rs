@@ -50,7 +50,7 @@ pub fn attempt(
     let total = match place(&answer, part)? {
         Place::Append { total } => {
             info!(target: host.step(), "resuming {url} at {} MB", megabytes(part.len()));
-            resumed = !part.is_empty();
+            resumed = true;
             total
         }
         Place::Whole => begin(host, &answer, url, part)?,
@@ -58,6 +58,7 @@ pub fn attempt(
             // Not what was asked for: from zero, and without asking for a range.
             part.restart(url.as_str(), None).map_err(Trouble::Local)?;
             answer = ask(client, url, part)?;
+            place(&answer, part)?;
             begin(host, &answer, url, part)?
         }
     };
@@ -102,9 +103,11 @@ enum Place {
 fn place(answer: &Response, part: &Part) -> Result<Place, Failure> {
     let range = header(answer.headers(), &CONTENT_RANGE).and_then(content_range);
     match (answer.status(), range) {
-        (StatusCode::PARTIAL_CONTENT, Some(range)) if range.start == part.len() => {
-            Ok(Place::Append { total: range.total })
-        }
+        // An empty part needs a note of what will be in it, even where nobody asked for a range.
+        (StatusCode::PARTIAL_CONTENT, Some(range)) if range.start == part.len() => match part.is_empty() {
+            true => Ok(Place::Whole),
+            false => Ok(Place::Append { total: range.total }),
+        },
         (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, _) if !part.is_empty() => {
             Ok(Place::Elsewhere)
         }
@@ -115,9 +118,6 @@ fn place(answer: &Response, part: &Part) -> Result<Place, Failure> {
 
 /// Begins the object anew with this answer; its length, when the server says it.
 fn begin(host: &Host, answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, Trouble> {
-    if answer.status() != StatusCode::OK {
-        return Err(Failure::of_status(answer).into());
-    }
     // A weak ETag says nothing about bytes (RFC 9110, 13.1.5).
     let etag = header(answer.headers(), &ETAG).filter(|etag| !etag.starts_with("W/"));
     let validator = etag.or(header(answer.headers(), &LAST_MODIFIED)).map(String::from);
@@ -154,6 +154,8 @@ fn receive(url: &Url, answer: &mut Response, part: &mut Part, pace: Pace) -> Res
             Err(error) => return Err(Failure::of_connection(url, &error).into()),
         };
         if part.len() + n as u64 > LONGEST {
+            // None of it can be the beginning of a k3s, and it takes a board's memory.
+            part.restart("", None).map_err(Trouble::Local)?;
             return Err(too_long(url).into());
         }
         part.write(&buffer[..n])
