@@ -9,7 +9,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest wait that a server may ask for with `Retry-After`.
-const LONGEST_ASKED: Duration = Duration::from_secs(300);
+pub const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// The delays between attempts: doubling from a second to thirty, each of them shortened by up to half by a jitter that is a
 /// board's own, so that boards which failed together do not come back together.
@@ -22,6 +22,11 @@ pub struct Backoff {
 impl Backoff {
     pub fn new(seed: u64) -> Backoff {
         Backoff { next: FIRST, state: seed }
+    }
+
+    /// Begins again with short delays.
+    pub fn restart(&mut self) {
+        self.next = FIRST;
     }
 
     /// The next delay; `asked` is what the server asked for.

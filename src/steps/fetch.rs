@@ -1,6 +1,6 @@
 //! The right k3s: which version, from which mirror, with which digest; in its place when all three are certain.
 
-use crate::backoff::{Backoff, retry};
+use crate::backoff::{Backoff, LONGEST_ASKED, retry};
 use crate::digest::{Sha256, in_sums};
 use crate::download::{self, Trouble};
 use crate::host::Host;
@@ -145,14 +145,17 @@ struct Candidate {
     client: Client,
     /// The digest that its sums file gave, once it was read.
     digest: Option<Sha256>,
+    /// What it said when it asked to be left alone, and until when.
+    busy: Option<(String, Instant)>,
     /// Why it is left out for the rest of this run.
     out: Option<String>,
 }
 
 impl Candidate {
     fn new(mirror: &Mirror, net: &Net, server: Option<&Server>, pin: Option<Sha256>) -> Result<Candidate> {
-        let public =
-            |base: Url| -> Result<Candidate> { Ok(Candidate { base, client: net.public()?, digest: pin, out: None }) };
+        let public = |base: Url| -> Result<Candidate> {
+            Ok(Candidate { base, client: net.public()?, digest: pin, busy: None, out: None })
+        };
         match mirror {
             Mirror::Github => public(Url::parse(GITHUB)?),
             Mirror::Base(url) => public(url.clone()),
@@ -164,7 +167,13 @@ impl Candidate {
                     warn!("{}: {why}", server.release_url());
                     why.to_string()
                 });
-                Ok(Candidate { base: server.release_url(), client: server.client().clone(), digest: pin, out })
+                Ok(Candidate {
+                    base: server.release_url(),
+                    client: server.client().clone(),
+                    digest: pin,
+                    busy: None,
+                    out,
+                })
             }
         }
     }
@@ -216,19 +225,25 @@ impl Fetch<'_> {
         }
         let mut part = None;
         let mut backoff = Backoff::new(self.node.mac.seed());
+        let mut furthest = 0;
         let mut said = String::new();
         loop {
             let mut later = Vec::new();
-            let mut asked = None;
             for index in 0..self.mirrors.len() {
                 if self.mirrors[index].out.is_some() {
+                    continue;
+                }
+                let left = |(_, until): &(String, Instant)| until.saturating_duration_since(Instant::now());
+                if let Some(busy) = self.mirrors[index].busy.as_ref().filter(|busy| !left(busy).is_zero()) {
+                    later.push((busy.0.clone(), Some(left(busy))));
                     continue;
                 }
                 match self.turn(index, installed, &mut part)? {
                     Turn::Installed => return Ok(()),
                     Turn::Later(why, retry_after) => {
-                        later.push(why);
-                        asked = asked.max(retry_after);
+                        let asked = retry_after.map(|asked| asked.min(LONGEST_ASKED));
+                        self.mirrors[index].busy = asked.map(|asked| (why.clone(), Instant::now() + asked));
+                        later.push((why, asked));
                     }
                     Turn::Out(why) => {
                         warn!("{why}; this mirror is left out for now");
@@ -243,11 +258,19 @@ impl Fetch<'_> {
                 let why: Vec<&str> = self.mirrors.iter().filter_map(|mirror| mirror.out.as_deref()).collect();
                 bail!("no mirror has the right k3s {}: {}", self.tag, why.join("; "));
             }
-            let text = later.join("; ");
+            let text = later.iter().map(|(why, _)| why.as_str()).collect::<Vec<_>>().join("; ");
             if text != said {
                 self.host.trouble(&format!("{text}; trying again"));
                 said = text;
             }
+            // A link that brings more each time is not made to wait longer each time.
+            let reached = part.as_ref().map_or(0, Part::len);
+            if reached > furthest {
+                furthest = reached;
+                backoff.restart();
+            }
+            // As long as all of them asked for: one mirror's wish binds no other.
+            let asked = later.iter().map(|(_, asked)| *asked).min().flatten();
             self.host.sleep(backoff.delay(asked));
         }
     }
