@@ -66,6 +66,9 @@ impl Part {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(origin.is_none()).mode(0o600);
         let mut file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        // A run that was killed in the middle of `install` left it executable.
+        file.set_permissions(Permissions::from_mode(0o600))
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let (hasher, len) = hash(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
         let origin = origin.unwrap_or(Origin { sha256, url: String::new(), validator: None });
         Ok(Part { target, file, hasher, len, origin })
@@ -126,7 +129,12 @@ impl Part {
             // The name is safe only when its folder is.
             File::open(self.target.parent().unwrap_or(Path::new("/")))?.sync_all()
         };
-        install().with_context(|| format!("cannot install {}", self.target.display()))?;
+        install()
+            .inspect_err(|_| {
+                // What could not be put in its place is a part again; if not even that works, it is when it is opened.
+                let _ = self.file.set_permissions(Permissions::from_mode(0o600));
+            })
+            .with_context(|| format!("cannot install {}", self.target.display()))?;
         remove(&note_path(&self.target))
     }
 
