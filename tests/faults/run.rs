@@ -75,9 +75,9 @@ fn inside(row: &Row, root: &Path, urls: &[String], server: Option<&Server>, pki:
     let settings = Settings::load(&host, &raw).unwrap();
     let mut net = Net::new(None, None, Some(pki.ca.clone().into_bytes())).unwrap();
     net.timeouts = Timeouts {
-        connect: Duration::from_secs(4),
-        stall: Duration::from_secs(2),
-        pace: Pace { bytes: 2000, window: Duration::from_secs(3) },
+        connect: Duration::from_secs(2),
+        stall: Duration::from_secs(3),
+        pace: Pace { bytes: 2000, window: Duration::from_secs(4) },
     };
     let link = row.server.as_ref().zip(server).map(|((_, pin), server)| {
         let token = match pin {

@@ -28,7 +28,7 @@ pub enum Path {
 pub struct Seen {
     /// The `Range` of each request, empty where there was none.
     pub ranges: Vec<String>,
-    /// Bytes of bodies that were sent, over all requests.
+    /// Bytes of bodies that were sent, over all requests that were answered with 200 or 206.
     pub sent: u64,
 }
 
@@ -160,11 +160,14 @@ impl Shared {
         };
         match act.head {
             Head::Plain => tls.write_all(format!("{head}\r\n").as_bytes())?,
-            Head::Slow => loop {
-                thread::sleep(Duration::from_millis(300));
-                tls.write_all(b"X")?;
-                tls.flush()?;
-            },
+            Head::Slow => {
+                tls.write_all(format!("{head}X-Slow: ").as_bytes())?;
+                loop {
+                    tls.write_all(b"x")?;
+                    tls.flush()?;
+                    thread::sleep(Duration::from_millis(300));
+                }
+            }
             Head::Bomb => {
                 tls.write_all(format!("{head}X-Bomb: ").as_bytes())?;
                 loop {
@@ -190,7 +193,9 @@ impl Shared {
                     tls.write_all(b"\r\n")?;
                 }
                 tls.flush()?;
-                self.paths[path as usize].lock().unwrap().1.sent += piece.len() as u64;
+                if matches!(status, 200 | 206) {
+                    self.paths[path as usize].lock().unwrap().1.sent += piece.len() as u64;
+                }
             }
             Ok(())
         };

@@ -170,7 +170,7 @@ fn statuses() -> Vec<Row> {
         row("302 to http", [mirror().binary([redirect(302, "{plain}")])])
             .installs(SIZE)
             .says("redirected away from https"),
-        row("302 to nowhere", [mirror().binary([redirect(302, "https://:0/")])]).installs(SIZE),
+        row("302 to nowhere", [mirror().binary([redirect(302, "https://:0/")])]).fails("answers 302"),
     ]
 }
 
