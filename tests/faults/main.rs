@@ -13,6 +13,7 @@ mod server;
 mod table;
 
 use pki::Pki;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -35,7 +36,9 @@ fn every_row_ends_as_it_must() {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(row) = rows.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(why) = run::run(row, &pki) {
+                    // A row that panics is a row that failed: it must not take the others' words with it.
+                    let ended = catch_unwind(AssertUnwindSafe(|| run::run(row, &pki)));
+                    if let Err(why) = ended.unwrap_or_else(|_| Err("it panicked, see above".into())) {
                         failed.lock().unwrap().push(format!("{}: {why}", row.name));
                     }
                 }

@@ -18,6 +18,8 @@ pub struct Row {
     pub says: Vec<&'static str>,
     /// The least and the most time it may take.
     pub takes: (Duration, Duration),
+    /// A run that failed leaves the whole object behind, for the next.
+    pub leaves_a_part: bool,
     /// How often sums are asked for at most, over all mirrors.
     pub sums_asked: usize,
     /// The ranges asked for, over all mirrors, first mirror first.
@@ -68,6 +70,7 @@ pub fn row(name: &'static str, mirrors: impl Into<Vec<Script>>) -> Row {
         ends: Ends::Installed(0),
         says: Vec::new(),
         takes: (Duration::ZERO, Duration::from_secs(40)),
+        leaves_a_part: false,
         sums_asked: usize::MAX,
         ranges: None,
     }
@@ -100,6 +103,10 @@ impl Row {
     pub fn set(mut self, name: &'static str, value: String) -> Row {
         self.settings.push((name, value));
         self
+    }
+
+    pub fn leaves_a_part(self) -> Row {
+        Row { leaves_a_part: true, ..self }
     }
 
     pub fn how(self, how: How) -> Row {

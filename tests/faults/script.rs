@@ -100,6 +100,8 @@ pub enum End {
     Stall(u64),
     /// So many bytes, then one each second.
     Drip(u64),
+    /// All of it, a piece at a time.
+    Paced,
     /// The body begins again and again.
     Endless,
 }

@@ -6,10 +6,10 @@ use muster::release::Arch;
 use rustls::{ServerConnection, StreamOwned};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 type Tls = StreamOwned<ServerConnection, TcpStream>;
@@ -34,7 +34,9 @@ pub struct Seen {
 
 pub struct Server {
     pub port: u16,
+    address: SocketAddr,
     shared: Arc<Shared>,
+    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -43,6 +45,7 @@ struct Shared {
     paths: [Mutex<(VecDeque<Act>, Seen)>; 4],
     always: bool,
     stop: AtomicBool,
+    streams: Mutex<Vec<TcpStream>>,
 }
 
 /// A request's head, as far as it matters here.
@@ -58,7 +61,7 @@ impl Server {
     /// Starts on `address` (port 0: any).
     pub fn start(address: &str, script: Script, pki: &Arc<Pki>) -> Server {
         let listener = TcpListener::bind(address).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let path = |acts: Vec<Act>| Mutex::new((acts.into(), Seen::default()));
         let shared = Arc::new(Shared {
             pki: pki.clone(),
@@ -66,9 +69,11 @@ impl Server {
             paths: [script.sums, script.binary, script.cacerts, Vec::new()].map(path),
             always: script.always,
             stop: AtomicBool::new(false),
+            streams: Mutex::default(),
         });
-        let server = Server { port, shared: shared.clone() };
-        thread::spawn(move || {
+        let thread = shared.clone();
+        let listener = thread::spawn(move || {
+            let shared = thread;
             for stream in listener.incoming() {
                 if shared.stop.load(Ordering::SeqCst) {
                     return;
@@ -78,7 +83,20 @@ impl Server {
                 thread::spawn(move || stream.and_then(|stream| shared.connection(stream)).ok());
             }
         });
-        server
+        Server { port: address.port(), address, shared, listener: Mutex::new(Some(listener)) }
+    }
+
+    /// Goes away, connections and all.
+    pub fn vanish(&self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        let Some(listener) = self.listener.lock().unwrap().take() else { return };
+        // A last connection, for the listener to see it.
+        TcpStream::connect(self.address).unwrap();
+        listener.join().unwrap();
+        for stream in self.shared.streams.lock().unwrap().drain(..) {
+            // Many have gone by themselves.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     pub fn url(&self) -> String {
@@ -92,9 +110,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        // Wakes the listener; it may have gone already.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        self.vanish();
     }
 }
 
@@ -106,6 +122,9 @@ impl Shared {
     fn connection(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let hello = self.next(&mut self.hellos.lock().unwrap()).unwrap_or(Hello::With(Cert::Good));
+        if !matches!(hello, Hello::Reset) {
+            self.streams.lock().unwrap().push(stream.try_clone()?);
+        }
         let config = match hello {
             Hello::With(cert) => self.pki.config(cert),
             // A socket that is closed over bytes that nobody read is reset (Linux, tcp_close).
@@ -202,6 +221,12 @@ impl Shared {
         let upto = |n: u64| &body[..body.len().min(n as usize)];
         match act.end {
             End::Whole => send(body)?,
+            End::Paced => {
+                for piece in body.chunks(8 * 1024) {
+                    send(piece)?;
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
             End::Endless => loop {
                 send(body)?;
             },
