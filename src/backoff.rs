@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::http::Failure;
+use crate::mac::mix;
 use anyhow::Result;
 use log::info;
 use std::time::Duration;
@@ -31,12 +32,8 @@ impl Backoff {
 
     /// The next delay; `asked` is what the server asked for.
     pub fn delay(&mut self, asked: Option<Duration>) -> Duration {
-        // splitmix64: a step and a mix, enough to spread boards.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let part = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
+        self.state = mix(self.state);
+        let part = self.state as f64 / u64::MAX as f64;
         let delay = self.next.mul_f64(0.5 + part / 2.0);
         self.next = (self.next * 2).min(LONGEST);
         // A board waits as long as it was asked to, and its own jitter on top.

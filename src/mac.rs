@@ -52,13 +52,17 @@ impl Mac {
     /// A number spread evenly over boards, for what must differ between them but not between two boots of one:
     /// jitter, the first mirror asked. Not for secrets.
     pub fn seed(&self) -> u64 {
-        // FNV-1a: the addresses of one rack differ in their last bits only, and it spreads those over all 64.
-        let hash = self
-            .0
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-        hash ^ (hash >> 32)
+        let [a, b, c, d, e, f] = self.0;
+        mix(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
+}
+
+/// Spreads numbers that lie close together, as the addresses of one rack do, over all 64 bits (the finalizer of splitmix64).
+pub fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 impl fmt::Display for Mac {
@@ -93,11 +97,14 @@ mod tests {
 
     #[test]
     fn seeds_of_a_rack_spread() {
-        let mut halves = [0; 2];
-        for board in 0..100u8 {
+        // Both ends of the number: the high bits make delays, the low ones the choice between mirrors.
+        let (mut tenths, mut thirds) = ([0; 10], [0; 3]);
+        for board in 0..200u8 {
             let seed = Mac([0xdc, 0xa6, 0x32, 0, 0, board]).seed();
-            halves[(seed % 2) as usize] += 1;
+            tenths[(seed as f64 / u64::MAX as f64 * 10.0).min(9.0) as usize] += 1;
+            thirds[(seed % 3) as usize] += 1;
         }
-        assert!(halves.iter().all(|half| *half > 30), "{halves:?}");
+        assert!(tenths.iter().all(|boards| (8..=35).contains(boards)), "{tenths:?}");
+        assert!(thirds.iter().all(|boards| (45..=90).contains(boards)), "{thirds:?}");
     }
 }

@@ -16,6 +16,12 @@ use std::time::Duration;
 /// A site that powers on at once spreads its first questions over this time: short for one board, and enough that a server that
 /// admits 20 requests at a time sees hundreds of boards come one after the other.
 const SPREAD: Duration = Duration::from_millis(1500);
+
+/// How long the board with this seed holds back its first question.
+pub fn spread(seed: u64) -> Duration {
+    SPREAD.mul_f64(seed as f64 / u64::MAX as f64)
+}
+
 /// The largest answer that is read here (bytes); certificates and versions are far smaller.
 const ANSWER_MAX: u64 = 256 * 1024;
 
@@ -57,7 +63,7 @@ impl ServerLink {
         }
         let url = below(&self.url, &["cacerts"]);
         let server = host.ask(format_args!("ask {url}, and check it against the token's CA hash"), || {
-            host.sleep(SPREAD.mul_f64(seed as f64 / u64::MAX as f64));
+            host.sleep(spread(seed));
             let server = retry(host, seed, "the k3s server", || self.reach())?;
             if !server.pins() {
                 warn!(target: host.step(), "the join token has no CA hash (K10...), so nothing proves that this is your server: use the whole token");

@@ -15,8 +15,6 @@ use std::time::Duration;
 /// k3s for arm64 (bytes), and what a gigabit link brings of it in a second.
 const K3S: f64 = 75e6;
 const LINK: f64 = 118e6;
-/// As in src/server.rs: over which time first questions are spread.
-const SPREAD: u64 = 1_500_000;
 /// Of one request without waiting (µs): connection, TLS, answer.
 const LATENCY: u64 = 20_000;
 /// The server's CPU time for a certificate, and for scrypt at k3s's strength (N = 2^15, r = 8): 73 ms on a PC, more elsewhere (µs).
@@ -131,7 +129,7 @@ impl Site {
             outcome: Outcome::default(),
         };
         for number in 0..boards {
-            let spread = (site.boards[number].seed as f64 / u64::MAX as f64 * SPREAD as f64) as u64;
+            let spread = muster::server::spread(site.boards[number].seed).as_micros() as u64;
             // `/cacerts` needs no admission: a round trip.
             let power_on = (number / group) as u64 * 60_000_000;
             site.at(power_on + spread + 2 * LATENCY, Event::Ask(number));
