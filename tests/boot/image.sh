@@ -34,6 +34,7 @@ say() { printf 'image: %3ds %s\n' "$SECONDS" "$*"; }
 
 apt=$cache/apt
 mkdir -p "$apt"/{etc/apt.conf.d,etc/preferences.d,state/lists/partial,cache/archives/partial} "$cache/debs"
+# shellcheck disable=SC2016 # apt replaces it
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' | awk '!/security|backports/ { print; exit }')
 [[ $mirror ]] || { echo "image.sh: this machine's apt has no Debian mirror" >&2; exit 1; }
 cat >"$apt/etc/debian.sources" <<E
@@ -100,7 +101,8 @@ mkdir -p base
 cd base
 mkdir -p usr/{bin,sbin,lib,share/udhcpc} etc/{init.d,conf.d,network/if-{pre-up,up,pre-down,down}.d,runlevels/{sysinit,boot,default,shutdown}} \
   dev proc sys run root var/{log,lib/misc,cache,empty} home media mnt .modloop/modules etc/modules-load.d
-mkdir -p -m 1777 tmp var/tmp
+mkdir -p tmp var/tmp
+chmod 1777 tmp var/tmp
 chmod 700 root
 ln -s usr/bin usr/sbin usr/lib .
 ln -s ../run var/run

@@ -12,7 +12,7 @@ fn fails(board: &Board, steps: &[&str]) -> String {
     let executables = board.run(&["sh", "-c", "ls -A /usr/local/bin"]);
     assert_eq!(executables, "", "{}", boot.text());
     let text = boot.text();
-    let last = text.lines().filter(|line| line.starts_with("muster: ERROR: ")).next_back();
+    let last = text.lines().rfind(|line| line.starts_with("muster: ERROR: "));
     last.unwrap_or_else(|| panic!("no last word: {text}")).to_string()
 }
 
