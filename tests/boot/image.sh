@@ -35,6 +35,7 @@ say() { printf 'image: %3ds %s\n' "$SECONDS" "$*"; }
 apt=$cache/apt
 mkdir -p "$apt"/{etc/apt.conf.d,etc/preferences.d,state/lists/partial,cache/archives/partial} "$cache/debs"
 # shellcheck disable=SC2016 # apt replaces it
+# shellcheck disable=SC2016  # apt's own variable
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' | awk '!/security|backports/ { print; exit }')
 [[ $mirror ]] || { echo "image.sh: this machine's apt has no Debian mirror" >&2; exit 1; }
 cat >"$apt/etc/debian.sources" <<E
