@@ -6,6 +6,7 @@ use crate::script::{RIGHT, SIZE, WRONG, mirror};
 use crate::server::{Path as Asked, Server};
 use crate::{log, program};
 use muster::digest::Sha256;
+use muster::download::LONGEST;
 use muster::host::{Host, Mode};
 use muster::http::{Net, Pace, Timeouts};
 use muster::mac::Mac;
@@ -23,6 +24,9 @@ use std::time::{Duration, Instant};
 /// The target folder, below the row's root.
 pub const BIN: &str = "usr/local/bin";
 pub const TAG: &str = "v1.34.1+k3s1";
+
+/// What a socket's buffers take in beyond what was read of it, at most (bytes).
+pub const BUFFERS: u64 = 8 << 20;
 
 /// What a run came to.
 pub struct Outcome {
@@ -148,6 +152,7 @@ fn check(row: &Row, outcome: &Outcome, took: Duration, servers: &[Server]) -> Re
         }
         (Ends::Fails(text), Err(error)) => {
             must(error.contains(text), format!("the error is {error:?}, without {text:?}"));
+            must(sent <= LONGEST + BUFFERS, format!("{sent} bytes came over the wire"));
             must(!error.contains('\n'), format!("the error is more than a line: {error:?}"));
             let before: Vec<&str> = match row.leaves_a_part {
                 true => vec![".k3s.part", ".k3s.part.json"],

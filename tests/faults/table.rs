@@ -3,12 +3,12 @@
 
 use crate::pki::Cert;
 use crate::row::{Pin, Row, row};
+use crate::run::BUFFERS;
 use crate::script::*;
+use muster::download::LONGEST;
 
 const MIB: u64 = 1 << 20;
 const LAST: u64 = SIZE - 1;
-/// What a socket's buffers take in beyond what was read of it, at most.
-const BUFFERS: u64 = 8 * MIB;
 const UNTOLD: &[(&str, &str)] = &[];
 const BY_DATE: &[(&str, &str)] = &[("Last-Modified", "Mon, 01 Sep 2025 10:00:00 GMT")];
 const WEAK: &[(&str, &str)] = &[("ETag", "W/\"right\"")];
@@ -78,7 +78,7 @@ fn bodies() -> Vec<Row> {
                 mirror().binary([status(503)]),
             ],
         )
-        .installs(256 * MIB + BUFFERS + SIZE)
+        .installs(LONGEST + BUFFERS + SIZE)
         // Not a byte of it is kept: the other mirror is asked for the whole.
         .asks_from([0, 0, 0]),
         row("encoded body", [mirror().binary([good().header("Content-Encoding", "gzip")]).always()])
@@ -117,6 +117,13 @@ fn objects() -> Vec<Row> {
         row("206 with the wrong offset", [mirror().binary([cut(HALF), good().ranges(Ranges::Off(7))])])
             .installs(2 * SIZE)
             .asks_from([0, HALF, 0]),
+        row(
+            "206 with the wrong offset, and then silence",
+            [mirror().binary([cut(HALF), good().ranges(Ranges::Off(7)).end(End::Stall(100))])],
+        )
+        .installs(2 * SIZE)
+        // Its body is not even waited for.
+        .asks_from([0, HALF, 0]),
         row("206 with less than was asked", [mirror().binary([cut(HALF), good().ranges(Ranges::Short(1000))])])
             .installs(2 * SIZE),
         row("206 that nobody asked for", [mirror().binary([cut(HALF).ranges(Ranges::Always)])]).installs(SIZE),
