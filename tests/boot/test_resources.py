@@ -24,7 +24,7 @@ class BoundedLog(BootTest):
         used = "df -k / | awk 'NR == 2 { print $3 }'"
         before = int(board.run(used))
         last = 100 * 1024 * 1024 // 128 - 1
-        board.until(f"grep -q 'log line {last} of the stand-in' /var/log/muster.log*", 330)
+        board.until(f"grep -q 'log line {last} of the stand-in' /var/log/muster.log*", 450)
         # The stand-in writes before it beats again.
         board.eventually(lambda: self.site.nodes().get(hostname(board.mac)) == "Ready", 20, "is Ready after its log")
         self.assertLess(int(board.run(used)) - before, 3 * 1024, "KB")
