@@ -16,9 +16,10 @@ export AR_aarch64_unknown_linux_musl := aarch64-linux-gnu-ar
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_x86_64_unknown_linux_musl := gcc
 
-.PHONY: demo test fuzz setup aarch64 amd64 standin standin-arm64 lint deny clean
+.PHONY: demo test fuzz setup aarch64 amd64 standin standin-arm64 image lint deny clean
 
-demo: setup aarch64 standin-arm64
+demo: setup
+	@$(MAKE) --no-print-directory -j2 standin-arm64 image
 	@tests/boot/demo
 
 test: setup aarch64 amd64 standin standin-arm64
@@ -38,8 +39,12 @@ amd64:
 standin:
 	cargo build --release --locked -p k3s-standin --target $(AMD64)
 
-standin-arm64: standin
+standin-arm64: standin aarch64
 	cargo build --release --locked -p k3s-standin --target $(ARM64)
+
+# The power-on lab's guest, from Debian's packages.
+image:
+	@tests/boot/image.sh
 
 lint: setup
 	cargo fmt --all --check
