@@ -61,7 +61,7 @@ pub fn retry<T>(host: &Host, seed: u64, what: &str, mut attempt: impl FnMut() ->
                     host.trouble(&format!("{what}: {text}; trying again"));
                     said = text;
                 }
-                host.sleep(backoff.delay(retry_after));
+                host.wait_out(backoff.delay(retry_after));
             }
         }
     }

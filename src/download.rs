@@ -15,6 +15,8 @@ use std::time::Instant;
 /// No object is longer than this (bytes): where it goes is memory.
 pub const LONGEST: u64 = 256 << 20;
 const BUFFER: usize = 64 * 1024;
+/// The longest validator that is noted (bytes): a note too long to be read again would cost the part.
+const VALIDATOR_MAX: usize = 1024;
 
 /// Why an attempt did not bring the object.
 #[derive(Debug)]
@@ -85,6 +87,7 @@ fn ask(client: &Client, url: &Url, part: &Part) -> Result<Response, Failure> {
     let answer = request.answer()?;
     let encoding = header(answer.headers(), &CONTENT_ENCODING).unwrap_or("identity");
     if encoding != "identity" {
+        let encoding = encoding.get(..20).unwrap_or(encoding);
         return Err(Failure::permanent(anyhow!("{url}: the answer is encoded ({encoding})")));
     }
     Ok(answer)
@@ -120,7 +123,8 @@ fn place(answer: &Response, part: &Part) -> Result<Place, Failure> {
 fn begin(host: &Host, answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, Trouble> {
     // A weak ETag says nothing about bytes (RFC 9110, 13.1.5).
     let etag = header(answer.headers(), &ETAG).filter(|etag| !etag.starts_with("W/"));
-    let validator = etag.or(header(answer.headers(), &LAST_MODIFIED)).map(String::from);
+    let validator = etag.or(header(answer.headers(), &LAST_MODIFIED)).filter(|text| text.len() <= VALIDATOR_MAX);
+    let validator = validator.map(String::from);
     part.restart(url.as_str(), validator).map_err(Trouble::Local)?;
     info!(target: host.step(), "downloading {url}");
     Ok(answer.content_length())

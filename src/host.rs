@@ -44,6 +44,8 @@ pub struct Host {
     mode: Mode,
     step: Cell<&'static str>,
     status: RefCell<Status>,
+    /// The time since power-on and the wall clock, when the clock was found right.
+    right_clock: Cell<Option<(Duration, Duration)>>,
 }
 
 /// Whether what a file is given may be shown.
@@ -78,12 +80,21 @@ impl Display for Variable {
 /// Environment variables that no program started here may inherit: muster hands tokens over in files.
 const SECRET_VARIABLES: [&str; 3] = ["K3S_TOKEN", "K3S_AGENT_TOKEN", "K3S_CLUSTER_SECRET"];
 
+/// A clock that is behind by more than this was set back; one that is steered moves by less.
+const SET_BACK: Duration = Duration::from_secs(60);
+
 /// No file that muster reads whole is larger than this (bytes); a longer one is an error, not memory.
 const READ_MAX: u64 = 1 << 20;
 
 impl Host {
     pub fn new(root: impl Into<PathBuf>, mode: Mode) -> Host {
-        Host { root: root.into(), mode, step: Cell::new("muster"), status: RefCell::default() }
+        Host {
+            root: root.into(),
+            mode,
+            step: Cell::new("muster"),
+            status: RefCell::default(),
+            right_clock: Cell::new(None),
+        }
     }
 
     pub fn plans(&self) -> bool {
@@ -364,6 +375,26 @@ impl Host {
             bail!("cannot run {}: {error}", path.display())
         })?;
         Ok(())
+    }
+
+    /// From here on the clock counts as right; see [`Host::wait_out`].
+    pub fn trust_clock(&self) {
+        self.right_clock.set(Some((self.uptime(), self.now())));
+    }
+
+    /// Sleeps until another attempt may work, on a boot. Something else may have set the clock back meanwhile, as a late hwclock
+    /// service does that reads a chip without a battery: then no attempt ever would, so the clock is set right again.
+    pub fn wait_out(&self, time: Duration) {
+        if let Some((then, clock)) = self.right_clock.get() {
+            let right = clock + self.uptime().saturating_sub(then);
+            if self.now() + SET_BACK < right {
+                self.trouble("something has set the clock back; it is set right again");
+                if let Err(error) = self.set_clock("set the clock right again", || Ok(Some(right))) {
+                    self.trouble(&format!("{error:#}"));
+                }
+            }
+        }
+        self.sleep(time);
     }
 
     /// Sleeps, on a boot.

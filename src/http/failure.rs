@@ -9,6 +9,9 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+/// The most of a URL that is shown (bytes).
+const SHOWN: usize = 300;
+
 /// A request that did not bring what was asked for.
 #[derive(Debug)]
 pub enum Failure {
@@ -51,7 +54,9 @@ impl Failure {
     /// For an answer whose status is no success. Which statuses pass by themselves: the ones that curl retries.
     pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
-        let error = anyhow!("{} answers {status}", response.url());
+        // After a redirect the URL is the server's to choose; a log in memory is no place for a long one.
+        let url = response.url().as_str();
+        let error = anyhow!("{} answers {status}", url.get(..SHOWN).unwrap_or(url));
         match status.as_u16() {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => {
                 let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());

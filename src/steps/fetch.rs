@@ -271,7 +271,7 @@ impl Fetch<'_> {
             }
             // As long as all of them asked for: one mirror's wish binds no other.
             let asked = later.iter().map(|(_, asked)| *asked).min().flatten();
-            self.host.sleep(backoff.delay(asked));
+            self.host.wait_out(backoff.delay(asked));
         }
     }
 

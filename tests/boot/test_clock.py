@@ -42,3 +42,17 @@ class NoTimeServer(BootTest):
                 self.assertEqual(said.strip(), "1")
                 # Not the true time, but none before the binary was built.
                 self.assertGreater(int(board.run("date +%s")), 1_700_000_000)
+
+
+class SetBack(BootTest):
+    def test_a_clock_that_something_sets_back_is_set_right_again(self):
+        self.site.stop_k3s()
+        board = self.site.board(1)
+        board.power_on()
+        board.until("grep -q 'WARN: fetch: .*k3s.lan:6443' /var/log/muster.log", 60)
+        # As hwclock does when it comes late and the chip has no battery.
+        board.run("date -s @100000")
+        self.site.start_k3s()
+        self.site.joined(board, 90)
+        board.run("grep -q 'WARN: fetch: something has set the clock back' /var/log/muster.log")
+        self.assertAlmostEqual(int(board.run("date +%s")), time.time(), delta=5)
