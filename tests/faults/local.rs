@@ -72,6 +72,13 @@ fn kills() -> Vec<Row> {
             .how(How::Killed(vec![HALF]))
             .installs(SIZE)
             .asks_from([0, HALF]),
+        row(
+            "killed over an ETag too long to be noted",
+            [mirror().binary([stall(HALF).validators(&[]).header("ETag", &format!("\"{}\"", "x".repeat(20_000)))])],
+        )
+        .how(How::Killed(vec![HALF]))
+        .installs(SIZE)
+        .asks_from([0, HALF]),
         row("killed at the rename", [mirror()])
             .how(How::Program(
                 "strace -f -qq -o /dev/null -P $BIN/.k3s.part -e inject=?rename,?renameat,?renameat2:signal=KILL \"$MUSTER\" \"$@\" && exit 3; \

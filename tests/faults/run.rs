@@ -173,6 +173,10 @@ fn check(row: &Row, outcome: &Outcome, took: Duration, servers: &[Server]) -> Re
             must(names.contains(&".k3s.part.json"), format!("{name} has no note, so nothing can resume it"));
         }
     }
+    must(
+        outcome.log.lines().all(|line| line.len() < 2000),
+        "a line of the log is as long as a server wanted it".into(),
+    );
     for text in &row.says {
         must(outcome.log.contains(text), format!("the log does not say {text:?}"));
     }

@@ -150,7 +150,7 @@ fn statuses() -> Vec<Row> {
     let refused = |code| mirror().binary([status(code)]).always();
     let passing = |code| [mirror().binary([status(code)])];
     let busy = |seconds| status(429).header("Retry-After", seconds);
-    let moved = |location| [mirror().binary([redirect(301, location)])];
+    let moved = |location: &str| [mirror().binary([redirect(301, location)])];
     vec![
         row("403", [refused(403)]).fails("answers 403"),
         row("403, another mirror works", [refused(403), mirror()]).installs(SIZE),
@@ -174,6 +174,7 @@ fn statuses() -> Vec<Row> {
         row("301 loop", moved("{here}")).installs(SIZE),
         row("301 without an end", [mirror().binary([redirect(301, "{here}")]).always(), mirror()]).installs(SIZE),
         row("301 to where it is", moved("/elsewhere/{asset}")).installs(SIZE),
+        row("301 to a name as long as a server likes", moved(&format!("/{}", "x".repeat(9000)))).fails("answers 404"),
         row("302 to http", [mirror().binary([redirect(302, "{plain}")])])
             .installs(SIZE)
             .says("redirected away from https"),
