@@ -7,7 +7,7 @@ packages='
 	ca-certificates
 	gcc libc6-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-	iproute2 util-linux procps nftables tcpdump
+	iproute2 util-linux procps nftables strace tcpdump
 	busybox-static udhcpc dnsmasq-base nginx-light openssl curl
 	qemu-user-static
 	cpio kmod zstd bc
