@@ -133,3 +133,88 @@ impl ServerCertVerifier for Unverified {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use rustls::crypto::ring;
+
+    struct Authority {
+        pem: String,
+        der: CertificateDer<'static>,
+        issuer: Issuer<'static, KeyPair>,
+    }
+
+    fn authority(name: &str, signed_by: Option<&Authority>) -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = match signed_by {
+            None => params.self_signed(&key).unwrap(),
+            Some(parent) => params.signed_by(&key, &parent.issuer).unwrap(),
+        };
+        Authority { pem: certificate.pem(), der: certificate.der().clone(), issuer: Issuer::new(params, key) }
+    }
+
+    /// Whether a server with a certificate by `signer`, sent with `chain`, is believed.
+    fn believes(ca: &Ca, signer: &Authority, chain: &[CertificateDer<'_>]) -> bool {
+        let key = KeyPair::generate().unwrap();
+        let leaf =
+            CertificateParams::new(vec!["k3s.lan".to_string()]).unwrap().signed_by(&key, &signer.issuer).unwrap();
+        let verifier = ca.verifier(Arc::new(ring::default_provider())).unwrap();
+        let name = ServerName::try_from("k3s.lan").unwrap();
+        verifier.verify_server_cert(leaf.der(), chain, &name, &[], UnixTime::now()).is_ok()
+    }
+
+    #[test]
+    fn one_certificate_is_pinned_by_its_bytes() {
+        let (root, liar) = (authority("k3s", None), authority("k3s", None));
+        let pin = Some(Sha256::of(root.pem.as_bytes()));
+        let ca = Ca::check(root.pem.as_bytes(), pin).unwrap();
+        assert!(believes(&ca, &root, &[]));
+        assert!(!believes(&ca, &liar, &[]) && !believes(&ca, &liar, std::slice::from_ref(&liar.der)));
+        assert!(Ca::check(liar.pem.as_bytes(), pin).is_err());
+        assert!(Ca::check(b"", pin).is_err() && Ca::check(b"", None).is_err());
+        // Certificates that whoever answered put beside the true one are no bytes that were hashed.
+        for answer in [format!("{}{}", root.pem, liar.pem), format!("{}{}", liar.pem, root.pem)] {
+            assert!(Ca::check(answer.as_bytes(), pin).is_err());
+        }
+    }
+
+    #[test]
+    fn of_a_chain_the_pinned_root_alone_is_trusted() {
+        let root = authority("k3s-root", None);
+        let middle = authority("k3s-server-ca", Some(&root));
+        // Of the same name, so that nothing but its key and its hash tell it apart.
+        let liar = authority("k3s-root", None);
+        let pin = Some(Sha256::of(&root.der));
+        let all = [&middle.pem, &root.pem, &liar.pem];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let answer: String = order.iter().map(|n| all[*n].as_str()).collect();
+            let ca = Ca::check(answer.as_bytes(), pin).unwrap();
+            assert!(
+                believes(&ca, &root, &[])
+                    && believes(&ca, &middle, &[])
+                    && believes(&ca, &middle, std::slice::from_ref(&middle.der))
+            );
+            assert!(!believes(&ca, &liar, &[]) && !believes(&ca, &liar, &[liar.der.clone(), root.der.clone()]));
+        }
+        let beneath = authority("k3s-server-ca", Some(&liar));
+        let answer = format!("{}{}{}", beneath.pem, liar.pem, root.pem);
+        let ca = Ca::check(answer.as_bytes(), pin).unwrap();
+        assert!(!believes(&ca, &beneath, &[]) && !believes(&ca, &beneath, std::slice::from_ref(&liar.der)));
+        assert!(Ca::check(format!("{}{}", middle.pem, liar.pem).as_bytes(), pin).is_err());
+    }
+
+    #[test]
+    fn a_chain_hashed_whole_is_trusted_whole() {
+        let root = authority("k3s-root", None);
+        let middle = authority("k3s-server-ca", Some(&root));
+        let answer = format!("{}{}", middle.pem, root.pem);
+        let ca = Ca::check(answer.as_bytes(), Some(Sha256::of(answer.as_bytes()))).unwrap();
+        assert!(believes(&ca, &middle, &[]) && believes(&ca, &root, &[]));
+        assert!(!believes(&ca, &authority("k3s-root", None), &[]));
+    }
+}
