@@ -7,16 +7,20 @@
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The part of a file that has come so far. It is not executable until [`Part::install`].
 pub struct Part {
     target: PathBuf,
-    file: File,
+    /// Locked: of two musters (the boot's, and one at the console) that wrote here, each would have hashed its own bytes, and
+    /// installed a mixture.
+    file: Flock<File>,
     hasher: Hasher,
     len: u64,
     origin: Origin,
@@ -62,10 +66,11 @@ impl Part {
         let folder = target.parent().context("no folder to install into")?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let path = part_path(&target);
+        let mut file = lock(&path)?;
         let origin = read_note(&target).filter(|origin| origin.sha256 == sha256);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(origin.is_none()).mode(0o600);
-        let mut file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        if origin.is_none() {
+            file.set_len(0).with_context(|| format!("cannot write {}", path.display()))?;
+        }
         // A run that was killed in the middle of `install` left it executable.
         file.set_permissions(Permissions::from_mode(0o600))
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -98,7 +103,7 @@ impl Part {
         let restart = || -> io::Result<()> {
             // In this order: an empty part belongs to any object, so a kill in between loses nothing.
             self.file.set_len(0)?;
-            io::Seek::rewind(&mut &self.file)?;
+            io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
             let temporary = note.with_extension("muster");
             fs::write(&temporary, origin.to_json())?;
@@ -156,6 +161,28 @@ pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
     let read = || hash(&mut File::open(&path)?);
     let (hasher, _) = read().with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Some(hasher.finish()))
+}
+
+/// Opens a part for this process alone.
+fn lock(path: &Path) -> Result<Flock<File>> {
+    let mut options = OpenOptions::new();
+    // Not truncated here: it may be another's.
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    loop {
+        let file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                bail!("another muster is downloading to {}: let it, or stop it", path.display())
+            }
+            Err((_, error)) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        };
+        // Between the two calls another muster may have finished, and then this is what it installed.
+        let ours = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+        if fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+            return Ok(file);
+        }
+    }
 }
 
 fn hash(file: &mut File) -> io::Result<(Hasher, u64)> {
@@ -242,5 +269,27 @@ mod tests {
         part.install().unwrap();
         assert_eq!(installed(&host, target).unwrap(), Some(Sha256::of(b"x")));
         assert_eq!(host.list("/bin"), ["k3s"]);
+    }
+
+    /// A boot in the background and an operator's `muster fetch` at the console.
+    #[test]
+    fn two_musters_do_not_write_one_part() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let target = Path::new("/bin/k3s");
+        let whole = Sha256::of(b"hello world");
+        let mut boot = Part::open(&host, target, whole).unwrap();
+        boot.restart("https://a/k3s", None).unwrap();
+        boot.write(b"hello ").unwrap();
+        for digest in [whole, Sha256::of(b"another")] {
+            let error = Part::open(&host, target, digest).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("another muster is downloading"), "{error}");
+        }
+        boot.write(b"world").unwrap();
+        boot.install().unwrap();
+        assert_eq!(installed(&host, target).unwrap(), Some(whole));
+        // What is in its place is nobody's part any more.
+        assert!(Part::open(&host, target, whole).unwrap().is_empty());
+        assert_eq!(installed(&host, target).unwrap(), Some(whole));
     }
 }

@@ -297,9 +297,10 @@ impl Fetch<'_> {
         }
         let mirror = &self.mirrors[index];
         let url = asset_url(&mirror.base, &self.tag, Arch::own().asset());
-        let mut open = match part.take() {
-            Some(open) if open.origin().sha256 == digest => open,
-            _ => Part::open(self.host, &self.target, digest)?,
+        // Another object's part is let go of first: it is locked.
+        let mut open = match part.take().filter(|open| open.origin().sha256 == digest) {
+            Some(open) => open,
+            None => Part::open(self.host, &self.target, digest)?,
         };
         let started = Instant::now();
         let attempt = |open: &mut Part| {
