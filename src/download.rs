@@ -4,11 +4,11 @@ use crate::host::Host;
 use crate::http::{Client, Failure, Pace, Request, Response};
 use crate::machine::{self, megabytes};
 use crate::part::Part;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use log::info;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{StatusCode, Url};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::Instant;
 
@@ -35,15 +35,28 @@ impl From<Failure> for Trouble {
     }
 }
 
-/// Brings what is missing of `part` from `url`. On success the part is whole and its digest is right.
-pub fn attempt(
-    host: &Host,
-    client: &Client,
-    url: &Url,
-    part: &mut Part,
-    folder: &Path,
-    pace: Pace,
-) -> Result<(), Trouble> {
+/// What an attempt may do with bytes that it cannot go on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// They stay: another mirror goes on from them.
+    Needed,
+    /// They may go: from the beginning is the only way left.
+    Spare,
+}
+
+/// Where an attempt is made, and how.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub client: &'a Client,
+    pub url: &'a Url,
+    pub pace: Pace,
+    pub kept: Kept,
+}
+
+/// Brings what is missing of `part` from a mirror. On success the part is whole and its digest is right.
+pub fn attempt(host: &Host, source: Source<'_>, part: &mut Part, folder: &Path) -> Result<(), Trouble> {
+    let Source { client, url, pace, kept } = source;
+    let keeps = kept == Kept::Needed && !part.is_empty();
     if !part.is_empty() && part.is_whole() {
         return Ok(());
     }
@@ -51,27 +64,33 @@ pub fn attempt(
     let mut answer = ask(client, url, part)?;
     let total = match place(&answer, part)? {
         Place::Append { total } => {
-            info!(target: host.step(), "resuming {url} at {} MB", megabytes(part.len()));
             resumed = true;
             total
         }
-        Place::Whole => begin(host, &answer, url, part)?,
+        Place::Whole | Place::Elsewhere if keeps => {
+            return Err(Failure::transient(anyhow!("{url}: sends from the beginning only")).into());
+        }
+        Place::Whole => begin(&answer, url, part)?,
         Place::Elsewhere => {
             // Not what was asked for: from zero, and without asking for a range.
             part.restart(url.as_str(), None).map_err(Trouble::Local)?;
             answer = ask(client, url, part)?;
             place(&answer, part)?;
-            begin(host, &answer, url, part)?
+            begin(&answer, url, part)?
         }
     };
     check_size(host, url, part, total, folder)?;
-    let result = receive(url, &mut answer, part, pace);
+    let result = receive(host, url, &mut answer, part, pace);
     // A server that announced more than there is breaks off when all is there.
     if part.is_whole() {
         return Ok(());
     }
     result?;
-    Err(Trouble::WrongDigest { resumed })
+    match total.filter(|total| resumed && part.len() < *total) {
+        // A server may answer with less than was asked for (RFC 9110, 15.3.7).
+        Some(_) => Err(Failure::transient(anyhow!("{url}: a piece of what was asked for came")).into()),
+        None => Err(Trouble::WrongDigest { resumed }),
+    }
 }
 
 /// Asks for the object, or for the rest of it.
@@ -120,13 +139,12 @@ fn place(answer: &Response, part: &Part) -> Result<Place, Failure> {
 }
 
 /// Begins the object anew with this answer; its length, when the server says it.
-fn begin(host: &Host, answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, Trouble> {
+fn begin(answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, Trouble> {
     // A weak ETag says nothing about bytes (RFC 9110, 13.1.5).
     let etag = header(answer.headers(), &ETAG).filter(|etag| !etag.starts_with("W/"));
     let validator = etag.or(header(answer.headers(), &LAST_MODIFIED)).filter(|text| text.len() <= VALIDATOR_MAX);
     let validator = validator.map(String::from);
     part.restart(url.as_str(), validator).map_err(Trouble::Local)?;
-    info!(target: host.step(), "downloading {url}");
     Ok(answer.content_length())
 }
 
@@ -138,7 +156,8 @@ fn check_size(host: &Host, url: &Url, part: &Part, total: Option<u64>, folder: &
     }
     let needed = total.saturating_sub(part.len());
     match machine::no_room(host, folder, needed).map_err(Trouble::Local)? {
-        Some(why) => Err(Trouble::Local(anyhow!(why))),
+        // So long by this mirror's word. When all of them say so it is the board's end, and the text has the remedy.
+        Some(why) => Err(Failure::permanent(anyhow!("{url}: {why}")).into()),
         None => Ok(()),
     }
 }
@@ -148,29 +167,46 @@ fn too_long(url: &Url) -> Failure {
 }
 
 /// Reads the body to its end into the part.
-fn receive(url: &Url, answer: &mut Response, part: &mut Part, pace: Pace) -> Result<(), Trouble> {
+fn receive(host: &Host, url: &Url, answer: &mut Response, part: &mut Part, pace: Pace) -> Result<(), Trouble> {
     let mut buffer = vec![0; BUFFER];
-    let mut window = (Instant::now(), part.len());
+    let begun_at = part.len();
+    let mut window = (Instant::now(), begun_at);
     loop {
         let n = match answer.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(n) => n,
             Err(error) => return Err(Failure::of_connection(url, &error).into()),
         };
+        // Said when something comes: attempts that bring nothing are the caller's one line.
+        if part.len() == begun_at {
+            match begun_at {
+                0 => info!(target: host.step(), "downloading {url}"),
+                _ => info!(target: host.step(), "resuming {url} at {} MB", megabytes(begun_at)),
+            }
+        }
         if part.len() + n as u64 > LONGEST {
             // None of it can be the beginning of a k3s, and it takes a board's memory.
             part.restart("", None).map_err(Trouble::Local)?;
             return Err(too_long(url).into());
         }
-        part.write(&buffer[..n])
-            .with_context(|| format!("cannot write the download after {} MB", megabytes(part.len())))
-            .map_err(Trouble::Local)?;
+        if let Err(error) = part.write(&buffer[..n]) {
+            let full = error.kind() == ErrorKind::StorageFull;
+            let error = anyhow!("cannot write the download after {} MB: {error}", megabytes(part.len()));
+            if !full {
+                return Err(Trouble::Local(error));
+            }
+            // A mirror that does not say how much comes may be sending more than a k3s.
+            part.restart("", None).map_err(Trouble::Local)?;
+            return Err(Failure::permanent(error.context(url.to_string())).into());
+        }
         let elapsed = window.0.elapsed();
         if elapsed >= pace.window {
             let came = part.len() - window.1;
             if came < pace.bytes {
-                let seconds = elapsed.as_secs();
-                return Err(Failure::transient(anyhow!("{url}: {came} bytes in {seconds} s: too slow")).into());
+                let Pace { bytes, window } = pace;
+                return Err(
+                    Failure::transient(anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow")).into()
+                );
             }
             window = (Instant::now(), part.len());
         }

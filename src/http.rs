@@ -235,7 +235,7 @@ impl Request {
                 return Ok(body);
             }
             if started.elapsed() > WHOLE {
-                return Err(Failure::transient(anyhow!("{url}: {} bytes in {WHOLE:?}: too slow", body.len())));
+                return Err(Failure::transient(anyhow!("{url}: not all of it came in {WHOLE:?}: too slow")));
             }
         }
     }

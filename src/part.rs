@@ -106,8 +106,9 @@ impl Part {
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
             let temporary = note.with_extension("muster");
-            fs::write(&temporary, origin.to_json())?;
-            fs::rename(&temporary, &note)
+            let written = fs::write(&temporary, origin.to_json()).and_then(|()| fs::rename(&temporary, &note));
+            // What could not be written whole goes; that it may not go is no second error.
+            written.inspect_err(|_| drop(fs::remove_file(&temporary)))
         };
         restart().with_context(|| format!("cannot write beside {}", self.target.display()))?;
         self.hasher = Hasher::new();
@@ -148,6 +149,17 @@ impl Part {
         remove(&part_path(&self.target))?;
         remove(&note_path(&self.target))
     }
+}
+
+/// Gives back the room of a part that nobody needs: the right file is in its place. One that another muster writes stays.
+pub fn clear(host: &Host, target: &Path) -> Result<()> {
+    let target = host.path(target);
+    let path = part_path(&target);
+    if path.exists() {
+        let _locked = lock(&path)?;
+        remove(&path)?;
+    }
+    remove(&note_path(&target))
 }
 
 /// The digest of an executable that is there; `None` where there is no such file.

@@ -54,8 +54,11 @@ impl Failure {
     /// For an answer whose status is no success. Which statuses pass by themselves: the ones that curl retries.
     pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
-        // After a redirect the URL is the server's to choose; a log in memory is no place for a long one.
-        let url = response.url().as_str();
+        // Without its query: a redirect's is signed and another at each attempt, and the log has a line for each new text. The rest
+        // is the server's to choose too, and a log in memory is no place for a long one.
+        let mut url = response.url().clone();
+        url.set_query(None);
+        let url = url.as_str();
         let error = anyhow!("{} answers {status}", url.get(..SHOWN).unwrap_or(url));
         match status.as_u16() {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => {
@@ -115,9 +118,13 @@ fn explain(error: &(dyn Error + 'static)) -> String {
     innermost
 }
 
+/// Length of the day in a date (bytes): `Thu, 01 Jan 1970`.
+const DAY: usize = 16;
+
 fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
-    let clock = || format!("this board's clock says {}", httpdate::fmt_http_date(SystemTime::now()));
+    // The day alone, which tells 1970: a text that changes each second would be a line in the log for each attempt.
+    let clock = || format!("this board's clock says {}", &httpdate::fmt_http_date(SystemTime::now())[..DAY]);
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::Expired | Bad::ExpiredContext { .. } => format!("the server's certificate has expired ({})", clock()),

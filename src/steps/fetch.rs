@@ -2,7 +2,7 @@
 
 use crate::backoff::{Backoff, LONGEST_ASKED, retry};
 use crate::digest::{Sha256, in_sums};
-use crate::download::{self, Trouble};
+use crate::download::{self, Kept, Source, Trouble};
 use crate::host::Host;
 use crate::http::{Client, Failure, Net, Pace, Request};
 use crate::machine::megabytes;
@@ -12,7 +12,7 @@ use crate::release::{Arch, Tag};
 use crate::server::{Server, ServerLink};
 use crate::settings::{Mirror, Settings, Version, below};
 use anyhow::{Context, Result, anyhow, bail};
-use log::{info, warn};
+use log::{debug, info, warn};
 use reqwest::Url;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -220,12 +220,13 @@ impl Fetch<'_> {
         if let Some(digest) = installed
             && self.noted(digest)
         {
-            info!("k3s {} is there already", self.tag);
+            self.is_there();
             return Ok(());
         }
         let mut part = None;
         let mut backoff = Backoff::new(self.node.mac.seed());
         let mut furthest = 0;
+        let mut kept = Kept::Spare;
         let mut said = String::new();
         loop {
             let mut later = Vec::new();
@@ -238,7 +239,8 @@ impl Fetch<'_> {
                     later.push((busy.0.clone(), Some(left(busy))));
                     continue;
                 }
-                match self.turn(index, installed, &mut part)? {
+                let alone = self.mirrors.iter().filter(|mirror| mirror.out.is_none()).count() == 1;
+                match self.turn(index, installed, if alone { Kept::Spare } else { kept }, &mut part)? {
                     Turn::Installed => return Ok(()),
                     Turn::Later(why, retry_after) => {
                         let asked = retry_after.map(|asked| asked.min(LONGEST_ASKED));
@@ -264,7 +266,9 @@ impl Fetch<'_> {
                 said = text;
             }
             // A link that brings more each time is not made to wait longer each time.
+            // And while some mirror brings more, none that could only begin anew throws it away.
             let reached = part.as_ref().map_or(0, Part::len);
+            kept = if reached > furthest { Kept::Needed } else { Kept::Spare };
             if reached > furthest {
                 furthest = reached;
                 backoff.restart();
@@ -285,27 +289,32 @@ impl Fetch<'_> {
         note["tag"] == self.tag.as_str() && note["sha256"] == installed.to_string()
     }
 
-    fn turn(&mut self, index: usize, installed: Option<Sha256>, part: &mut Option<Part>) -> Result<Turn> {
+    fn turn(&mut self, index: usize, installed: Option<Sha256>, kept: Kept, part: &mut Option<Part>) -> Result<Turn> {
         let digest = match self.mirrors[index].digest(&self.tag) {
             Ok(digest) => digest,
             Err(failure) => return Ok(failure.into()),
         };
         if installed == Some(digest) {
-            info!("k3s {} is there already", self.tag);
+            // A part that this run holds is locked.
+            drop(part.take());
+            self.is_there();
             self.note(digest)?;
             return Ok(Turn::Installed);
         }
         let mirror = &self.mirrors[index];
         let url = asset_url(&mirror.base, &self.tag, Arch::own().asset());
+        let others = |open: &Part| open.origin().sha256 != digest && !open.is_empty();
+        if kept == Kept::Needed && part.as_ref().is_some_and(others) {
+            return Ok(Turn::Later(format!("{url}: has another k3s than the mirror that brings one now"), None));
+        }
         // Another object's part is let go of first: it is locked.
         let mut open = match part.take().filter(|open| open.origin().sha256 == digest) {
             Some(open) => open,
             None => Part::open(self.host, &self.target, digest)?,
         };
         let started = Instant::now();
-        let attempt = |open: &mut Part| {
-            download::attempt(self.host, &mirror.client, &url, open, &self.settings.bin_dir, self.pace)
-        };
+        let source = Source { client: &mirror.client, url: &url, pace: self.pace, kept };
+        let attempt = |open: &mut Part| download::attempt(self.host, source, open, &self.settings.bin_dir);
         let mut result = attempt(&mut open);
         if let Err(Trouble::WrongDigest { resumed: true }) = result {
             // Which of the two attempts brought wrong bytes, nobody can tell: once more, all from here.
@@ -334,10 +343,20 @@ impl Fetch<'_> {
                 Ok(Turn::Out(format!("{url}: wrong bytes, their SHA-256 is not {digest}")))
             }
             Err(Trouble::Local(error)) => {
-                // Whatever room it took is given back: the board may need it to be repaired.
-                open.discard()?;
+                // Whatever room it took is given back: the board may need it to be repaired. What happened first is what is said.
+                if let Err(more) = open.discard() {
+                    warn!("{more:#}");
+                }
                 Err(error)
             }
+        }
+    }
+
+    fn is_there(&self) {
+        info!("k3s {} is there already", self.tag);
+        // Where it may not be cleared, it is no reason to stop a board that has its k3s.
+        if let Err(error) = part::clear(self.host, &self.target) {
+            debug!("{error:#}");
         }
     }
 

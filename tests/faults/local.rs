@@ -33,6 +33,25 @@ fn disks() -> Vec<Row> {
         )
         .leaves_a_part()
         .fails("No space left on device"),
+        on(
+            "disk full at the note's bytes, an old k3s in place",
+            mirror(),
+            "mount -t tmpfs -o size=4k none $BIN && printf old > $BIN/k3s && chmod 755 $BIN/k3s",
+        )
+        .before("k3s", 0o755, "old")
+        .fails("No space left on device"),
+        row(
+            "a mirror that claims 200 MiB, and a right one",
+            [mirror().binary([good().length(Length::Lie(200 << 20))]).always(), mirror()],
+        )
+        .how(How::Program("mount -t tmpfs -o size=8m none $BIN"))
+        .installs(2 * SIZE),
+        row(
+            "a mirror that fills the disk, and a right one",
+            [mirror().binary([good().length(Length::Chunked).end(End::Endless)]).always(), mirror()],
+        )
+        .how(How::Program("mount -t tmpfs -o size=2m none $BIN"))
+        .installs(16 << 20),
         on("read-only target", mirror(), "mount -t tmpfs -o ro none $BIN").fails("Read-only file system"),
     ]
 }

@@ -16,6 +16,8 @@ pub struct Row {
     pub ends: Ends,
     /// What the log must hold.
     pub says: Vec<&'static str>,
+    /// What the log may hold so often at most.
+    pub says_at_most: Vec<(&'static str, usize)>,
     /// The least and the most time it may take.
     pub takes: (Duration, Duration),
     /// A run that failed leaves the whole object behind, for the next.
@@ -69,6 +71,7 @@ pub fn row(name: &'static str, mirrors: impl Into<Vec<Script>>) -> Row {
         how: How::Inside,
         ends: Ends::Installed(0),
         says: Vec::new(),
+        says_at_most: Vec::new(),
         takes: (Duration::ZERO, Duration::from_secs(40)),
         leaves_a_part: false,
         sums_asked: usize::MAX,
@@ -88,6 +91,11 @@ impl Row {
 
     pub fn says(mut self, text: &'static str) -> Row {
         self.says.push(text);
+        self
+    }
+
+    pub fn says_at_most(mut self, text: &'static str, times: usize) -> Row {
+        self.says_at_most.push((text, times));
         self
     }
 

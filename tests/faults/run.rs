@@ -177,6 +177,10 @@ fn check(row: &Row, outcome: &Outcome, took: Duration, servers: &[Server]) -> Re
         outcome.log.lines().all(|line| line.len() < 2000),
         "a line of the log is as long as a server wanted it".into(),
     );
+    for (text, times) in &row.says_at_most {
+        let said = outcome.log.matches(text).count();
+        must(said <= *times, format!("the log says {text:?} {said} times, and {times} is the most"));
+    }
     for text in &row.says {
         must(outcome.log.contains(text), format!("the log does not say {text:?}"));
     }

@@ -153,7 +153,10 @@ impl Shared {
             (Body::Asked, Path::Sums) => sums_text().into_bytes(),
             (Body::Asked, Path::Binary) => RIGHT.clone(),
             (Body::Asked, Path::Cacerts) => self.pki.ca.clone().into_bytes(),
-            (Body::Asked, Path::Unknown) => return self.answer(tls, path, request, &crate::script::status(404)),
+            (Body::Asked, Path::Unknown) => {
+                let code = if request.target.contains("sig=") { 503 } else { 404 };
+                return self.answer(tls, path, request, &crate::script::status(code));
+            }
         };
         let (status, body, content_range) = ranged(&whole, request, act);
         let mut head = format!("HTTP/1.1 {status} Whatever\r\n");

@@ -14,7 +14,10 @@ const BY_DATE: &[(&str, &str)] = &[("Last-Modified", "Mon, 01 Sep 2025 10:00:00 
 const WEAK: &[(&str, &str)] = &[("ETag", "W/\"right\"")];
 
 pub fn rows() -> Vec<Row> {
-    [bodies(), objects(), statuses(), sums(), tls(), boards(), crate::local::rows()].into_iter().flatten().collect()
+    [bodies(), objects(), statuses(), sums(), tls(), boards(), talk(), crate::local::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Connections and bodies that end early, late or never.
@@ -125,7 +128,24 @@ fn objects() -> Vec<Row> {
         // Its body is not even waited for.
         .asks_from([0, HALF, 0]),
         row("206 with less than was asked", [mirror().binary([cut(HALF), good().ranges(Ranges::Short(1000))])])
-            .installs(2 * SIZE),
+            .installs(SIZE)
+            .asks_from([0, HALF, HALF + 1000]),
+        row(
+            "a mirror without ranges, and one that is cut",
+            [mirror().binary([cut(1).ranges(Ranges::Ignored)]).always(), mirror().binary(vec![cut(SIZE / 4); 6])],
+        )
+        .installs(SIZE + 10),
+        row(
+            "a busy mirror of another k3s, and one that is cut",
+            [
+                mirror()
+                    .sums([text(sums_text().replace(&right_digest(), &"0".repeat(64)))])
+                    .binary([status(503)])
+                    .always(),
+                mirror().binary(vec![cut(SIZE / 4); 6]),
+            ],
+        )
+        .installs(SIZE),
         row("206 that nobody asked for", [mirror().binary([cut(HALF).ranges(Ranges::Always)])]).installs(SIZE),
         row("416 to the rest", [mirror().binary([cut(HALF), good().ranges(Ranges::Refused)])])
             .installs(HALF + SIZE)
@@ -269,6 +289,11 @@ fn boards() -> Vec<Row> {
             .before(".k3s.part.json", 0o644, "{\"sha2")
             .installs(SIZE)
             .asks_from([0]),
+        row("the right k3s in place, and a part of another", [mirror()])
+            .before("k3s", 0o755, RIGHT.clone())
+            .before(".k3s.part", 0o600, half)
+            .before(".k3s.part.json", 0o644, note("0".repeat(64)))
+            .installs(0),
         row("target is a directory", [mirror()]).before("k3s/", 0o755, "").fails("is a directory: remove it"),
     ]
 }
@@ -283,4 +308,25 @@ fn upper_case(sums: &str) -> String {
         .filter_map(|line| line.split_once(' '))
         .map(|(digest, name)| format!("{} {name}\n", digest.to_uppercase()))
         .collect()
+}
+
+/// One line of log for each change, not for each attempt.
+fn talk() -> Vec<Row> {
+    let drips = [100, 2, 3].map(|n| good().end(End::Drip(n)));
+    let signed = [1, 2, 3].map(|n| redirect(302, &format!("/signed/{{asset}}?sig={n}")));
+    vec![
+        row("expired certificate, three times", [mirror().hellos([Hello::With(Cert::Expired); 3])])
+            .installs(SIZE)
+            .says_at_most("expired", 1),
+        row("cut at 0, four times", [mirror().binary(vec![cut(0); 4])]).installs(SIZE).says_at_most("downloading", 1),
+        row("cut three times at one place", [mirror().binary([cut(HALF), cut(0), cut(0), cut(0)])])
+            .installs(SIZE)
+            .says_at_most("resuming", 1),
+        // The server counts a byte that it wrote as the client hung up.
+        row("a drip, three times", [mirror().binary(drips)]).installs(SIZE + 9).says_at_most("too slow", 1),
+        row("redirects to signed URLs that fail", [mirror().binary(signed)])
+            .installs(SIZE)
+            .says_at_most("sig=", 0)
+            .says_at_most("answers 503", 1),
+    ]
 }
