@@ -2,6 +2,7 @@
 
 use muster_lab::{Board, Options, Site, run, wait_for};
 use std::collections::VecDeque;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -100,7 +101,8 @@ fn interrupted_at_any_moment_the_next_run_ends_right() {
         std::thread::sleep(Duration::from_millis((state >> 33) % 600));
         let signal = if round % 2 == 0 { "-TERM" } else { "-KILL" };
         if let Some(pid) = board.muster_pid() {
-            run(&["kill", signal, &pid.to_string()]);
+            // It may have come to its end meanwhile; that is a moment like any other, and what must hold is the same.
+            let _ = Command::new("kill").args([signal, &pid.to_string()]).output().expect("kill");
         }
         boot.end();
         let part = std::fs::metadata(board.path("/usr/local/bin/.k3s.part")).map_or(0, |meta| meta.len());
