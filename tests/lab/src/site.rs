@@ -4,6 +4,7 @@ use crate::{Output, PATIENCE, k3s, run, wait_for};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The site's own address; every service listens here.
@@ -36,7 +37,8 @@ pub struct Site {
     pub namespace: String,
     folder: tempfile::TempDir,
     options: Options,
-    dnsmasq: Option<Output>,
+    /// Replaced while boards are on.
+    dnsmasq: Mutex<Option<Output>>,
     nginx: Option<Output>,
     server: Option<Output>,
     boards: AtomicU32,
@@ -48,13 +50,13 @@ impl Site {
         let namespace = format!("mst{}s{}", std::process::id(), SITES.fetch_add(1, Ordering::Relaxed));
         let folder = tempfile::Builder::new().prefix("muster-lab-").tempdir().expect("a temporary folder");
         run(&["ip", "netns", "add", &namespace]);
-        let mut site =
-            Site { namespace, folder, options, dnsmasq: None, nginx: None, server: None, boards: AtomicU32::new(0) };
+        let (dnsmasq, boards) = (Mutex::default(), AtomicU32::new(0));
+        let mut site = Site { namespace, folder, options, dnsmasq, nginx: None, server: None, boards };
         site.ip(&["link", "set", "lo", "up"]);
         site.ip(&["link", "add", "br0", "type", "bridge"]);
         site.ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "br0"]);
         site.ip(&["link", "set", "br0", "up"]);
-        site.start_dnsmasq();
+        site.start_dnsmasq(site.options.dhcp);
         site.fill_mirror();
         site.start_nginx();
         site.start_server();
@@ -131,15 +133,18 @@ impl Site {
         command
     }
 
-    pub fn start_dnsmasq(&mut self) {
+    fn start_dnsmasq(&self, dhcp: bool) {
+        let mut running = self.dnsmasq.lock().unwrap();
+        // Its port must be free first.
+        *running = None;
         let leases = self.path("leases");
-        let dhcp = "dhcp-range=10.77.0.50,10.77.0.250,255.255.255.0,1h\ndhcp-option=option:router,10.77.0.1\n\
+        let lines = "dhcp-range=10.77.0.50,10.77.0.250,255.255.255.0,1h\ndhcp-option=option:router,10.77.0.1\n\
             dhcp-option=option:dns-server,10.77.0.1\ndhcp-authoritative\n";
         let text = format!(
             "interface=br0\nexcept-interface=lo\nbind-interfaces\nno-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\npid-file=\n\
              dhcp-leasefile={}\nlocal=/lab/\nhost-record=mirror.lab,{ADDRESS}\nhost-record=k3s.lab,{ADDRESS}\n{}{}",
             leases.display(),
-            if self.options.dhcp { dhcp } else { "" },
+            if dhcp { lines } else { "" },
             self.options.dnsmasq,
         );
         let file = self.path("dnsmasq.conf");
@@ -148,18 +153,16 @@ impl Site {
         command.args(["--keep-in-foreground", "--log-facility=-"]).arg(format!("--conf-file={}", file.display()));
         let mut dnsmasq = Output::follow(&mut command);
         dnsmasq.wait_for("started");
-        self.dnsmasq = Some(dnsmasq);
+        *running = Some(dnsmasq);
     }
 
     /// Has a site that had no DHCP server get one.
-    pub fn offer_dhcp(&mut self) {
-        self.dnsmasq = None;
-        self.options.dhcp = true;
-        self.start_dnsmasq();
+    pub fn offer_dhcp(&self) {
+        self.start_dnsmasq(true);
     }
 
     pub fn dnsmasq_log(&self) -> String {
-        self.dnsmasq.as_ref().map(Output::text).unwrap_or_default()
+        self.dnsmasq.lock().unwrap().as_ref().map(Output::text).unwrap_or_default()
     }
 
     /// The CA of the mirror, in PEM.
@@ -270,7 +273,7 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.server = None;
         self.nginx = None;
-        self.dnsmasq = None;
+        *self.dnsmasq.get_mut().unwrap() = None;
         // Whatever else runs in the namespace, a nginx worker or a capture, goes by its pid.
         for pid in run(&["ip", "netns", "pids", &self.namespace]).split_whitespace() {
             let _ = Command::new("kill").args(["-9", pid]).status();

@@ -1,6 +1,6 @@
 //! One board's boot, on real parts.
 
-use muster_lab::{Board, Options, Output, Site};
+use muster_lab::{Board, Options, Output, PATIENCE, Site, wait_for};
 use std::time::UNIX_EPOCH;
 
 const MAC: &str = "52:54:00:12:34:56";
@@ -83,7 +83,8 @@ fn the_plan_is_the_boot_and_touches_nothing() {
 
 #[test]
 fn a_token_is_found_nowhere_but_in_its_file() {
-    let site = Site::new(Options { k3s_size: 40_000_000, ..Options::default() });
+    // Slow enough that the download is still going on when the `.part` is looked at.
+    let site = Site::new(Options { k3s_size: 40_000_000, nginx: "limit_rate 20m;".into(), ..Options::default() });
     for in_conf in [false, true] {
         let mut board = Board::new(&site, if in_conf { "52:54:00:00:00:01" } else { MAC });
         let secret = site.token().rsplit(':').next().unwrap().to_string();
@@ -99,7 +100,9 @@ fn a_token_is_found_nowhere_but_in_its_file() {
         let plan = board.run(&["/usr/sbin/muster", "--dry-run"]);
         let mut boot = board.boot(&[]);
         let mut seen = 0;
-        // Throughout the boot, every process of the board's; `.part` and all other files at its end.
+        // A file that is renamed or removed meanwhile is none that keeps it: `-s`, and what grep exits with is not asked.
+        let search = format!("find / -xdev -type f -print0 | xargs -0 grep -ls -e '{secret}' | sort");
+        // Throughout the boot, every process of the board's and every file.
         for line in ["broadcasting", "downloading", "becoming", "joined as"] {
             boot.wait_for(line);
             for pid in board.pids() {
@@ -109,6 +112,12 @@ fn a_token_is_found_nowhere_but_in_its_file() {
                     seen += 1;
                 }
             }
+            if line == "downloading" {
+                let part = board.path("/usr/local/bin/.k3s.part");
+                wait_for("the part", PATIENCE, || part.exists().then_some(()));
+            }
+            let holders = board.run(&["sh", "-c", &search]);
+            assert!(holders.lines().all(|file| file == own || file == copy), "at {line:?}: {holders}");
         }
         assert!(seen > 16);
         let holders = board.run(&["sh", "-c", &format!("find / -xdev -type f | xargs grep -l '{secret}' | sort")]);
