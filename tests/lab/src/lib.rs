@@ -1,6 +1,6 @@
 //! A site and its boards on one machine: network, UTS, mount and PID namespaces, with real dnsmasq, udhcpc, nginx and TLS.
 //!
-//! The one stand-in is k3s (`tests/k3s`); `K3S=/path/to/k3s` puts a real one in its place. Everything needs root, and everything
+//! The one stand-in is k3s (`tests/k3s`); the tests wait for its own words, so a real k3s does not pass them yet.
 //! that is made is taken away when its value is dropped.
 
 mod board;
