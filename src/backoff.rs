@@ -22,7 +22,10 @@ pub struct Backoff {
 
 impl Backoff {
     pub fn new(seed: u64) -> Backoff {
-        Backoff { next: FIRST, state: seed }
+        Backoff {
+            next: FIRST,
+            state: seed,
+        }
     }
 
     /// Begins again with short delays.
@@ -43,7 +46,12 @@ impl Backoff {
 
 /// Attempts for ever while failures may pass. One warning when the reason changes and one line when it works again: not one for
 /// each attempt. `what` is what is asked for.
-pub fn retry<T>(host: &Host, seed: u64, what: &str, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T> {
+pub fn retry<T>(
+    host: &Host,
+    seed: u64,
+    what: &str,
+    mut attempt: impl FnMut() -> Result<T, Failure>,
+) -> Result<T> {
     let mut backoff = Backoff::new(seed);
     let mut said = String::new();
     loop {
@@ -55,7 +63,9 @@ pub fn retry<T>(host: &Host, seed: u64, what: &str, mut attempt: impl FnMut() ->
                 return Ok(value);
             }
             Err(Failure::Permanent { error, .. }) => return Err(error),
-            Err(Failure::Transient { error, retry_after, .. }) => {
+            Err(Failure::Transient {
+                error, retry_after, ..
+            }) => {
                 let text = format!("{error:#}");
                 if text != said {
                     host.trouble(&format!("{what}: {text}; trying again"));

@@ -30,11 +30,11 @@ enum OnFailure {
 /// The boot, in order.
 const BOOT: [(Step, OnFailure); 6] = [
     (Step::Identity, OnFailure::Stop), // after 10 s without the interface
-    (Step::Network, OnFailure::Stop),  // waits for ever; stops where the image has no DHCP client to wait with
-    (Step::Clock, OnFailure::GoOn),    // bounded to a few seconds
-    (Step::Prepare, OnFailure::Stop),  // only for what k3s cannot run without
-    (Step::Fetch, OnFailure::Stop),    // tries for ever while a mirror may still get right
-    (Step::Join, OnFailure::Stop),     // waits for a server that is down; stops where it says no
+    (Step::Network, OnFailure::Stop), // waits for ever; stops where the image has no DHCP client to wait with
+    (Step::Clock, OnFailure::GoOn),   // bounded to a few seconds
+    (Step::Prepare, OnFailure::Stop), // only for what k3s cannot run without
+    (Step::Fetch, OnFailure::Stop),   // tries for ever while a mirror may still get right
+    (Step::Join, OnFailure::Stop),    // waits for a server that is down; stops where it says no
 ];
 
 impl Step {
@@ -65,10 +65,18 @@ impl Step {
 pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Result<()> {
     let chosen = |step: Step| chosen.is_empty() || chosen.contains(&step);
     // Whatever is wrong with the settings shows before the first effect.
-    let net = Net::new(settings.https_proxy.as_deref(), settings.no_proxy.as_deref(), settings.ca_file(host))?;
+    let net = Net::new(
+        settings.https_proxy.as_deref(),
+        settings.no_proxy.as_deref(),
+        settings.ca_file(host),
+    )?;
     let needs_server = chosen(Step::Join) || chosen(Step::Fetch) && settings.fetch_needs_server();
     let link = match needs_server {
-        true => Some(ServerLink::new(settings.url()?.clone(), settings.token(host)?, &net)),
+        true => Some(ServerLink::new(
+            settings.url()?.clone(),
+            settings.token(host)?,
+            &net,
+        )),
         false => None,
     };
     if chosen(Step::Join) {
@@ -76,7 +84,12 @@ pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Res
     }
     host.enter(Step::Identity.name());
     let node = identity::find(host, settings).context(Step::Identity.name())?;
-    host.report(|status| status.begin(node.name.as_str(), Step::all().filter(|step| chosen(*step)).map(Step::name)));
+    host.report(|status| {
+        status.begin(
+            node.name.as_str(),
+            Step::all().filter(|step| chosen(*step)).map(Step::name),
+        )
+    });
 
     for (step, on_failure) in BOOT.into_iter().filter(|(step, _)| chosen(*step)) {
         let name = step.name();
@@ -100,7 +113,9 @@ pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Res
         }
     }
     match &link {
-        Some(link) if chosen(Step::Join) => join::exec(host, settings, &node, link).context(Step::Join.name()),
+        Some(link) if chosen(Step::Join) => {
+            join::exec(host, settings, &node, link).context(Step::Join.name())
+        }
         _ => {
             info!("done");
             Ok(())

@@ -34,25 +34,44 @@ impl Report {
 
 /// Looks at everything. `host` plans, so that nothing here can have an effect. `conf` is the settings file.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
-    let mut report = Report { text: String::new(), complete: true };
-    let net = Net::new(settings.https_proxy.as_deref(), settings.no_proxy.as_deref(), settings.ca_file(host))?;
+    let mut report = Report {
+        text: String::new(),
+        complete: true,
+    };
+    let net = Net::new(
+        settings.https_proxy.as_deref(),
+        settings.no_proxy.as_deref(),
+        settings.ca_file(host),
+    )?;
     let link = ServerLink::new(settings.url()?.clone(), settings.token(host)?, &net);
     let node = identity::find(host, settings)?;
-    report.ok("identity", format_args!("{} ({} {})", node.name, node.interface, node.mac));
+    report.ok(
+        "identity",
+        format_args!("{} ({} {})", node.name, node.interface, node.mac),
+    );
     let network = network::lacks(host, settings, &node)?;
-    report.found("network", network.map_or(Ok(format!("{} is up", node.interface)), Err));
+    report.found(
+        "network",
+        network.map_or(Ok(format!("{} is up", node.interface)), Err),
+    );
     let behind = clock::behind(host, conf);
     report.found(
         "clock",
-        behind.map_or(Ok("not behind the image".into()), |time| Err(format!("{} s behind the image", time.as_secs()))),
+        behind.map_or(Ok("not behind the image".into()), |time| {
+            Err(format!("{} s behind the image", time.as_secs()))
+        }),
     );
     let obstacles = prepare::obstacles(host, settings)?;
     if obstacles.is_empty() {
         report.ok("prepare", "k3s can run on this machine");
     }
-    obstacles.iter().for_each(|why| report.missing("prepare", why));
+    obstacles
+        .iter()
+        .for_each(|why| report.missing("prepare", why));
     match link.token() {
-        TokenFound::Unreadable => report.missing("server", "not asked: only root may read the join token"),
+        TokenFound::Unreadable => {
+            report.missing("server", "not asked: only root may read the join token")
+        }
         TokenFound::Read(_) => server(&mut report, settings, &net, &node, &link)?,
     }
     Ok(report)
@@ -73,7 +92,10 @@ fn server(
         .and_then(|server| server.ask_version().map_err(|failure| failure.to_string()));
     report.found(
         "server",
-        version.as_ref().map(|tag| format!("{} takes the token and runs k3s {tag}", link.url())).map_err(String::clone),
+        version
+            .as_ref()
+            .map(|tag| format!("{} takes the token and runs k3s {tag}", link.url()))
+            .map_err(String::clone),
     );
     let wanted = match &settings.version {
         Version::Server => version.ok(),
@@ -86,7 +108,9 @@ fn server(
             }
         },
     };
-    let (Some(tag), false) = (wanted, settings.skip_download) else { return Ok(()) };
+    let (Some(tag), false) = (wanted, settings.skip_download) else {
+        return Ok(());
+    };
     let server: Option<&Server> = server.as_ref().ok();
     let mirrors = fetch::probe(settings, net, node, server, &tag)?;
     // One mirror that has the release is enough for a boot.

@@ -79,11 +79,20 @@ struct Line {
 
 /// Runs the command line; returns the exit status.
 pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
-    let Err(error) = parse(lexopt::Parser::from_iter(arguments)).and_then(run) else { return 0 };
+    let Err(error) = parse(lexopt::Parser::from_iter(arguments)).and_then(run) else {
+        return 0;
+    };
     // One line: what others' words bring along of line breaks and control characters stays out of logs and terminals.
-    let text: String = format!("{error:#}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text: String = format!("{error:#}")
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     eprintln!("muster: ERROR: {text}");
-    if error.is::<Usage>() || error.chain().any(|cause| cause.is::<BadSetting>()) { 2 } else { 1 }
+    if error.is::<Usage>() || error.chain().any(|cause| cause.is::<BadSetting>()) {
+        2
+    } else {
+        1
+    }
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Line> {
@@ -100,11 +109,20 @@ fn parse(mut parser: lexopt::Parser) -> Result<Line> {
         match argument {
             Long("dry-run") => line.dry_run = true,
             Long("root") => line.root = parser.value().map_err(usage)?.into(),
-            Long("conf") => line.conf = parser.value().and_then(|value| value.string()).map_err(usage)?,
+            Long("conf") => {
+                line.conf = parser
+                    .value()
+                    .and_then(|value| value.string())
+                    .map_err(usage)?
+            }
             Long("set") => {
-                let word = parser.value().and_then(|value| value.string()).map_err(usage)?;
-                let (name, value) =
-                    word.split_once('=').ok_or_else(|| Usage(format!("--set {word}: must be NAME=VALUE")))?;
+                let word = parser
+                    .value()
+                    .and_then(|value| value.string())
+                    .map_err(usage)?;
+                let (name, value) = word
+                    .split_once('=')
+                    .ok_or_else(|| Usage(format!("--set {word}: must be NAME=VALUE")))?;
                 line.set.push((name.into(), value.into()));
             }
             Long("json") if matches!(line.command, Command::Status { .. }) => {
@@ -119,10 +137,16 @@ fn parse(mut parser: lexopt::Parser) -> Result<Line> {
                 match (&mut line.command, word.as_str()) {
                     (Command::Boot(_), "name") if first => line.command = Command::Name(Vec::new()),
                     (Command::Boot(_), "check") if first => line.command = Command::Check,
-                    (Command::Boot(_), "status") if first => line.command = Command::Status { json: false },
-                    (Command::Boot(steps), word) => steps.push(Step::parse(word).ok_or_else(|| unknown_step(word))?),
+                    (Command::Boot(_), "status") if first => {
+                        line.command = Command::Status { json: false }
+                    }
+                    (Command::Boot(steps), word) => {
+                        steps.push(Step::parse(word).ok_or_else(|| unknown_step(word))?)
+                    }
                     (Command::Name(words), _) => words.push(word),
-                    (_, word) => bail!(Usage(format!("unexpected argument {word:?}; see muster --help"))),
+                    (_, word) => bail!(Usage(format!(
+                        "unexpected argument {word:?}; see muster --help"
+                    ))),
                 }
                 first = false;
             }
@@ -137,12 +161,19 @@ fn parse(mut parser: lexopt::Parser) -> Result<Line> {
 
 fn unknown_step(word: &str) -> Usage {
     let names: Vec<&str> = Step::all().map(Step::name).collect();
-    Usage(format!("STEP={word:?} (command line): there is no such step; the steps are {}", names.join(", ")))
+    Usage(format!(
+        "STEP={word:?} (command line): there is no such step; the steps are {}",
+        names.join(", ")
+    ))
 }
 
 fn run(line: Line) -> Result<()> {
     // A check has no effects either: a host that plans sees to that.
-    let mode = if line.dry_run || matches!(line.command, Command::Check) { Mode::Plan } else { Mode::Perform };
+    let mode = if line.dry_run || matches!(line.command, Command::Check) {
+        Mode::Plan
+    } else {
+        Mode::Perform
+    };
     let host = Host::new(line.root, mode);
     match line.command {
         Command::Print(text) => print(&text),
@@ -151,7 +182,11 @@ fn run(line: Line) -> Result<()> {
             if text.is_empty() {
                 bail!("{STATUS_FILE} is not there: muster has not run on this boot");
             }
-            print(&if json { text } else { status::table(&text).context(STATUS_FILE)? })
+            print(&if json {
+                text
+            } else {
+                status::table(&text).context(STATUS_FILE)?
+            })
         }
         Command::Name(words) => {
             let settings = load(&host, &line.conf, line.set)?;
@@ -175,13 +210,24 @@ fn run(line: Line) -> Result<()> {
 
 /// Reads the settings and starts the log.
 fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Settings> {
-    let environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let settings = Settings::load(host, &Raw { flags, environment: environment.collect(), conf: conf.into() })?;
-    let filter = env_filter::Builder::new().try_parse(&settings.log.text).map(|builder| builder.build());
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let settings = Settings::load(
+        host,
+        &Raw {
+            flags,
+            environment: environment.collect(),
+            conf: conf.into(),
+        },
+    )?;
+    let filter = env_filter::Builder::new()
+        .try_parse(&settings.log.text)
+        .map(|builder| builder.build());
     let filter = filter.map_err(|error| settings.log.bad(error))?;
     let mut logger = env_logger::Builder::new();
-    logger.filter_level(filter.filter()).parse_filters(&settings.log.text);
+    logger
+        .filter_level(filter.filter())
+        .parse_filters(&settings.log.text);
     if host.plans() && settings.log.source == Source::Default {
         // A plan is read for its lines; what a boot would tell beside them is not true yet.
         logger.filter_level(LevelFilter::Warn);
@@ -210,7 +256,10 @@ fn names(host: &Host, settings: &Settings, words: &[String]) -> Result<()> {
     for mac in macs(host, words)? {
         let name = settings.naming.of(mac).to_string();
         let _ = writeln!(text, "{mac} {name}");
-        if let Some(other) = owners.insert(name.clone(), mac).filter(|other| *other != mac) {
+        if let Some(other) = owners
+            .insert(name.clone(), mac)
+            .filter(|other| *other != mac)
+        {
             collisions.push(format!("{other} and {mac} are both {name}"));
         }
     }
@@ -224,7 +273,9 @@ fn names(host: &Host, settings: &Settings, words: &[String]) -> Result<()> {
 /// The MAC addresses that the words of `muster name` mean: each is an address, a file of them, or `-` for standard input.
 fn macs(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
     if words.is_empty() {
-        bail!(Usage("name which MAC addresses? Give them, a file of them, or - for standard input".into()));
+        bail!(Usage(
+            "name which MAC addresses? Give them, a file of them, or - for standard input".into()
+        ));
     }
     let mut all = Vec::new();
     for word in words {
@@ -239,12 +290,16 @@ fn macs(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
         let text = match word.as_str() {
             "-" => {
                 let mut text = String::new();
-                io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+                io::stdin()
+                    .read_to_string(&mut text)
+                    .context("cannot read standard input")?;
                 text
             }
             file => match host.read_as_named(file).ok().flatten() {
                 Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                None => bail!(Usage(format!("MAC={word:?} (command line): {why}, nor is it a file that can be read"))),
+                None => bail!(Usage(format!(
+                    "MAC={word:?} (command line): {why}, nor is it a file that can be read"
+                ))),
             },
         };
         for (index, line) in text.lines().enumerate() {
@@ -252,7 +307,9 @@ fn macs(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
             for address in line.split_whitespace() {
                 let source = format!("{word} line {}", index + 1);
                 all.push(
-                    Mac::parse(address).map_err(|why| anyhow!(Usage(format!("MAC={address:?} ({source}): {why}"))))?,
+                    Mac::parse(address).map_err(|why| {
+                        anyhow!(Usage(format!("MAC={address:?} ({source}): {why}")))
+                    })?,
                 );
             }
         }
@@ -284,7 +341,10 @@ mod tests {
     #[test]
     fn help_fits_a_terminal_and_names_every_step() {
         let help = help();
-        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 80),
+            "{help}"
+        );
         let steps: Vec<&str> = Step::all().map(Step::name).collect();
         assert!(help.contains(&steps.join(", ")), "{help}");
     }

@@ -85,10 +85,16 @@ mod tests {
 
     #[test]
     fn finds_its_asset_and_no_other() {
-        let sums = format!("{}  k3s-airgap-images-arm64.tar\r\n{A}  k3s-arm64\r\n", "0".repeat(64));
+        let sums = format!(
+            "{}  k3s-airgap-images-arm64.tar\r\n{A}  k3s-arm64\r\n",
+            "0".repeat(64)
+        );
         assert_eq!(in_sums(&sums, "k3s-arm64"), Some(Sha256::of(b"abc")));
         assert_eq!(in_sums(&sums, "k3s"), None);
-        assert_eq!(in_sums(&format!("{A} *k3s\n"), "k3s"), Some(Sha256::of(b"abc")));
+        assert_eq!(
+            in_sums(&format!("{A} *k3s\n"), "k3s"),
+            Some(Sha256::of(b"abc"))
+        );
         assert_eq!(in_sums("<html>not a sums file</html>", "k3s"), None);
         assert_eq!(in_sums("", "k3s"), None);
     }

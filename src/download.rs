@@ -6,7 +6,9 @@ use crate::machine::{self, megabytes};
 use crate::part::Part;
 use anyhow::anyhow;
 use log::info;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE,
+};
 use reqwest::{StatusCode, Url};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -54,8 +56,18 @@ pub struct Source<'a> {
 }
 
 /// Brings what is missing of `part` from a mirror. On success the part is whole and its digest is right.
-pub fn attempt(host: &Host, source: Source<'_>, part: &mut Part, folder: &Path) -> Result<(), Trouble> {
-    let Source { client, url, pace, kept } = source;
+pub fn attempt(
+    host: &Host,
+    source: Source<'_>,
+    part: &mut Part,
+    folder: &Path,
+) -> Result<(), Trouble> {
+    let Source {
+        client,
+        url,
+        pace,
+        kept,
+    } = source;
     let keeps = kept == Kept::Needed && !part.is_empty();
     if !part.is_empty() && part.is_whole() {
         return Ok(());
@@ -88,7 +100,9 @@ pub fn attempt(host: &Host, source: Source<'_>, part: &mut Part, folder: &Path) 
     result?;
     match total.filter(|total| resumed && part.len() < *total) {
         // A server may answer with less than was asked for (RFC 9110, 15.3.7).
-        Some(_) => Err(Failure::transient(anyhow!("{url}: a piece of what was asked for came")).into()),
+        Some(_) => {
+            Err(Failure::transient(anyhow!("{url}: a piece of what was asked for came")).into())
+        }
         None => Err(Trouble::WrongDigest { resumed }),
     }
 }
@@ -99,7 +113,12 @@ fn ask(client: &Client, url: &Url, part: &Part) -> Result<Response, Failure> {
     if !part.is_empty() {
         request = request.header(RANGE.as_str(), &format!("bytes={}-", part.len()));
         // The digest decides in the end; a validator spares the bytes of an object that has changed.
-        if let Some(validator) = part.origin().validator.as_ref().filter(|_| part.origin().url == url.as_str()) {
+        if let Some(validator) = part
+            .origin()
+            .validator
+            .as_ref()
+            .filter(|_| part.origin().url == url.as_str())
+        {
             request = request.header(IF_RANGE.as_str(), validator);
         }
     }
@@ -107,7 +126,9 @@ fn ask(client: &Client, url: &Url, part: &Part) -> Result<Response, Failure> {
     let encoding = header(answer.headers(), &CONTENT_ENCODING).unwrap_or("identity");
     if encoding != "identity" {
         let encoding = encoding.get(..20).unwrap_or(encoding);
-        return Err(Failure::permanent(anyhow!("{url}: the answer is encoded ({encoding})")));
+        return Err(Failure::permanent(anyhow!(
+            "{url}: the answer is encoded ({encoding})"
+        )));
     }
     Ok(answer)
 }
@@ -126,11 +147,15 @@ fn place(answer: &Response, part: &Part) -> Result<Place, Failure> {
     let range = header(answer.headers(), &CONTENT_RANGE).and_then(content_range);
     match (answer.status(), range) {
         // An empty part needs a note of what will be in it, even where nobody asked for a range.
-        (StatusCode::PARTIAL_CONTENT, Some(range)) if range.start == part.len() => match part.is_empty() {
-            true => Ok(Place::Whole),
-            false => Ok(Place::Append { total: range.total }),
-        },
-        (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, _) if !part.is_empty() => {
+        (StatusCode::PARTIAL_CONTENT, Some(range)) if range.start == part.len() => {
+            match part.is_empty() {
+                true => Ok(Place::Whole),
+                false => Ok(Place::Append { total: range.total }),
+            }
+        }
+        (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, _)
+            if !part.is_empty() =>
+        {
             Ok(Place::Elsewhere)
         }
         (status, _) if status == StatusCode::OK => Ok(Place::Whole),
@@ -142,14 +167,23 @@ fn place(answer: &Response, part: &Part) -> Result<Place, Failure> {
 fn begin(answer: &Response, url: &Url, part: &mut Part) -> Result<Option<u64>, Trouble> {
     // A weak ETag says nothing about bytes (RFC 9110, 13.1.5).
     let etag = header(answer.headers(), &ETAG).filter(|etag| !etag.starts_with("W/"));
-    let validator = etag.or(header(answer.headers(), &LAST_MODIFIED)).filter(|text| text.len() <= VALIDATOR_MAX);
+    let validator = etag
+        .or(header(answer.headers(), &LAST_MODIFIED))
+        .filter(|text| text.len() <= VALIDATOR_MAX);
     let validator = validator.map(String::from);
-    part.restart(url.as_str(), validator).map_err(Trouble::Local)?;
+    part.restart(url.as_str(), validator)
+        .map_err(Trouble::Local)?;
     Ok(answer.content_length())
 }
 
 /// Refuses an object that is too long for any board, or for this one, before its bytes are asked for.
-fn check_size(host: &Host, url: &Url, part: &Part, total: Option<u64>, folder: &Path) -> Result<(), Trouble> {
+fn check_size(
+    host: &Host,
+    url: &Url,
+    part: &Part,
+    total: Option<u64>,
+    folder: &Path,
+) -> Result<(), Trouble> {
     let Some(total) = total else { return Ok(()) };
     if total > LONGEST {
         return Err(too_long(url).into());
@@ -163,11 +197,20 @@ fn check_size(host: &Host, url: &Url, part: &Part, total: Option<u64>, folder: &
 }
 
 fn too_long(url: &Url) -> Failure {
-    Failure::permanent(anyhow!("{url}: longer than {} MiB, so it is no k3s", LONGEST >> 20))
+    Failure::permanent(anyhow!(
+        "{url}: longer than {} MiB, so it is no k3s",
+        LONGEST >> 20
+    ))
 }
 
 /// Reads the body to its end into the part.
-fn receive(host: &Host, url: &Url, answer: &mut Response, part: &mut Part, pace: Pace) -> Result<(), Trouble> {
+fn receive(
+    host: &Host,
+    url: &Url,
+    answer: &mut Response,
+    part: &mut Part,
+    pace: Pace,
+) -> Result<(), Trouble> {
     let mut buffer = vec![0; BUFFER];
     let begun_at = part.len();
     let mut window = (Instant::now(), begun_at);
@@ -191,7 +234,10 @@ fn receive(host: &Host, url: &Url, answer: &mut Response, part: &mut Part, pace:
         }
         if let Err(error) = part.write(&buffer[..n]) {
             let full = error.kind() == ErrorKind::StorageFull;
-            let error = anyhow!("cannot write the download after {} MB: {error}", megabytes(part.len()));
+            let error = anyhow!(
+                "cannot write the download after {} MB: {error}",
+                megabytes(part.len())
+            );
             if !full {
                 return Err(Trouble::Local(error));
             }
@@ -204,9 +250,10 @@ fn receive(host: &Host, url: &Url, answer: &mut Response, part: &mut Part, pace:
             let came = part.len() - window.1;
             if came < pace.bytes {
                 let Pace { bytes, window } = pace;
-                return Err(
-                    Failure::transient(anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow")).into()
-                );
+                return Err(Failure::transient(anyhow!(
+                    "{url}: less than {bytes} bytes in {window:?}: too slow"
+                ))
+                .into());
             }
             window = (Instant::now(), part.len());
         }
@@ -227,11 +274,19 @@ pub struct ContentRange {
 
 /// Reads `bytes <start>-<end>/<total>`; `None` for everything else, ranges that contradict themselves among it.
 pub fn content_range(text: &str) -> Option<ContentRange> {
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok())?;
+    let number = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| text.parse::<u64>().ok())?
+    };
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.split_once('-')?;
     let (start, end) = (number(start)?, number(end)?);
-    let total = if total == "*" { None } else { Some(number(total)?) };
+    let total = if total == "*" {
+        None
+    } else {
+        Some(number(total)?)
+    };
     (start <= end && total.is_none_or(|total| end < total)).then_some(ContentRange { start, total })
 }
 
@@ -241,8 +296,20 @@ mod tests {
 
     #[test]
     fn content_ranges() {
-        assert_eq!(content_range("bytes 5-9/10"), Some(ContentRange { start: 5, total: Some(10) }));
-        assert_eq!(content_range("bytes 5-9/*"), Some(ContentRange { start: 5, total: None }));
+        assert_eq!(
+            content_range("bytes 5-9/10"),
+            Some(ContentRange {
+                start: 5,
+                total: Some(10)
+            })
+        );
+        assert_eq!(
+            content_range("bytes 5-9/*"),
+            Some(ContentRange {
+                start: 5,
+                total: None
+            })
+        );
         let bad = [
             "",
             "bytes */10",

@@ -6,7 +6,10 @@
 //!
 //! Reading is not an effect: a plan reads what a boot reads. Nor is what muster notes for itself (its status file).
 
-#![expect(clippy::disallowed_methods, reason = "this module is the seam that the list guards")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is the seam that the list guards"
+)]
 
 use crate::status::{STATUS_FILE, Status};
 use anyhow::{Context, Result, anyhow, bail};
@@ -73,7 +76,16 @@ pub struct Variable {
 
 impl Display for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.name, if self.shown { &self.value } else { "<redacted>" })
+        write!(
+            f,
+            "{}={}",
+            self.name,
+            if self.shown {
+                &self.value
+            } else {
+                "<redacted>"
+            }
+        )
     }
 }
 
@@ -138,9 +150,13 @@ impl Host {
 
     /// The names in a folder, sorted; none when there is no such folder.
     pub fn list(&self, folder: &str) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path(folder)) else { return Vec::new() };
-        let mut names: Vec<String> =
-            entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let Ok(entries) = fs::read_dir(self.path(folder)) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
         names.sort();
         names
     }
@@ -157,7 +173,10 @@ impl Host {
     /// Bytes free to root on the file system of `folder` or of the nearest folder above it that exists.
     pub fn free_space(&self, folder: &Path) -> Result<u64> {
         let path = self.path(folder);
-        let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let there = path
+            .ancestors()
+            .find(|path| path.exists())
+            .unwrap_or(Path::new("/"));
         let stat = nix::sys::statvfs::statvfs(there)
             .with_context(|| format!("cannot ask the free space of {}", folder.display()))?;
         // The field widths differ between targets.
@@ -191,18 +210,26 @@ impl Host {
 
     /// The wall clock: time since 1970.
     pub fn now(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
     }
 
     /// Time since power-on, which no one sets.
     pub fn uptime(&self) -> Duration {
-        clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+        clock_gettime(ClockId::CLOCK_BOOTTIME)
+            .map(Duration::from)
+            .unwrap_or_default()
     }
 
     // ---- Effects ----
 
     /// An effect: performed on a boot, and then what it returned; on a plan its description is printed, and `None` returned.
-    fn effect<T>(&self, what: impl Display, perform: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+    fn effect<T>(
+        &self,
+        what: impl Display,
+        perform: impl FnOnce() -> Result<T>,
+    ) -> Result<Option<T>> {
         let step = self.step.get();
         if self.plans() {
             let mut out = io::stdout().lock();
@@ -219,29 +246,45 @@ impl Host {
     }
 
     /// Makes a file hold `content` with permissions `mode`, whole or not at all; nothing when it does already.
-    pub fn ensure_file(&self, path: impl AsRef<Path>, mode: u32, content: Content<'_>) -> Result<()> {
+    pub fn ensure_file(
+        &self,
+        path: impl AsRef<Path>,
+        mode: u32,
+        content: Content<'_>,
+    ) -> Result<()> {
         let path = path.as_ref();
         let text = content.text();
         // A plan may run as a user who cannot read what root wrote: then the plan is to write.
-        let there = self.read(path).or_else(|error| if self.plans() { Ok(None) } else { Err(error) })?;
-        let right_mode = self.metadata(path).is_some_and(|meta| meta.permissions().mode() & 0o7777 == mode);
+        let there = self
+            .read(path)
+            .or_else(|error| if self.plans() { Ok(None) } else { Err(error) })?;
+        let right_mode = self
+            .metadata(path)
+            .is_some_and(|meta| meta.permissions().mode() & 0o7777 == mode);
         if right_mode && there.as_deref() == Some(text.as_bytes()) {
             return Ok(());
         }
         let shown = match content {
-            Content::Public(text) if text.trim_end().lines().count() == 1 => format!("): {}", text.trim_end()),
+            Content::Public(text) if text.trim_end().lines().count() == 1 => {
+                format!("): {}", text.trim_end())
+            }
             Content::Public(_) => ")".into(),
             Content::Secret(_) => "): <redacted>".into(),
         };
-        self.effect(format_args!("write {} ({mode:04o}{shown}", path.display()), || {
-            self.write_whole(path, mode, text.as_bytes())
-        })?;
+        self.effect(
+            format_args!("write {} ({mode:04o}{shown}", path.display()),
+            || self.write_whole(path, mode, text.as_bytes()),
+        )?;
         Ok(())
     }
 
     /// Notes something of muster's own, for a later run of the same boot; no effect, and no part of a plan.
     pub fn note(&self, path: &str, content: &str) -> Result<()> {
-        if self.plans() { Ok(()) } else { self.write_whole(Path::new(path), 0o644, content.as_bytes()) }
+        if self.plans() {
+            Ok(())
+        } else {
+            self.write_whole(Path::new(path), 0o644, content.as_bytes())
+        }
     }
 
     /// Changes what `muster status` tells of this boot.
@@ -264,13 +307,21 @@ impl Host {
     fn write_whole(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
         let write = || -> Result<()> {
             let target = self.path(path);
-            let folder = target.parent().ok_or_else(|| anyhow!("not a file's path"))?;
+            let folder = target
+                .parent()
+                .ok_or_else(|| anyhow!("not a file's path"))?;
             fs::create_dir_all(folder)?;
-            let name = target.file_name().ok_or_else(|| anyhow!("not a file's path"))?;
+            let name = target
+                .file_name()
+                .ok_or_else(|| anyhow!("not a file's path"))?;
             // One name for all runs: what a killed run left is overwritten by the next.
             let temporary = folder.join(format!(".{}.muster", name.to_string_lossy()));
             remove_if_there(&temporary)?;
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(mode)
+                .open(&temporary)?;
             file.set_permissions(Permissions::from_mode(mode))?;
             file.write_all(bytes)?;
             file.sync_all()?;
@@ -283,9 +334,12 @@ impl Host {
     /// Writes to a file of the kernel's, which takes each write as a command.
     pub fn write_kernel_file(&self, path: &str, text: &str) -> Result<()> {
         self.effect(format_args!("write {text} to {path}"), || {
-            let mut file =
-                OpenOptions::new().write(true).open(self.path(path)).with_context(|| format!("cannot open {path}"))?;
-            file.write_all(text.as_bytes()).with_context(|| format!("cannot write {text} to {path}"))
+            let mut file = OpenOptions::new()
+                .write(true)
+                .open(self.path(path))
+                .with_context(|| format!("cannot open {path}"))?;
+            file.write_all(text.as_bytes())
+                .with_context(|| format!("cannot write {text} to {path}"))
         })?;
         Ok(())
     }
@@ -319,17 +373,21 @@ impl Host {
 
     pub fn set_hostname(&self, name: &str) -> Result<()> {
         self.effect(format_args!("set the hostname to {name}"), || {
-            nix::unistd::sethostname(name).with_context(|| format!("cannot set the hostname to {name}"))
+            nix::unistd::sethostname(name)
+                .with_context(|| format!("cannot set the hostname to {name}"))
         })?;
         Ok(())
     }
 
     /// Steps the wall clock to the time since 1970 that `time` finds; `None` from it leaves the clock as it is.
-    pub fn set_clock(&self, what: impl Display, time: impl FnOnce() -> Result<Option<Duration>>) -> Result<()> {
+    pub fn set_clock(
+        &self,
+        what: impl Display,
+        time: impl FnOnce() -> Result<Option<Duration>>,
+    ) -> Result<()> {
         self.effect(what, || match time()? {
-            Some(time) => {
-                clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::from_duration(time)).context("cannot set the clock")
-            }
+            Some(time) => clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::from_duration(time))
+                .context("cannot set the clock"),
             None => Ok(()),
         })?;
         Ok(())
@@ -338,8 +396,14 @@ impl Host {
     pub fn mount(&self, source: &str, target: &str, kind: &str) -> Result<()> {
         self.effect(format_args!("mount {kind} on {target}"), || {
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-            mount(Some(source), &self.path(target), Some(kind), flags, None::<&str>)
-                .with_context(|| format!("cannot mount {kind} on {target}"))
+            mount(
+                Some(source),
+                &self.path(target),
+                Some(kind),
+                flags,
+                None::<&str>,
+            )
+            .with_context(|| format!("cannot mount {kind} on {target}"))
         })?;
         Ok(())
     }
@@ -347,8 +411,14 @@ impl Host {
     /// Makes the mount at `target`, and all below it, shared, so that pods' mounts propagate.
     pub fn make_shared(&self, target: &str) -> Result<()> {
         self.effect(format_args!("make {target} a shared mount"), || {
-            mount(None::<&str>, &self.path(target), None::<&str>, MsFlags::MS_REC | MsFlags::MS_SHARED, None::<&str>)
-                .with_context(|| format!("cannot make {target} a shared mount"))
+            mount(
+                None::<&str>,
+                &self.path(target),
+                None::<&str>,
+                MsFlags::MS_REC | MsFlags::MS_SHARED,
+                None::<&str>,
+            )
+            .with_context(|| format!("cannot make {target} a shared mount"))
         })?;
         Ok(())
     }
@@ -361,19 +431,34 @@ impl Host {
     }
 
     /// Becomes another program, under the same pid. Returns only on a plan, or with the reason why it could not.
-    pub fn exec(&self, program: &Path, arguments: &[String], environment: &[Variable]) -> Result<()> {
+    pub fn exec(
+        &self,
+        program: &Path,
+        arguments: &[String],
+        environment: &[Variable],
+    ) -> Result<()> {
         let mut words: Vec<&str> = vec![program.to_str().unwrap_or_default()];
         words.extend(arguments.iter().map(String::as_str));
-        let variables: String = environment.iter().map(|variable| format!("{variable} ")).collect();
-        self.effect(format_args!("exec {variables}{}", shown(&words)), || -> Result<()> {
-            let path = self.path(program);
-            let mut command = Command::new(&path);
-            command.args(arguments).envs(environment.iter().map(|variable| (&variable.name, &variable.value)));
-            without_secrets(&mut command);
-            // Command::exec also gives the new program the default SIGPIPE, which Rust's runtime ignores.
-            let error = command.exec();
-            bail!("cannot run {}: {error}", path.display())
-        })?;
+        let variables: String = environment
+            .iter()
+            .map(|variable| format!("{variable} "))
+            .collect();
+        self.effect(
+            format_args!("exec {variables}{}", shown(&words)),
+            || -> Result<()> {
+                let path = self.path(program);
+                let mut command = Command::new(&path);
+                command.args(arguments).envs(
+                    environment
+                        .iter()
+                        .map(|variable| (&variable.name, &variable.value)),
+                );
+                without_secrets(&mut command);
+                // Command::exec also gives the new program the default SIGPIPE, which Rust's runtime ignores.
+                let error = command.exec();
+                bail!("cannot run {}: {error}", path.display())
+            },
+        )?;
         Ok(())
     }
 
@@ -389,7 +474,8 @@ impl Host {
             let right = clock + self.uptime().saturating_sub(then);
             if self.now() + SET_BACK < right {
                 self.trouble("something has set the clock back; it is set right again");
-                if let Err(error) = self.set_clock("set the clock right again", || Ok(Some(right))) {
+                if let Err(error) = self.set_clock("set the clock right again", || Ok(Some(right)))
+                {
                     self.trouble(&format!("{error:#}"));
                 }
             }
@@ -410,7 +496,9 @@ fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::File::open(path).and_then(|file| file.take(READ_MAX + 1).read_to_end(&mut bytes)) {
         Ok(_) if bytes.len() as u64 > READ_MAX => Err(io::Error::other("larger than 1 MiB")),
         Ok(_) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -426,13 +514,18 @@ fn shown(argv: &[&str]) -> String {
 }
 
 fn run_to_end(argv: &[&str]) -> Result<()> {
-    let [program, arguments @ ..] = argv else { bail!("no program to run") };
+    let [program, arguments @ ..] = argv else {
+        bail!("no program to run")
+    };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     without_secrets(&mut command);
     // A file, not a pipe: a daemon that the program leaves behind may keep its output open.
     let status = command.stdout(Stdio::null()).status().with_context(|| {
-        format!("cannot run {program} (is it in the image, and in PATH={})", std::env::var("PATH").unwrap_or_default())
+        format!(
+            "cannot run {program} (is it in the image, and in PATH={})",
+            std::env::var("PATH").unwrap_or_default()
+        )
     })?;
     if !status.success() {
         bail!("{} failed: {status}", shown(argv));

@@ -35,8 +35,13 @@ pub struct Naming {
 impl Naming {
     /// `length` is in hex digits. The error says what is wrong with the prefix or with the length.
     pub fn new(prefix: &str, length: usize) -> Result<Naming, BadNaming> {
-        if !prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            return Err(BadNaming::Prefix("may hold lower-case letters, digits and hyphens only (a DNS label)"));
+        if !prefix
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
+            return Err(BadNaming::Prefix(
+                "may hold lower-case letters, digits and hyphens only (a DNS label)",
+            ));
         }
         if prefix.starts_with('-') {
             return Err(BadNaming::Prefix("a DNS label cannot begin with a hyphen"));
@@ -50,7 +55,10 @@ impl Naming {
                 "makes a hostname of {total} characters; a DNS label has at most 63"
             )));
         }
-        Ok(Naming { prefix: prefix.into(), length })
+        Ok(Naming {
+            prefix: prefix.into(),
+            length,
+        })
     }
 
     /// The hostname of the board whose `/sys/class/net/<if>/address` holds `address`: the exact bytes, newline
@@ -94,10 +102,16 @@ mod tests {
         assert!(Naming::new("", 40).is_ok());
         assert!(Naming::new(&"a".repeat(57), 6).is_ok());
         for prefix in ["Worker-", "-w", "w_", "w.", "wörker"] {
-            assert!(matches!(Naming::new(prefix, 6), Err(BadNaming::Prefix(_))), "{prefix}");
+            assert!(
+                matches!(Naming::new(prefix, 6), Err(BadNaming::Prefix(_))),
+                "{prefix}"
+            );
         }
         for (prefix, length) in [("w-", 0), ("w-", 41), (&*"a".repeat(58), 6)] {
-            assert!(matches!(Naming::new(prefix, length), Err(BadNaming::Length(_))), "{prefix} {length}");
+            assert!(
+                matches!(Naming::new(prefix, length), Err(BadNaming::Length(_))),
+                "{prefix} {length}"
+            );
         }
     }
 }

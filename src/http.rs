@@ -44,8 +44,15 @@ pub struct Pace {
 
 impl Default for Timeouts {
     fn default() -> Timeouts {
-        let pace = Pace { bytes: 32 * 1024, window: Duration::from_secs(30) };
-        Timeouts { connect: Duration::from_secs(10), stall: Duration::from_secs(15), pace }
+        let pace = Pace {
+            bytes: 32 * 1024,
+            window: Duration::from_secs(30),
+        };
+        Timeouts {
+            connect: Duration::from_secs(10),
+            stall: Duration::from_secs(15),
+            pace,
+        }
     }
 }
 
@@ -60,10 +67,22 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(https_proxy: Option<&str>, no_proxy: Option<&str>, cas: Option<Vec<u8>>) -> Result<Net> {
-        let proxy = https_proxy.map(Proxy::https).transpose().context("the proxy cannot be used")?;
+    pub fn new(
+        https_proxy: Option<&str>,
+        no_proxy: Option<&str>,
+        cas: Option<Vec<u8>>,
+    ) -> Result<Net> {
+        let proxy = https_proxy
+            .map(Proxy::https)
+            .transpose()
+            .context("the proxy cannot be used")?;
         let proxy = proxy.map(|proxy| proxy.no_proxy(no_proxy.and_then(NoProxy::from_string)));
-        Ok(Net { timeouts: Timeouts::default(), proxy, cas, provider: Arc::new(provider(has_aes())) })
+        Ok(Net {
+            timeouts: Timeouts::default(),
+            proxy,
+            cas,
+            provider: Arc::new(provider(has_aes())),
+        })
     }
 
     /// A client for public hosts. Redirects lead to https only.
@@ -91,24 +110,37 @@ impl Net {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(pem) => {
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    roots.add(certificate.context("SSL_CERT_FILE holds a certificate that cannot be read")?)?;
+                    roots.add(
+                        certificate
+                            .context("SSL_CERT_FILE holds a certificate that cannot be read")?,
+                    )?;
                 }
             }
         }
-        Ok(self.tls()?.with_root_certificates(roots).with_no_client_auth())
+        Ok(self
+            .tls()?
+            .with_root_certificates(roots)
+            .with_no_client_auth())
     }
 
     /// A client for the k3s server that proves itself by `ca`; with `identity` (a certificate and its key in PEM) it proves itself
     /// too. It follows no redirects: k3s sends none.
     pub fn pinned(&self, ca: &Ca, identity: Option<&[u8]>) -> Result<Client> {
-        let config = self.tls()?.dangerous().with_custom_certificate_verifier(ca.verifier(self.provider.clone())?);
+        let config = self
+            .tls()?
+            .dangerous()
+            .with_custom_certificate_verifier(ca.verifier(self.provider.clone())?);
         let config = match identity {
             None => config.with_no_client_auth(),
             Some(pem) => {
-                let chain =
-                    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().context("no client certificate")?;
-                let key = PrivateKeyDer::from_pem_slice(pem).context("no key for the client certificate")?;
-                config.with_client_auth_cert(chain, key).context("the client certificate cannot be used")?
+                let chain = CertificateDer::pem_slice_iter(pem)
+                    .collect::<Result<_, _>>()
+                    .context("no client certificate")?;
+                let key = PrivateKeyDer::from_pem_slice(pem)
+                    .context("no key for the client certificate")?;
+                config
+                    .with_client_auth_cert(chain, key)
+                    .context("the client certificate cannot be used")?
             }
         };
         self.client(config, redirect::Policy::none())
@@ -117,7 +149,11 @@ impl Net {
     /// A client that believes whoever answers, to fetch a CA that is checked before anything else is sent.
     pub fn unverified(&self) -> Result<Client> {
         let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ca::Unverified(self.provider.clone()));
-        let config = self.tls()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        let config = self
+            .tls()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
         self.client(config, redirect::Policy::none())
     }
 
@@ -160,7 +196,9 @@ fn provider(has_aes: bool) -> CryptoProvider {
                     | Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
             )
         };
-        provider.cipher_suites.sort_by_key(|suite| !is_chacha(suite.suite()));
+        provider
+            .cipher_suites
+            .sort_by_key(|suite| !is_chacha(suite.suite()));
     }
     provider
 }
@@ -182,11 +220,17 @@ pub struct Request {
 
 impl Request {
     pub fn get(client: &Client, url: &Url) -> Request {
-        Request { url: url.clone(), inner: client.get(url.clone()) }
+        Request {
+            url: url.clone(),
+            inner: client.get(url.clone()),
+        }
     }
 
     pub fn header(self, name: &str, value: &str) -> Request {
-        Request { inner: self.inner.header(name, value), ..self }
+        Request {
+            inner: self.inner.header(name, value),
+            ..self
+        }
     }
 
     /// A header that no log may show.
@@ -196,23 +240,37 @@ impl Request {
             value
         });
         match value {
-            Ok(value) => Request { inner: self.inner.header(name, value), ..self },
+            Ok(value) => Request {
+                inner: self.inner.header(name, value),
+                ..self
+            },
             // reqwest keeps the error for `send`.
-            Err(_) => Request { inner: self.inner.header(name, "\n"), ..self },
+            Err(_) => Request {
+                inner: self.inner.header(name, "\n"),
+                ..self
+            },
         }
     }
 
     pub fn basic_auth(self, user: &str, password: &str) -> Request {
-        Request { inner: self.inner.basic_auth(user, Some(password)), ..self }
+        Request {
+            inner: self.inner.basic_auth(user, Some(password)),
+            ..self
+        }
     }
 
     pub fn bearer_auth(self, token: &str) -> Request {
-        Request { inner: self.inner.bearer_auth(token), ..self }
+        Request {
+            inner: self.inner.bearer_auth(token),
+            ..self
+        }
     }
 
     /// The answer whatever its status is: for those who read its headers.
     pub fn answer(self) -> Result<Response, Failure> {
-        self.inner.send().map_err(|error| Failure::of_connection(&self.url, &error))
+        self.inner
+            .send()
+            .map_err(|error| Failure::of_connection(&self.url, &error))
     }
 
     /// The body of a successful answer of `limit` bytes at most.
@@ -226,16 +284,22 @@ impl Request {
         let mut buffer = [0; 4096];
         let started = Instant::now();
         loop {
-            let n = answer.read(&mut buffer).map_err(|error| Failure::of_connection(&url, &error))?;
+            let n = answer
+                .read(&mut buffer)
+                .map_err(|error| Failure::of_connection(&url, &error))?;
             body.extend_from_slice(&buffer[..n]);
             if body.len() as u64 > limit {
-                return Err(Failure::permanent(anyhow!("{url}: the answer is longer than {limit} bytes")));
+                return Err(Failure::permanent(anyhow!(
+                    "{url}: the answer is longer than {limit} bytes"
+                )));
             }
             if n == 0 {
                 return Ok(body);
             }
             if started.elapsed() > WHOLE {
-                return Err(Failure::transient(anyhow!("{url}: not all of it came in {WHOLE:?}: too slow")));
+                return Err(Failure::transient(anyhow!(
+                    "{url}: not all of it came in {WHOLE:?}: too slow"
+                )));
             }
         }
     }
@@ -247,8 +311,17 @@ mod tests {
 
     #[test]
     fn chacha_comes_first_where_aes_is_slow() {
-        assert_eq!(provider(false).cipher_suites[0].suite(), CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
-        assert_ne!(provider(true).cipher_suites[0].suite(), CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
-        assert_eq!(provider(false).cipher_suites.len(), provider(true).cipher_suites.len());
+        assert_eq!(
+            provider(false).cipher_suites[0].suite(),
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+        );
+        assert_ne!(
+            provider(true).cipher_suites[0].suite(),
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+        );
+        assert_eq!(
+            provider(false).cipher_suites.len(),
+            provider(true).cipher_suites.len()
+        );
     }
 }

@@ -17,7 +17,9 @@ pub enum BadMac {
 impl fmt::Display for BadMac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            BadMac::Malformed => "not a MAC address (expected six hex pairs, like b8:27:eb:00:00:01)",
+            BadMac::Malformed => {
+                "not a MAC address (expected six hex pairs, like b8:27:eb:00:00:01)"
+            }
             BadMac::Zero => "the all-zero MAC address, which names no board",
             BadMac::Multicast => "a multicast MAC address, which no interface of its own can have",
         })
@@ -33,8 +35,12 @@ impl Mac {
         let mut bytes = [0; 6];
         let mut pairs = text.split(separator);
         for byte in &mut bytes {
-            let pair = pairs.next().filter(|pair| pair.len() == 2).ok_or(BadMac::Malformed)?;
-            hex::decode_to_slice(pair, std::slice::from_mut(byte)).map_err(|_| BadMac::Malformed)?;
+            let pair = pairs
+                .next()
+                .filter(|pair| pair.len() == 2)
+                .ok_or(BadMac::Malformed)?;
+            hex::decode_to_slice(pair, std::slice::from_mut(byte))
+                .map_err(|_| BadMac::Malformed)?;
         }
         match bytes {
             _ if pairs.next().is_some() => Err(BadMac::Malformed),
@@ -88,8 +94,14 @@ mod tests {
         assert_eq!(Mac::parse("00:00:00:00:00:00"), Err(BadMac::Zero));
         assert_eq!(Mac::parse("01:00:5e:00:00:01"), Err(BadMac::Multicast));
         assert_eq!(Mac::parse("ff:ff:ff:ff:ff:ff"), Err(BadMac::Multicast));
-        let malformed =
-            ["", "b8:27:eb:00:00", "b8:27:eb:00:00:01:02", "b8:27:eb:00:00:0g", "b827eb000001", "b8:27-eb:00:00:01"];
+        let malformed = [
+            "",
+            "b8:27:eb:00:00",
+            "b8:27:eb:00:00:01:02",
+            "b8:27:eb:00:00:0g",
+            "b827eb000001",
+            "b8:27-eb:00:00:01",
+        ];
         for text in malformed {
             assert_eq!(Mac::parse(text), Err(BadMac::Malformed), "{text}");
         }
@@ -104,7 +116,13 @@ mod tests {
             tenths[(seed as f64 / u64::MAX as f64 * 10.0).min(9.0) as usize] += 1;
             thirds[(seed % 3) as usize] += 1;
         }
-        assert!(tenths.iter().all(|boards| (8..=35).contains(boards)), "{tenths:?}");
-        assert!(thirds.iter().all(|boards| (45..=90).contains(boards)), "{thirds:?}");
+        assert!(
+            tenths.iter().all(|boards| (8..=35).contains(boards)),
+            "{tenths:?}"
+        );
+        assert!(
+            thirds.iter().all(|boards| (45..=90).contains(boards)),
+            "{thirds:?}"
+        );
     }
 }

@@ -22,15 +22,25 @@ pub fn parse_mounts(text: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
         let fields: Vec<&str> = before.split(' ').collect();
-        let shared = fields.get(6..)?.iter().any(|field| field.starts_with("shared:"));
-        Some(Mount { point: PathBuf::from(fields[4]), kind: after.split(' ').next()?.into(), shared })
+        let shared = fields
+            .get(6..)?
+            .iter()
+            .any(|field| field.starts_with("shared:"));
+        Some(Mount {
+            point: PathBuf::from(fields[4]),
+            kind: after.split(' ').next()?.into(),
+            shared,
+        })
     };
     text.lines().filter_map(mount).collect()
 }
 
 /// The mount that holds `path`: the last one, since mounts stack, of those with the longest mount point.
 pub fn holder<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
-    mounts.iter().filter(|mount| path.starts_with(&mount.point)).max_by_key(|mount| mount.point.as_os_str().len())
+    mounts
+        .iter()
+        .filter(|mount| path.starts_with(&mount.point))
+        .max_by_key(|mount| mount.point.as_os_str().len())
 }
 
 /// What `/proc/meminfo` says (bytes).
@@ -47,11 +57,20 @@ impl Memory {
 
     fn parse(text: &str) -> Memory {
         let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             // The file says kB and means KiB.
-            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+            line.trim()
+                .strip_suffix(" kB")?
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(1024)
         };
-        Memory { total: field("MemTotal"), available: field("MemAvailable") }
+        Memory {
+            total: field("MemTotal"),
+            available: field("MemAvailable"),
+        }
     }
 }
 
@@ -70,8 +89,8 @@ pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>
         )));
     }
     let mounts = mounts(host)?;
-    let in_memory =
-        holder(&mounts, folder).is_some_and(|mount| ["tmpfs", "ramfs", "rootfs"].contains(&mount.kind.as_str()));
+    let in_memory = holder(&mounts, folder)
+        .is_some_and(|mount| ["tmpfs", "ramfs", "rootfs"].contains(&mount.kind.as_str()));
     let available = Memory::read(host)?.available.filter(|_| in_memory);
     Ok(available.map(|available| available.saturating_sub(MEMORY_KEPT)).filter(|available| *available < needed).map(|available| {
         let available = megabytes(available);
@@ -96,17 +115,41 @@ mod tests {
              24 22 0:23 / /var/lib/rancher rw master:2 - nfs4 10.0.0.1:/x rw\n\
              25 22 0:24 / / rw - overlay overlay rw\n",
         );
-        assert_eq!(mounts[0], Mount { point: "/".into(), kind: "tmpfs".into(), shared: true });
+        assert_eq!(
+            mounts[0],
+            Mount {
+                point: "/".into(),
+                kind: "tmpfs".into(),
+                shared: true
+            }
+        );
         assert!(!mounts[1].shared);
         assert_eq!(holder(&mounts, Path::new("/etc")).unwrap().kind, "overlay");
-        assert_eq!(holder(&mounts, Path::new("/var/lib/rancher/k3s")).unwrap().kind, "nfs4");
-        assert_eq!(holder(&mounts, Path::new("/var/lib/rancher2")).unwrap().kind, "overlay");
+        assert_eq!(
+            holder(&mounts, Path::new("/var/lib/rancher/k3s"))
+                .unwrap()
+                .kind,
+            "nfs4"
+        );
+        assert_eq!(
+            holder(&mounts, Path::new("/var/lib/rancher2"))
+                .unwrap()
+                .kind,
+            "overlay"
+        );
     }
 
     #[test]
     fn meminfo() {
-        let memory = Memory::parse("MemTotal:        2048 kB\nMemFree: 1 kB\nMemAvailable:    1024 kB\n");
-        assert_eq!(memory, Memory { total: Some(2 << 20), available: Some(1 << 20) });
+        let memory =
+            Memory::parse("MemTotal:        2048 kB\nMemFree: 1 kB\nMemAvailable:    1024 kB\n");
+        assert_eq!(
+            memory,
+            Memory {
+                total: Some(2 << 20),
+                available: Some(1 << 20)
+            }
+        );
         assert_eq!(Memory::parse("garbage"), Memory::default());
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Like `host`, this module has effects; it is used from within one of `host`'s.
 
-#![expect(clippy::disallowed_methods, reason = "this module is the second file of the seam that the list guards")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is the second file of the seam that the list guards"
+)]
 
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
@@ -39,7 +42,8 @@ pub struct Origin {
 
 impl Origin {
     fn to_json(&self) -> String {
-        json!({ "sha256": self.sha256.to_string(), "url": self.url, "validator": self.validator }).to_string()
+        json!({ "sha256": self.sha256.to_string(), "url": self.url, "validator": self.validator })
+            .to_string()
     }
 
     fn parse(text: &str) -> Option<Origin> {
@@ -61,7 +65,10 @@ impl Part {
     pub fn open(host: &Host, target: &Path, sha256: Sha256) -> Result<Part> {
         let target = host.path(target);
         if target.is_dir() {
-            bail!("{} is a directory: remove it, or set INSTALL_K3S_BIN_DIR", target.display());
+            bail!(
+                "{} is a directory: remove it, or set INSTALL_K3S_BIN_DIR",
+                target.display()
+            );
         }
         let folder = target.parent().context("no folder to install into")?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -69,14 +76,26 @@ impl Part {
         let mut file = lock(&path)?;
         let origin = read_note(&target).filter(|origin| origin.sha256 == sha256);
         if origin.is_none() {
-            file.set_len(0).with_context(|| format!("cannot write {}", path.display()))?;
+            file.set_len(0)
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         // A run that was killed in the middle of `install` left it executable.
         file.set_permissions(Permissions::from_mode(0o600))
             .with_context(|| format!("cannot write {}", path.display()))?;
-        let (hasher, len) = hash(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
-        let origin = origin.unwrap_or(Origin { sha256, url: String::new(), validator: None });
-        Ok(Part { target, file, hasher, len, origin })
+        let (hasher, len) =
+            hash(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
+        let origin = origin.unwrap_or(Origin {
+            sha256,
+            url: String::new(),
+            validator: None,
+        });
+        Ok(Part {
+            target,
+            file,
+            hasher,
+            len,
+            origin,
+        })
     }
 
     /// Bytes that are there.
@@ -99,14 +118,19 @@ impl Part {
 
     /// Throws away what is there, and notes where the bytes that follow come from.
     pub fn restart(&mut self, url: &str, validator: Option<String>) -> Result<()> {
-        let origin = Origin { sha256: self.origin.sha256, url: url.into(), validator };
+        let origin = Origin {
+            sha256: self.origin.sha256,
+            url: url.into(),
+            validator,
+        };
         let restart = || -> io::Result<()> {
             // In this order: an empty part belongs to any object, so a kill in between loses nothing.
             self.file.set_len(0)?;
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
             let temporary = note.with_extension("muster");
-            let written = fs::write(&temporary, origin.to_json()).and_then(|()| fs::rename(&temporary, &note));
+            let written = fs::write(&temporary, origin.to_json())
+                .and_then(|()| fs::rename(&temporary, &note));
             // What could not be written whole goes; that it may not go is no second error.
             written.inspect_err(|_| drop(fs::remove_file(&temporary)))
         };
@@ -127,7 +151,10 @@ impl Part {
 
     /// Puts the file in its place, executable, whole or not at all. It must be whole.
     pub fn install(self) -> Result<()> {
-        assert!(self.is_whole(), "a part is installed only when its digest matched");
+        assert!(
+            self.is_whole(),
+            "a part is installed only when its digest matched"
+        );
         let install = || -> io::Result<()> {
             self.file.set_permissions(Permissions::from_mode(0o755))?;
             self.file.sync_all()?;
@@ -165,8 +192,8 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
 /// The digest of an executable that is there; `None` where there is no such file.
 pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
     let path = host.path(target);
-    let is_executable =
-        fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == 0o755);
+    let is_executable = fs::metadata(&path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == 0o755);
     if !is_executable {
         return Ok(None);
     }
@@ -179,19 +206,35 @@ pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
 fn lock(path: &Path) -> Result<Flock<File>> {
     let mut options = OpenOptions::new();
     // Not truncated here: it may be another's.
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
     loop {
-        let file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file = options
+            .open(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => file,
             Err((_, Errno::EWOULDBLOCK)) => {
-                bail!("another muster is downloading to {}: let it, or stop it", path.display())
+                bail!(
+                    "another muster is downloading to {}: let it, or stop it",
+                    path.display()
+                )
             }
-            Err((_, error)) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
+            Err((_, error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
         };
         // Between the two calls another muster may have finished, and then this is what it installed.
-        let ours = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
-        if fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+        let ours = file
+            .metadata()
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        if fs::metadata(path)
+            .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+        {
             return Ok(file);
         }
     }
@@ -227,7 +270,11 @@ fn beside(target: &Path, suffix: &str) -> PathBuf {
 
 fn read_note(target: &Path) -> Option<Origin> {
     let mut text = String::new();
-    File::open(note_path(target)).ok()?.take(NOTE_MAX).read_to_string(&mut text).ok()?;
+    File::open(note_path(target))
+        .ok()?
+        .take(NOTE_MAX)
+        .read_to_string(&mut text)
+        .ok()?;
     Origin::parse(&text)
 }
 
@@ -257,7 +304,10 @@ mod tests {
         drop(part);
 
         let mut part = Part::open(&host, target, whole).unwrap();
-        assert_eq!((part.len(), part.origin().validator.as_deref()), (6, Some("\"1\"")));
+        assert_eq!(
+            (part.len(), part.origin().validator.as_deref()),
+            (6, Some("\"1\""))
+        );
         part.write(b"world").unwrap();
         assert!(part.is_whole());
         drop(part);
@@ -276,7 +326,14 @@ mod tests {
         let mut part = Part::open(&host, target, Sha256::of(b"x")).unwrap();
         part.restart("https://a/k3s", None).unwrap();
         part.write(b"x").unwrap();
-        assert_eq!(host.metadata("/bin/.k3s.part").unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            host.metadata("/bin/.k3s.part")
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
         assert_eq!(installed(&host, target).unwrap(), None);
         part.install().unwrap();
         assert_eq!(installed(&host, target).unwrap(), Some(Sha256::of(b"x")));
@@ -294,7 +351,10 @@ mod tests {
         boot.restart("https://a/k3s", None).unwrap();
         boot.write(b"hello ").unwrap();
         for digest in [whole, Sha256::of(b"another")] {
-            let error = Part::open(&host, target, digest).map(|_| ()).unwrap_err().to_string();
+            let error = Part::open(&host, target, digest)
+                .map(|_| ())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("another muster is downloading"), "{error}");
         }
         boot.write(b"world").unwrap();

@@ -13,12 +13,15 @@ impl Tag {
     pub fn parse(text: &str) -> Option<Tag> {
         let (numbers, suffix) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
         let numbers: Vec<&str> = numbers.strip_prefix('v')?.split('.').collect();
-        let number = |text: &&str| (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        let number =
+            |text: &&str| (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         let plain = numbers.len() == 3 && numbers.iter().all(number);
         let suffix = suffix.len() != 1
             && suffix.len() <= 64
             && !suffix.contains("..")
-            && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+            && suffix
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
         (plain && suffix).then(|| Tag(text.into()))
     }
 
@@ -80,8 +83,16 @@ mod tests {
 
     #[test]
     fn tags() {
-        for text in ["v1.34.1+k3s1", "v1.34.1-rc1+k3s1", "v1.0.0", "v1.21.14+k3s1"] {
-            assert_eq!(Tag::parse(text).map(|tag| tag.to_string()).as_deref(), Some(text));
+        for text in [
+            "v1.34.1+k3s1",
+            "v1.34.1-rc1+k3s1",
+            "v1.0.0",
+            "v1.21.14+k3s1",
+        ] {
+            assert_eq!(
+                Tag::parse(text).map(|tag| tag.to_string()).as_deref(),
+                Some(text)
+            );
         }
         for text in [
             "",

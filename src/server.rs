@@ -44,7 +44,12 @@ pub struct Server {
 
 impl ServerLink {
     pub fn new(url: Url, token: TokenFound, net: &Net) -> ServerLink {
-        ServerLink { url, token, net: net.clone(), server: OnceCell::new() }
+        ServerLink {
+            url,
+            token,
+            net: net.clone(),
+            server: OnceCell::new(),
+        }
     }
 
     /// The server's URL without a slash at its end, as `K3S_URL` is written.
@@ -75,10 +80,18 @@ impl ServerLink {
 
     /// One attempt to reach the server and have it prove itself.
     pub fn reach(&self) -> Result<Server, Failure> {
-        let TokenFound::Read(token) = &self.token else { return Err(anyhow!("the join token was not read").into()) };
+        let TokenFound::Read(token) = &self.token else {
+            return Err(anyhow!("the join token was not read").into());
+        };
         let ca = self.pin(&below(&self.url, &["cacerts"]), token)?;
         let client = self.net.pinned(&ca, None)?;
-        Ok(Server { url: self.url.clone(), token: token.clone(), net: self.net.clone(), ca, client })
+        Ok(Server {
+            url: self.url.clone(),
+            token: token.clone(),
+            net: self.net.clone(),
+            ca,
+            client,
+        })
     }
 
     /// Fetches the server's CA, from whoever answers, and holds it against the token.
@@ -111,7 +124,9 @@ impl Server {
 
     /// The release that the server runs, waited for while the server is not ready to say.
     pub fn version(&self, host: &Host, seed: u64) -> Result<Tag> {
-        let tag = retry(host, seed, "the k3s server's version", || self.ask_version())?;
+        let tag = retry(host, seed, "the k3s server's version", || {
+            self.ask_version()
+        })?;
         info!(target: host.step(), "the server runs k3s {tag}");
         Ok(tag)
     }
@@ -120,22 +135,32 @@ impl Server {
     pub fn ask_version(&self) -> Result<Tag, Failure> {
         let certificate = below(&self.url, &["v1-k3s", "client-kube-proxy.crt"]);
         let version = below(&self.url, &["version"]);
-        let identity = self.authorized(&certificate).send(ANSWER_MAX).map_err(|failure| self.refused(failure))?;
+        let identity = self
+            .authorized(&certificate)
+            .send(ANSWER_MAX)
+            .map_err(|failure| self.refused(failure))?;
         let client = self.net.pinned(&self.ca, Some(&identity))?;
         // For some seconds after its start the server refuses even this certificate, until its roles are in place.
-        let answer = Request::get(&client, &version).send(ANSWER_MAX).map_err(Failure::into_transient)?;
-        git_version(&answer).ok_or_else(|| Failure::transient(anyhow!("{version}: the answer names no release")))
+        let answer = Request::get(&client, &version)
+            .send(ANSWER_MAX)
+            .map_err(Failure::into_transient)?;
+        git_version(&answer)
+            .ok_or_else(|| Failure::transient(anyhow!("{version}: the answer names no release")))
     }
 
     /// Asks for the node's certificate, as k3s will: whether the server takes this node under this password. It remembers the
     /// password of a name that it sees for the first time.
     pub fn accepts(&self, host: &Host, node: &Node, password: &str) -> Result<()> {
         let url = below(&self.url, &["v1-k3s", "client-kubelet.crt"]);
-        retry(host, node.mac.seed(), "the k3s server's word on this node", || {
-            let address = host
-                .address(&node.interface)
-                .ok_or_else(|| Failure::transient(anyhow!("{} has no address", node.interface)))?;
-            self.authorized(&url)
+        retry(
+            host,
+            node.mac.seed(),
+            "the k3s server's word on this node",
+            || {
+                let address = host.address(&node.interface).ok_or_else(|| {
+                    Failure::transient(anyhow!("{} has no address", node.interface))
+                })?;
+                self.authorized(&url)
                 .header("k3s-Node-Name", node.name.as_str())
                 .secret_header("k3s-Node-Password", password)
                 .header("k3s-Node-IP", &address.to_string())
@@ -148,7 +173,8 @@ impl Server {
                     )),
                     _ => self.refused(failure),
                 })
-        })?;
+            },
+        )?;
         info!(target: host.step(), "the server accepts {}", node.name);
         Ok(())
     }
@@ -187,7 +213,13 @@ mod tests {
     fn versions() {
         let tag = git_version(br#"{"major":"1","gitVersion":"v1.34.1+k3s1"}"#);
         assert_eq!(tag, Tag::parse("v1.34.1+k3s1"));
-        for answer in ["", "{}", "[]", r#"{"gitVersion":1}"#, r#"{"gitVersion":"../../etc"}"#] {
+        for answer in [
+            "",
+            "{}",
+            "[]",
+            r#"{"gitVersion":1}"#,
+            r#"{"gitVersion":"../../etc"}"#,
+        ] {
             assert_eq!(git_version(answer.as_bytes()), None, "{answer}");
         }
     }

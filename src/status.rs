@@ -46,9 +46,18 @@ pub struct Status {
 impl Status {
     /// Starts over, with the steps that this run will take.
     pub fn begin(&mut self, hostname: &str, steps: impl Iterator<Item = &'static str>) {
-        let entry =
-            |step| Entry { step, state: State::Pending, started: Duration::ZERO, took: Duration::ZERO, error: None };
-        *self = Status { hostname: Some(hostname.into()), k3s_version: None, steps: steps.map(entry).collect() };
+        let entry = |step| Entry {
+            step,
+            state: State::Pending,
+            started: Duration::ZERO,
+            took: Duration::ZERO,
+            error: None,
+        };
+        *self = Status {
+            hostname: Some(hostname.into()),
+            k3s_version: None,
+            steps: steps.map(entry).collect(),
+        };
     }
 
     /// `now` is the time since power-on, here and below.
@@ -62,7 +71,11 @@ impl Status {
     /// Ends a step, with the error that it ended with, if any.
     pub fn end(&mut self, step: &str, now: Duration, error: Option<&str>) {
         if let Some(entry) = self.entry(step) {
-            entry.state = if error.is_some() { State::Failed } else { State::Done };
+            entry.state = if error.is_some() {
+                State::Failed
+            } else {
+                State::Done
+            };
             entry.took = now.saturating_sub(entry.started);
             entry.error = error.map(String::from).or(entry.error.take());
         }
@@ -89,7 +102,8 @@ impl Status {
             json!({ "step": entry.step, "state": entry.state.name(), "seconds": seconds, "error": entry.error })
         };
         let steps: Vec<Value> = self.steps.iter().map(step).collect();
-        let status = json!({ "hostname": self.hostname, "k3s_version": self.k3s_version, "steps": steps });
+        let status =
+            json!({ "hostname": self.hostname, "k3s_version": self.k3s_version, "steps": steps });
         format!("{status:#}\n")
     }
 }
@@ -98,11 +112,19 @@ impl Status {
 pub fn table(json: &str) -> Result<String, serde_json::Error> {
     let status: Value = serde_json::from_str(json)?;
     let text = |value: &Value| value.as_str().unwrap_or("-").to_string();
-    let mut table = format!("hostname  {}\nk3s       {}\n\n", text(&status["hostname"]), text(&status["k3s_version"]));
+    let mut table = format!(
+        "hostname  {}\nk3s       {}\n\n",
+        text(&status["hostname"]),
+        text(&status["k3s_version"])
+    );
     for step in status["steps"].as_array().into_iter().flatten() {
         let seconds = step["seconds"].as_f64().unwrap_or(0.0);
         let error = step["error"].as_str().unwrap_or("");
-        let line = format!("{:<10}{:<9}{seconds:>9.3} s  {error}", text(&step["step"]), text(&step["state"]));
+        let line = format!(
+            "{:<10}{:<9}{seconds:>9.3} s  {error}",
+            text(&step["step"]),
+            text(&step["state"])
+        );
         let _ = writeln!(table, "{}", line.trim_end());
     }
     Ok(table)
@@ -115,7 +137,10 @@ mod tests {
     #[test]
     fn a_run_reads_back_as_a_table() {
         let mut status = Status::default();
-        status.begin("worker-b5b697", ["identity", "network", "fetch"].into_iter());
+        status.begin(
+            "worker-b5b697",
+            ["identity", "network", "fetch"].into_iter(),
+        );
         status.start("identity", Duration::from_millis(5000));
         status.end("identity", Duration::from_millis(5012), None);
         status.start("network", Duration::from_secs(6));

@@ -4,7 +4,10 @@
 //! are admitted at a time, the others are told to come again in a second, and its cores spend scrypt on each request that names a node.
 //! A mirror shares its link evenly. What is not modelled: packet loss, slow boards, a server that runs pods beside.
 
-#![allow(clippy::disallowed_methods, reason = "a test looks from outside; the seam is for the agent")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test looks from outside; the seam is for the agent"
+)]
 
 use muster::backoff::Backoff;
 use muster::mac::Mac;
@@ -86,7 +89,10 @@ impl Mirror {
     /// When the first in the queue has all.
     fn first(&self) -> Option<u64> {
         let (_, all) = self.queue.front()?;
-        Some(self.now + ((all - self.sent).max(0.0) * self.queue.len() as f64 / LINK * 1e6).ceil() as u64)
+        Some(
+            self.now
+                + ((all - self.sent).max(0.0) * self.queue.len() as f64 / LINK * 1e6).ceil() as u64,
+        )
     }
 }
 
@@ -116,8 +122,14 @@ impl Site {
     fn new(boards: usize, group: usize, mirrors: usize, cores: usize) -> Site {
         let board = |number: usize| {
             let [_, a, b, c] = (number as u32).to_be_bytes();
-            let seed = Mac::parse(&format!("b8:27:eb:{a:02x}:{b:02x}:{c:02x}")).unwrap().seed();
-            Board { seed, step: Step::Certificate, backoff: Backoff::new(seed) }
+            let seed = Mac::parse(&format!("b8:27:eb:{a:02x}:{b:02x}:{c:02x}"))
+                .unwrap()
+                .seed();
+            Board {
+                seed,
+                step: Step::Certificate,
+                backoff: Backoff::new(seed),
+            }
         };
         let mut site = Site {
             boards: (0..boards).map(board).collect(),
@@ -146,7 +158,9 @@ impl Site {
             match event {
                 Event::Ask(board) => self.ask(now, board),
                 Event::Answered(board) => self.answered(now, board),
-                Event::Sent(mirror, version) if version == self.mirrors[mirror].version => self.sent(now, mirror),
+                Event::Sent(mirror, version) if version == self.mirrors[mirror].version => {
+                    self.sent(now, mirror)
+                }
                 Event::Sent(..) => {}
             }
         }
@@ -172,12 +186,18 @@ impl Site {
                     let unit = Backoff::new(self.boards[board].seed ^ now).delay(None);
                     Duration::from_secs(5) + (unit - Duration::from_millis(500)) * 10
                 }
-                _ => self.boards[board].backoff.delay(Some(Duration::from_secs(1))),
+                _ => self.boards[board]
+                    .backoff
+                    .delay(Some(Duration::from_secs(1))),
             };
             return self.at(now + LATENCY + delay.as_micros() as u64, Event::Ask(board));
         }
         *places += 1;
-        let cost = if step == Step::Certificate { SIGNING } else { SIGNING + SCRYPT };
+        let cost = if step == Step::Certificate {
+            SIGNING
+        } else {
+            SIGNING + SCRYPT
+        };
         let core = self.cores.iter_mut().min().unwrap();
         *core = now.max(*core) + cost;
         let done = *core;
@@ -266,9 +286,15 @@ fn table() -> String {
         let alone = boards as f64 * K3S / LINK / mirrors as f64;
         let (download, join) = (outcome.downloaded_at as f64, outcome.joined_at as f64);
         // No faster than the links and the server's cores can be.
-        assert!(download / 1e6 >= alone && join * cores as f64 >= boards as f64 * 3.0 * SCRYPT as f64);
+        assert!(
+            download / 1e6 >= alone && join * cores as f64 >= boards as f64 * 3.0 * SCRYPT as f64
+        );
         let requests = outcome.requests as f64 / boards as f64;
-        let power_on = if group == boards { "at once".into() } else { format!("{group} a minute") };
+        let power_on = if group == boards {
+            "at once".into()
+        } else {
+            format!("{group} a minute")
+        };
         let most = outcome.rate.iter().max().unwrap();
         table += &format!(
             "| {boards} | {power_on} | {mirrors} | {cores} | {} | {} | {} | {requests:.0} | {most} |\n",
@@ -284,5 +310,8 @@ fn table() -> String {
 fn the_documents_table_is_the_simulations() {
     let document = include_str!("../docs/mirrors.md");
     let table = table();
-    assert!(document.contains(&table), "docs/mirrors.md does not have this table:\n{table}");
+    assert!(
+        document.contains(&table),
+        "docs/mirrors.md does not have this table:\n{table}"
+    );
 }

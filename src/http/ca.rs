@@ -30,24 +30,40 @@ impl Ca {
             bail!("the answer is not a CA certificate");
         }
         let Some(pin) = pin.filter(|pin| *pin != Sha256::of(answer)) else {
-            return Ok(Ca { anchors: certificates, intermediates: Vec::new() });
+            return Ok(Ca {
+                anchors: certificates,
+                intermediates: Vec::new(),
+            });
         };
-        let (anchors, intermediates): (Vec<_>, Vec<_>) =
-            certificates.into_iter().partition(|certificate| Sha256::of(certificate) == pin);
+        let (anchors, intermediates): (Vec<_>, Vec<_>) = certificates
+            .into_iter()
+            .partition(|certificate| Sha256::of(certificate) == pin);
         if anchors.is_empty() {
             bail!("its CA is not the one in the join token");
         }
-        Ok(Ca { anchors, intermediates })
+        Ok(Ca {
+            anchors,
+            intermediates,
+        })
     }
 
     /// A verifier that trusts what this CA signed, and nothing else.
-    pub(super) fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
+    pub(super) fn verifier(
+        &self,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ServerCertVerifier>> {
         let mut roots = RootCertStore::empty();
         for anchor in &self.anchors {
-            roots.add(anchor.clone()).context("the server's CA certificate is damaged")?;
+            roots
+                .add(anchor.clone())
+                .context("the server's CA certificate is damaged")?;
         }
-        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
-        Ok(Arc::new(Pinned { inner, intermediates: self.intermediates.clone() }))
+        let inner =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        Ok(Arc::new(Pinned {
+            inner,
+            intermediates: self.intermediates.clone(),
+        }))
     }
 }
 
@@ -69,7 +85,8 @@ impl ServerCertVerifier for Pinned {
         // Path building takes from these what leads to an anchor; they are trusted for nothing by themselves.
         let mut all = sent.to_vec();
         all.extend(self.intermediates.iter().cloned());
-        self.inner.verify_server_cert(end_entity, &all, name, ocsp, now)
+        self.inner
+            .verify_server_cert(end_entity, &all, name, ocsp, now)
     }
 
     fn verify_tls12_signature(
@@ -78,7 +95,8 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, certificate, signature)
+        self.inner
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -87,7 +105,8 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, certificate, signature)
+        self.inner
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -155,17 +174,25 @@ mod tests {
             None => params.self_signed(&key).unwrap(),
             Some(parent) => params.signed_by(&key, &parent.issuer).unwrap(),
         };
-        Authority { pem: certificate.pem(), der: certificate.der().clone(), issuer: Issuer::new(params, key) }
+        Authority {
+            pem: certificate.pem(),
+            der: certificate.der().clone(),
+            issuer: Issuer::new(params, key),
+        }
     }
 
     /// Whether a server with a certificate by `signer`, sent with `chain`, is believed.
     fn believes(ca: &Ca, signer: &Authority, chain: &[CertificateDer<'_>]) -> bool {
         let key = KeyPair::generate().unwrap();
-        let leaf =
-            CertificateParams::new(vec!["k3s.lan".to_string()]).unwrap().signed_by(&key, &signer.issuer).unwrap();
+        let leaf = CertificateParams::new(vec!["k3s.lan".to_string()])
+            .unwrap()
+            .signed_by(&key, &signer.issuer)
+            .unwrap();
         let verifier = ca.verifier(Arc::new(ring::default_provider())).unwrap();
         let name = ServerName::try_from("k3s.lan").unwrap();
-        verifier.verify_server_cert(leaf.der(), chain, &name, &[], UnixTime::now()).is_ok()
+        verifier
+            .verify_server_cert(leaf.der(), chain, &name, &[], UnixTime::now())
+            .is_ok()
     }
 
     #[test]
@@ -174,11 +201,16 @@ mod tests {
         let pin = Some(Sha256::of(root.pem.as_bytes()));
         let ca = Ca::check(root.pem.as_bytes(), pin).unwrap();
         assert!(believes(&ca, &root, &[]));
-        assert!(!believes(&ca, &liar, &[]) && !believes(&ca, &liar, std::slice::from_ref(&liar.der)));
+        assert!(
+            !believes(&ca, &liar, &[]) && !believes(&ca, &liar, std::slice::from_ref(&liar.der))
+        );
         assert!(Ca::check(liar.pem.as_bytes(), pin).is_err());
         assert!(Ca::check(b"", pin).is_err() && Ca::check(b"", None).is_err());
         // Certificates that whoever answered put beside the true one are no bytes that were hashed.
-        for answer in [format!("{}{}", root.pem, liar.pem), format!("{}{}", liar.pem, root.pem)] {
+        for answer in [
+            format!("{}{}", root.pem, liar.pem),
+            format!("{}{}", liar.pem, root.pem),
+        ] {
             assert!(Ca::check(answer.as_bytes(), pin).is_err());
         }
     }
@@ -191,7 +223,14 @@ mod tests {
         let liar = authority("k3s-root", None);
         let pin = Some(Sha256::of(&root.der));
         let all = [&middle.pem, &root.pem, &liar.pem];
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
             let answer: String = order.iter().map(|n| all[*n].as_str()).collect();
             let ca = Ca::check(answer.as_bytes(), pin).unwrap();
             assert!(
@@ -199,12 +238,18 @@ mod tests {
                     && believes(&ca, &middle, &[])
                     && believes(&ca, &middle, std::slice::from_ref(&middle.der))
             );
-            assert!(!believes(&ca, &liar, &[]) && !believes(&ca, &liar, &[liar.der.clone(), root.der.clone()]));
+            assert!(
+                !believes(&ca, &liar, &[])
+                    && !believes(&ca, &liar, &[liar.der.clone(), root.der.clone()])
+            );
         }
         let beneath = authority("k3s-server-ca", Some(&liar));
         let answer = format!("{}{}{}", beneath.pem, liar.pem, root.pem);
         let ca = Ca::check(answer.as_bytes(), pin).unwrap();
-        assert!(!believes(&ca, &beneath, &[]) && !believes(&ca, &beneath, std::slice::from_ref(&liar.der)));
+        assert!(
+            !believes(&ca, &beneath, &[])
+                && !believes(&ca, &beneath, std::slice::from_ref(&liar.der))
+        );
         assert!(Ca::check(format!("{}{}", middle.pem, liar.pem).as_bytes(), pin).is_err());
     }
 

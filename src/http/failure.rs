@@ -16,18 +16,32 @@ const SHOWN: usize = 300;
 #[derive(Debug)]
 pub enum Failure {
     /// Trying again later may help; not before `retry_after`, when the server named a time.
-    Transient { error: anyhow::Error, retry_after: Option<Duration>, status: Option<u16> },
+    Transient {
+        error: anyhow::Error,
+        retry_after: Option<Duration>,
+        status: Option<u16>,
+    },
     /// Asking the same again will be answered the same.
-    Permanent { error: anyhow::Error, status: Option<u16> },
+    Permanent {
+        error: anyhow::Error,
+        status: Option<u16>,
+    },
 }
 
 impl Failure {
     pub fn transient(error: anyhow::Error) -> Failure {
-        Failure::Transient { error, retry_after: None, status: None }
+        Failure::Transient {
+            error,
+            retry_after: None,
+            status: None,
+        }
     }
 
     pub fn permanent(error: anyhow::Error) -> Failure {
-        Failure::Permanent { error, status: None }
+        Failure::Permanent {
+            error,
+            status: None,
+        }
     }
 
     /// The HTTP status, where there was an answer.
@@ -40,7 +54,11 @@ impl Failure {
     /// For servers whose no of this moment is not their last word.
     pub fn into_transient(self) -> Failure {
         match self {
-            Failure::Permanent { error, status } => Failure::Transient { error, retry_after: None, status },
+            Failure::Permanent { error, status } => Failure::Transient {
+                error,
+                retry_after: None,
+                status,
+            },
             transient => transient,
         }
     }
@@ -62,11 +80,21 @@ impl Failure {
         let error = anyhow!("{} answers {status}", url.get(..SHOWN).unwrap_or(url));
         match status.as_u16() {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => {
-                let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+                let header = response
+                    .headers()
+                    .get(RETRY_AFTER)
+                    .and_then(|value| value.to_str().ok());
                 let retry_after = header.and_then(|text| retry_after(text, SystemTime::now()));
-                Failure::Transient { error, retry_after, status: Some(status.as_u16()) }
+                Failure::Transient {
+                    error,
+                    retry_after,
+                    status: Some(status.as_u16()),
+                }
             }
-            code => Failure::Permanent { error, status: Some(code) },
+            code => Failure::Permanent {
+                error,
+                status: Some(code),
+            },
         }
     }
 
@@ -85,7 +113,9 @@ impl From<anyhow::Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Transient { error, .. } | Failure::Permanent { error, .. } => write!(f, "{error:#}"),
+            Failure::Transient { error, .. } | Failure::Permanent { error, .. } => {
+                write!(f, "{error:#}")
+            }
         }
     }
 }
@@ -109,9 +139,13 @@ fn explain(error: &(dyn Error + 'static)) -> String {
         }
         innermost = error.to_string();
         cause = match error.downcast_ref::<io::Error>() {
-            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => return "the connection broke off".into(),
+            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return "the connection broke off".into();
+            }
             // Asked for its source, an io::Error passes over what it wraps; and it may wrap another.
-            Some(error) => error.get_ref().map(|wrapped| wrapped as &(dyn Error + 'static)),
+            Some(error) => error
+                .get_ref()
+                .map(|wrapped| wrapped as &(dyn Error + 'static)),
             None => error.source(),
         };
     }
@@ -124,17 +158,26 @@ const DAY: usize = 16;
 fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
     // The day alone, which tells 1970: a text that changes each second would be a line in the log for each attempt.
-    let clock = || format!("this board's clock says {}", &httpdate::fmt_http_date(SystemTime::now())[..DAY]);
+    let clock = || {
+        format!(
+            "this board's clock says {}",
+            &httpdate::fmt_http_date(SystemTime::now())[..DAY]
+        )
+    };
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::Expired | Bad::ExpiredContext { .. } => format!("the server's certificate has expired ({})", clock()),
+            Bad::Expired | Bad::ExpiredContext { .. } => {
+                format!("the server's certificate has expired ({})", clock())
+            }
             Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
                 format!("the server's certificate is not valid yet ({})", clock())
             }
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
                 "the server's certificate is for another name".into()
             }
-            Bad::UnknownIssuer => "the server's certificate is signed by a CA that is not trusted here".into(),
+            Bad::UnknownIssuer => {
+                "the server's certificate is signed by a CA that is not trusted here".into()
+            }
             bad => format!("the server's certificate is bad: {bad:?}"),
         },
         error => format!("TLS: {error}"),
@@ -145,7 +188,10 @@ fn explain_tls(error: &rustls::Error) -> String {
 pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     match text.trim().parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(text.trim()).ok()?.duration_since(now).ok(),
+        Err(_) => httpdate::parse_http_date(text.trim())
+            .ok()?
+            .duration_since(now)
+            .ok(),
     }
 }
 
@@ -158,8 +204,18 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let now = UNIX_EPOCH + Duration::from_secs(784_111_777 - 60);
         assert_eq!(retry_after(" 120 ", now), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(60)));
-        for text in ["", "-1", "soon", "1e9", "99999999999999999999", "Sun, 06 Nov 1993 08:49:37 GMT"] {
+        assert_eq!(
+            retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now),
+            Some(Duration::from_secs(60))
+        );
+        for text in [
+            "",
+            "-1",
+            "soon",
+            "1e9",
+            "99999999999999999999",
+            "Sun, 06 Nov 1993 08:49:37 GMT",
+        ] {
             assert_eq!(retry_after(text, now), None, "{text}");
         }
     }
@@ -172,7 +228,9 @@ mod tests {
         let wrapped = io::Error::other(io::Error::other(tls));
         let text = Failure::of_connection(&url, &wrapped).to_string();
         assert!(
-            text.starts_with("https://a/: the server's certificate is not valid yet (this board's clock says "),
+            text.starts_with(
+                "https://a/: the server's certificate is not valid yet (this board's clock says "
+            ),
             "{text}"
         );
     }

@@ -24,32 +24,80 @@ pub struct Setting {
 }
 
 const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default, meaning }
+    Setting {
+        name,
+        default,
+        meaning,
+    }
 }
 
 /// Every setting. Names that k3s or its installer already has keep their meaning.
 pub const SETTINGS: [Setting; 21] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
-    setting("K3S_TOKEN_FILE", "/etc/muster/token", "the file with the join token"),
+    setting(
+        "K3S_TOKEN_FILE",
+        "/etc/muster/token",
+        "the file with the join token",
+    ),
     setting("K3S_TOKEN", "", "the join token itself; better in a file"),
-    setting("INSTALL_K3S_VERSION", "", "a release tag; unset: the version the server runs"),
+    setting(
+        "INSTALL_K3S_VERSION",
+        "",
+        "a release tag; unset: the version the server runs",
+    ),
     setting("INSTALL_K3S_CHANNEL", "", "follow this channel instead"),
-    setting("INSTALL_K3S_CHANNEL_URL", "https://update.k3s.io/v1-release/channels", "where channels are asked"),
+    setting(
+        "INSTALL_K3S_CHANNEL_URL",
+        "https://update.k3s.io/v1-release/channels",
+        "where channels are asked",
+    ),
     setting("INSTALL_K3S_BIN_DIR", "/usr/local/bin", "where k3s goes"),
-    setting("INSTALL_K3S_SKIP_DOWNLOAD", "false", "true: the image carries k3s already"),
+    setting(
+        "INSTALL_K3S_SKIP_DOWNLOAD",
+        "false",
+        "true: the image carries k3s already",
+    ),
     setting("INSTALL_K3S_EXEC", "", "more arguments for k3s agent"),
-    setting("MUSTER_MIRRORS", "server github", "release mirrors in order: server, github, base URLs"),
-    setting("MUSTER_K3S_SHA256", "", "the one digest accepted; allows http:// mirrors"),
-    setting("MUSTER_INTERFACE", "eth0", "the NIC that names the node, or auto"),
-    setting("MUSTER_HOSTNAME_PREFIX", "worker-", "what hostnames begin with"),
+    setting(
+        "MUSTER_MIRRORS",
+        "server github",
+        "release mirrors in order: server, github, base URLs",
+    ),
+    setting(
+        "MUSTER_K3S_SHA256",
+        "",
+        "the one digest accepted; allows http:// mirrors",
+    ),
+    setting(
+        "MUSTER_INTERFACE",
+        "eth0",
+        "the NIC that names the node, or auto",
+    ),
+    setting(
+        "MUSTER_HOSTNAME_PREFIX",
+        "worker-",
+        "what hostnames begin with",
+    ),
     setting("MUSTER_HOSTNAME_LENGTH", "6", "hex digits behind it"),
-    setting("MUSTER_DHCP", "yes", "no: something else configures the interface"),
+    setting(
+        "MUSTER_DHCP",
+        "yes",
+        "no: something else configures the interface",
+    ),
     setting("MUSTER_NTP", "pool.ntp.org", "time servers, or no"),
-    setting("MUSTER_NODE_SECRET_FILE", "", "keys the node password, in place of the token"),
+    setting(
+        "MUSTER_NODE_SECRET_FILE",
+        "",
+        "keys the node password, in place of the token",
+    ),
     setting("MUSTER_LOG", "info", "what to log (an env_logger filter)"),
     setting("HTTPS_PROXY", "", "a proxy for https, as everywhere"),
     setting("NO_PROXY", "", "hosts to reach without it, as everywhere"),
-    setting("SSL_CERT_FILE", "", "CAs for https mirrors, in place of the public ones"),
+    setting(
+        "SSL_CERT_FILE",
+        "",
+        "CAs for https mirrors, in place of the public ones",
+    ),
 ];
 
 /// A setting that cannot be used: the command exits with 2. It names the setting, its value and where that came from.
@@ -75,7 +123,11 @@ pub struct Value {
 impl Value {
     /// The error that this value is wrong, and why. A secret's value is not shown.
     pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
-        let shown = if is_secret(self.name) { "<redacted>" } else { &self.text };
+        let shown = if is_secret(self.name) {
+            "<redacted>"
+        } else {
+            &self.text
+        };
         BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
     }
 
@@ -95,11 +147,16 @@ impl Value {
     }
 
     fn url(&self, text: &str, schemes: &[&str]) -> Result<Url> {
-        let url = Url::parse(text).map_err(|error| self.bad(format_args!("is not a URL: {error}")))?;
+        let url =
+            Url::parse(text).map_err(|error| self.bad(format_args!("is not a URL: {error}")))?;
         if !schemes.contains(&url.scheme()) {
             return Err(self.bad(format_args!("must begin with {}://", schemes[0])));
         }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
             return Err(self.bad("a URL with user, password, query or fragment is not taken here"));
         }
         Ok(url)
@@ -191,17 +248,27 @@ impl Given {
     /// The value given, else the default; `None` where there is neither. Empty counts as not given.
     fn get(&self, name: &str) -> Option<Value> {
         let given = self.0.get(name).filter(|value| !value.text.is_empty());
-        given.cloned().or_else(|| Given::default(name).filter(|value| !value.text.is_empty()))
+        given
+            .cloned()
+            .or_else(|| Given::default(name).filter(|value| !value.text.is_empty()))
     }
 
     fn default(name: &str) -> Option<Value> {
         let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
-        Some(Value { name: setting.name, text: setting.default.into(), source: Source::Default })
+        Some(Value {
+            name: setting.name,
+            text: setting.default.into(),
+            source: Source::Default,
+        })
     }
 
     /// As [`Given::get`], for a setting that has a default.
     fn or_default(&self, name: &'static str) -> Value {
-        self.get(name).unwrap_or(Value { name, text: String::new(), source: Source::Default })
+        self.get(name).unwrap_or(Value {
+            name,
+            text: String::new(),
+            source: Source::Default,
+        })
     }
 }
 
@@ -233,8 +300,18 @@ impl Settings {
         for (name, value) in &raw.environment {
             // Proxies are written in lower case as often; curl's and Go's rule.
             let upper = name.to_ascii_uppercase();
-            let name = if upper.ends_with("_PROXY") { &upper } else { name };
-            take(&mut given, &mut for_k3s, name, value.clone(), Source::Environment)?;
+            let name = if upper.ends_with("_PROXY") {
+                &upper
+            } else {
+                name
+            };
+            take(
+                &mut given,
+                &mut for_k3s,
+                name,
+                value.clone(),
+                Source::Environment,
+            )?;
         }
         for (name, value) in sources::kernel_words(&host.read_text("/proc/cmdline")?) {
             take(&mut given, &mut for_k3s, &name, value, Source::Kernel)?;
@@ -246,8 +323,13 @@ impl Settings {
             take(&mut given, &mut for_k3s, name, value.clone(), Source::Flag)?;
         }
         let mut settings = check(&given, for_k3s.into_values().collect())?;
-        if let Some(Value { source: Source::File(path, _), .. }) = given.0.get("K3S_TOKEN")
-            && host.metadata(path).is_some_and(|meta| meta.permissions().mode() & 0o044 != 0)
+        if let Some(Value {
+            source: Source::File(path, _),
+            ..
+        }) = given.0.get("K3S_TOKEN")
+            && host
+                .metadata(path)
+                .is_some_and(|meta| meta.permissions().mode() & 0o044 != 0)
         {
             settings.warnings.push(format!(
                 "K3S_TOKEN stands in {path}, which every user can read: move it to a file of mode 0600 (K3S_TOKEN_FILE)"
@@ -272,7 +354,9 @@ impl Settings {
                 None => return Ok(TokenFound::Unreadable),
             },
         };
-        Ok(TokenFound::Read(Token::parse(text.trim()).map_err(|why| value.bad(format_args!("the join token {why}")))?))
+        Ok(TokenFound::Read(Token::parse(text.trim()).map_err(
+            |why| value.bad(format_args!("the join token {why}")),
+        )?))
     }
 
     /// The file that `k3s agent` can read the token from; `None` when the token was not given in a file.
@@ -286,7 +370,9 @@ impl Settings {
     /// What keys the node password apart from the token: `Ok(None)` when that setting is not given. On a plan whose user may
     /// not read the file, the inner value is empty.
     pub fn node_secret(&self, host: &Host) -> Result<Option<String>> {
-        let Some(value) = &self.node_secret else { return Ok(None) };
+        let Some(value) = &self.node_secret else {
+            return Ok(None);
+        };
         let text = read_secret(host, value)?.unwrap_or_default();
         Ok(Some(text.trim().to_string()))
     }
@@ -295,15 +381,23 @@ impl Settings {
     /// fewer CAs are trusted then, not more.
     pub fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
         let value = self.ca_file.as_ref()?;
-        let found = host.read(&value.text).and_then(|bytes| bytes.ok_or_else(|| anyhow!("there is no such file")));
+        let found = host
+            .read(&value.text)
+            .and_then(|bytes| bytes.ok_or_else(|| anyhow!("there is no such file")));
         found
-            .inspect_err(|error| log::warn!("{}; going on with the public CAs", value.bad(format_args!("{error:#}"))))
+            .inspect_err(|error| {
+                log::warn!(
+                    "{}; going on with the public CAs",
+                    value.bad(format_args!("{error:#}"))
+                )
+            })
             .ok()
     }
 
     /// Whether the fetch step needs the k3s server.
     pub fn fetch_needs_server(&self) -> bool {
-        !self.skip_download && (self.version == Version::Server || self.mirrors.contains(&Mirror::Server))
+        !self.skip_download
+            && (self.version == Version::Server || self.mirrors.contains(&Mirror::Server))
     }
 }
 
@@ -313,7 +407,10 @@ fn read_secret(host: &Host, value: &Value) -> Result<Option<String>> {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(value.bad("there is no such file")),
         Err(error) => {
-            let denied = error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            let denied = error
+                .root_cause()
+                .downcast_ref::<std::io::Error>()
+                .map(std::io::Error::kind);
             if host.plans() && denied == Some(std::io::ErrorKind::PermissionDenied) {
                 log::warn!(
                     "{}={:?} ({}): this user may not read it; the plan goes on without it",
@@ -334,7 +431,10 @@ fn read_secret(host: &Host, value: &Value) -> Result<Option<String>> {
 }
 
 fn known(name: &str) -> Option<&'static str> {
-    SETTINGS.iter().map(|setting| setting.name).find(|known| *known == name)
+    SETTINGS
+        .iter()
+        .map(|setting| setting.name)
+        .find(|known| *known == name)
 }
 
 /// Takes one value from one place, over what weaker places said.
@@ -350,7 +450,9 @@ fn take(
         Source::Flag => Some("every process can read a command's arguments"),
         _ => None,
     };
-    if let Some(why) = open_to_all.filter(|_| ["K3S_TOKEN", "K3S_AGENT_TOKEN", "K3S_CLUSTER_SECRET"].contains(&name)) {
+    if let Some(why) = open_to_all
+        .filter(|_| ["K3S_TOKEN", "K3S_AGENT_TOKEN", "K3S_CLUSTER_SECRET"].contains(&name))
+    {
         return Err(BadSetting(format!(
             "{name}=<redacted> ({source}): refused, {why}; put the token in /etc/muster/token"
         ))
@@ -367,7 +469,14 @@ fn take(
         let why = "muster names the node, from its MAC address; see MUSTER_HOSTNAME_PREFIX";
         return Err(BadSetting(format!("{name}={text:?} ({source}): {why}")).into());
     } else if name.starts_with("K3S_") {
-        for_k3s.insert(name.into(), Variable { name: name.into(), value: text, shown: false });
+        for_k3s.insert(
+            name.into(),
+            Variable {
+                name: name.into(),
+                value: text,
+                shown: false,
+            },
+        );
     }
     Ok(())
 }
@@ -398,7 +507,9 @@ fn check(given: &Given, for_k3s: Vec<Variable>) -> Result<Settings> {
     };
     let pin = match given.get("MUSTER_K3S_SHA256") {
         None => None,
-        Some(value) => Some(Sha256::parse(&value.text).ok_or_else(|| value.bad("must be 64 hex digits"))?),
+        Some(value) => {
+            Some(Sha256::parse(&value.text).ok_or_else(|| value.bad("must be 64 hex digits"))?)
+        }
     };
     let skip_download = given.or_default("INSTALL_K3S_SKIP_DOWNLOAD");
     // The installer also takes the names of what to skip; `selinux` skips a package that Alpine has not.
@@ -409,7 +520,8 @@ fn check(given: &Given, for_k3s: Vec<Variable>) -> Result<Settings> {
     };
     let https_proxy = given.get("HTTPS_PROXY");
     if let Some(value) = &https_proxy {
-        Url::parse(&value.text).map_err(|error| value.bad(format_args!("is not a URL: {error}")))?;
+        Url::parse(&value.text)
+            .map_err(|error| value.bad(format_args!("is not a URL: {error}")))?;
     }
     Ok(Settings {
         interface,
@@ -440,10 +552,16 @@ fn check(given: &Given, for_k3s: Vec<Variable>) -> Result<Settings> {
 
 fn naming(given: &Given) -> Result<Naming> {
     // The one setting whose empty value means something: names without a prefix.
-    let prefix =
-        given.0.get("MUSTER_HOSTNAME_PREFIX").cloned().unwrap_or_else(|| given.or_default("MUSTER_HOSTNAME_PREFIX"));
+    let prefix = given
+        .0
+        .get("MUSTER_HOSTNAME_PREFIX")
+        .cloned()
+        .unwrap_or_else(|| given.or_default("MUSTER_HOSTNAME_PREFIX"));
     let length = given.or_default("MUSTER_HOSTNAME_LENGTH");
-    let digits = length.text.parse().map_err(|_| length.bad("must be a number of hex digits, 1 to 40"))?;
+    let digits = length
+        .text
+        .parse()
+        .map_err(|_| length.bad("must be a number of hex digits, 1 to 40"))?;
     Naming::new(&prefix.text, digits).map_err(|bad| match bad {
         BadNaming::Prefix(why) => prefix.bad(why),
         BadNaming::Length(why) => length.bad(why),
@@ -452,10 +570,19 @@ fn naming(given: &Given) -> Result<Naming> {
 
 fn ntp(given: &Given) -> Result<Vec<String>> {
     let value = given.or_default("MUSTER_NTP");
-    let servers: Vec<String> = value.text.split([' ', ',']).filter(|word| !word.is_empty()).map(String::from).collect();
+    let servers: Vec<String> = value
+        .text
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .map(String::from)
+        .collect();
     match servers.as_slice() {
         [no] if no == "no" => Ok(Vec::new()),
-        _ if servers.iter().all(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))) => {
+        _ if servers.iter().all(|name| {
+            name.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
+        }) =>
+        {
             Ok(servers)
         }
         _ => Err(value.bad("must be names or addresses of time servers, or no")),
@@ -475,11 +602,18 @@ fn version(given: &Given) -> Result<Version> {
     let base = given.or_default("INSTALL_K3S_CHANNEL_URL");
     let base_url = base.url(&base.text, &["https"])?;
     if let Some(value) = given.get("INSTALL_K3S_VERSION") {
-        let tag = Tag::parse(&value.text).ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
+        let tag = Tag::parse(&value.text)
+            .ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
         return Ok(Version::Tag(tag));
     }
-    let Some(value) = given.get("INSTALL_K3S_CHANNEL") else { return Ok(Version::Server) };
-    if !value.text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b)) {
+    let Some(value) = given.get("INSTALL_K3S_CHANNEL") else {
+        return Ok(Version::Server);
+    };
+    if !value
+        .text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+    {
         return Err(value.bad("is not a channel's name, such as stable or v1.34"));
     }
     Ok(Version::Channel(below(&base_url, &[&value.text])))
@@ -512,7 +646,11 @@ fn exec(given: &Given) -> Result<Vec<String>> {
     };
     if words.iter().any(secret) {
         let why = "refused: every process can read a token given as an argument; put it in /etc/muster/token";
-        return Err(BadSetting(format!("INSTALL_K3S_EXEC=<redacted> ({}): {why}", value.source)).into());
+        return Err(BadSetting(format!(
+            "INSTALL_K3S_EXEC=<redacted> ({}): {why}",
+            value.source
+        ))
+        .into());
     }
     Ok(words)
 }
@@ -522,18 +660,25 @@ fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
     let mirror = |word: &str| match word {
         "server" => Ok(Mirror::Server),
         "github" => Ok(Mirror::Github),
-        _ if !word.contains("://") => Err(value.bad(format_args!("{word} is neither server, github nor a URL"))),
+        _ if !word.contains("://") => {
+            Err(value.bad(format_args!("{word} is neither server, github nor a URL")))
+        }
         _ => {
             let url = value.url(word, &["https", "http"])?;
             match url.scheme() == "http" && !pinned {
-                true => {
-                    Err(value.bad(format_args!("{word} is plain http, which is taken with MUSTER_K3S_SHA256 only")))
-                }
+                true => Err(value.bad(format_args!(
+                    "{word} is plain http, which is taken with MUSTER_K3S_SHA256 only"
+                ))),
                 false => Ok(Mirror::Base(url)),
             }
         }
     };
-    value.text.split([' ', ',']).filter(|word| !word.is_empty()).map(mirror).collect()
+    value
+        .text
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .map(mirror)
+        .collect()
 }
 
 /// `segments` below a URL, each of them escaped as one path segment.

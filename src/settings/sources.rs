@@ -84,15 +84,27 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
             '"' => loop {
                 match chars.next().ok_or("the closing quote is missing")? {
                     '"' => break,
-                    '$' | '`' => return Err("expansions are not evaluated here; write the value out"),
-                    '\\' if chars.peek().is_some_and(|c| "\"\\$`".contains(*c)) => value.extend(chars.next()),
+                    '$' | '`' => {
+                        return Err("expansions are not evaluated here; write the value out");
+                    }
+                    '\\' if chars.peek().is_some_and(|c| "\"\\$`".contains(*c)) => {
+                        value.extend(chars.next())
+                    }
                     c => value.push(c),
                 }
             },
-            '\\' => value.push(chars.next().ok_or("a value that goes on in the next line is not read here")?),
+            '\\' => value.push(
+                chars
+                    .next()
+                    .ok_or("a value that goes on in the next line is not read here")?,
+            ),
             // `~` is one in some places only; it is quoted as easily.
-            '$' | '`' | '~' => return Err("expansions are not evaluated here; write the value out"),
-            ';' | '&' | '|' | '<' | '>' | '(' | ')' => return Err("only NAME=\"value\" is read here; quote the value"),
+            '$' | '`' | '~' => {
+                return Err("expansions are not evaluated here; write the value out");
+            }
+            ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
+                return Err("only NAME=\"value\" is read here; quote the value");
+            }
             c if c.is_whitespace() => {
                 let rest: String = chars.skip_while(|c| c.is_whitespace()).collect();
                 return match rest.is_empty() || rest.starts_with('#') {
@@ -112,25 +124,58 @@ mod tests {
 
     #[test]
     fn kernel_command_line() {
-        let words = kernel_words("quiet K3S_URL=https://a:6443 MUSTER_NTP=\"a b\" \"MUSTER_MIRRORS=c d\" x=y=z\n");
-        let expected = [("K3S_URL", "https://a:6443"), ("MUSTER_NTP", "a b"), ("MUSTER_MIRRORS", "c d"), ("x", "y=z")];
-        assert_eq!(words, expected.map(|(name, value)| (name.to_string(), value.to_string())));
-        assert_eq!(kernel_words("quiet A=\"b c\n"), [("A".to_string(), "b c".to_string())]);
+        let words = kernel_words(
+            "quiet K3S_URL=https://a:6443 MUSTER_NTP=\"a b\" \"MUSTER_MIRRORS=c d\" x=y=z\n",
+        );
+        let expected = [
+            ("K3S_URL", "https://a:6443"),
+            ("MUSTER_NTP", "a b"),
+            ("MUSTER_MIRRORS", "c d"),
+            ("x", "y=z"),
+        ];
+        assert_eq!(
+            words,
+            expected.map(|(name, value)| (name.to_string(), value.to_string()))
+        );
+        assert_eq!(
+            kernel_words("quiet A=\"b c\n"),
+            [("A".to_string(), "b c".to_string())]
+        );
     }
 
     #[test]
     fn conf_file() {
         let text = "# K3S_URL=\"no\"\n\nA=plain # why\nB=\"two words\"\n export C='$5'\nD=\"a\\\"b\"\nif true; then E=1; fi\nF=\n";
-        let read: Vec<_> =
-            conf_assignments(text).into_iter().map(|(line, name, value)| (line, name, value.unwrap())).collect();
-        let expected = [(3, "A", "plain"), (4, "B", "two words"), (5, "C", "$5"), (6, "D", "a\"b"), (8, "F", "")];
-        assert_eq!(read, expected.map(|(line, name, value)| (line, name.to_string(), value.to_string())));
+        let read: Vec<_> = conf_assignments(text)
+            .into_iter()
+            .map(|(line, name, value)| (line, name, value.unwrap()))
+            .collect();
+        let expected = [
+            (3, "A", "plain"),
+            (4, "B", "two words"),
+            (5, "C", "$5"),
+            (6, "D", "a\"b"),
+            (8, "F", ""),
+        ];
+        assert_eq!(
+            read,
+            expected.map(|(line, name, value)| (line, name.to_string(), value.to_string()))
+        );
     }
 
     #[test]
     fn what_only_a_shell_can_read_is_an_error() {
-        for text in ["A=$(id)", "A=\"$B\"", "A=`id`", "A=\"open", "A='open", "A=two words", "A=x; rm", "A=~/x", "A=x\\"]
-        {
+        for text in [
+            "A=$(id)",
+            "A=\"$B\"",
+            "A=`id`",
+            "A=\"open",
+            "A='open",
+            "A=two words",
+            "A=x; rm",
+            "A=~/x",
+            "A=x\\",
+        ] {
             assert!(conf_assignments(text)[0].2.is_err(), "{text}");
         }
     }

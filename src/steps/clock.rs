@@ -41,7 +41,10 @@ fn set(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     let floor = floor(host, conf);
     if host.now() < floor {
         host.set_clock(
-            format_args!("set the clock to the image's own time, {} s since 1970", floor.as_secs()),
+            format_args!(
+                "set the clock to the image's own time, {} s since 1970",
+                floor.as_secs()
+            ),
             || Ok(Some(floor)),
         )?;
         info!("the clock was behind the image; set to the image's own time for now");
@@ -63,21 +66,33 @@ fn set(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
 
 /// How far the clock is behind the earliest time that it can be; `None` when it is not.
 pub fn behind(host: &Host, conf: &str) -> Option<Duration> {
-    floor(host, conf).checked_sub(host.now()).filter(|behind| !behind.is_zero())
+    floor(host, conf)
+        .checked_sub(host.now())
+        .filter(|behind| !behind.is_zero())
 }
 
 /// The time that the clock should be set to for what a server said, if any.
 fn step(host: &Host, floor: Duration, server: &str, time: Duration) -> Result<Option<Duration>> {
     if time < floor || time > floor + BELIEVED {
-        bail!("{server} says it is {} s since 1970, which cannot be: not believed", time.as_secs());
+        bail!(
+            "{server} says it is {} s since 1970, which cannot be: not believed",
+            time.as_secs()
+        );
     }
     let now = host.now();
     if now.abs_diff(time) < NEAR {
         info!("the clock agrees with {server}");
         return Ok(None);
     }
-    let (direction, by) = if time > now { ("forward", time - now) } else { ("back", now - time) };
-    info!("the clock is set from {server}: {direction} by {:.1} s", by.as_secs_f64());
+    let (direction, by) = if time > now {
+        ("forward", time - now)
+    } else {
+        ("back", now - time)
+    };
+    info!(
+        "the clock is set from {server}: {direction} by {:.1} s",
+        by.as_secs_f64()
+    );
     Ok(Some(time))
 }
 
@@ -86,7 +101,11 @@ fn floor(host: &Host, conf: &str) -> Duration {
     let written = host.metadata(conf).map_or(0, |meta| meta.mtime());
     let written = Duration::from_secs(u64::try_from(written).unwrap_or(0));
     // A file from the far future says more about the desk it was made at.
-    if written > BUILD + BELIEVED { BUILD } else { written.max(BUILD) }
+    if written > BUILD + BELIEVED {
+        BUILD
+    } else {
+        written.max(BUILD)
+    }
 }
 
 /// Asks the servers in order; the first that answers, and its time since 1970.
@@ -103,13 +122,20 @@ fn ask(servers: Vec<String>) -> Result<(String, Duration)> {
         }
         let _ = sender.send(last);
     });
-    receiver.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(anyhow!("no answer within {} s", TIMEOUT.as_secs())))
+    receiver
+        .recv_timeout(TIMEOUT)
+        .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", TIMEOUT.as_secs())))
 }
 
 fn query(server: &str) -> Result<Duration> {
     let client = rsntp::SntpClient::with_config(rsntp::Config::default().timeout(SERVER_TIMEOUT));
-    let answer = client.synchronize(server).map_err(|error| anyhow!("{server}: {error}"))?;
-    let time = answer.datetime().unix_timestamp().map_err(|error| anyhow!("{server}: {error}"))?;
+    let answer = client
+        .synchronize(server)
+        .map_err(|error| anyhow!("{server}: {error}"))?;
+    let time = answer
+        .datetime()
+        .unix_timestamp()
+        .map_err(|error| anyhow!("{server}: {error}"))?;
     Ok(time)
 }
 
@@ -121,7 +147,11 @@ mod tests {
     #[test]
     fn unbelievable_time_is_refused() {
         let host = Host::new("/", Mode::Plan);
-        for time in [Duration::ZERO, BUILD - Duration::from_secs(1), BUILD + BELIEVED + Duration::from_secs(1)] {
+        for time in [
+            Duration::ZERO,
+            BUILD - Duration::from_secs(1),
+            BUILD + BELIEVED + Duration::from_secs(1),
+        ] {
             assert!(step(&host, BUILD, "liar", time).is_err(), "{time:?}");
         }
         let ahead = host.now().max(BUILD) + Duration::from_secs(60);

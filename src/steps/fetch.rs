@@ -26,11 +26,20 @@ const SUMS_MAX: u64 = 64 * 1024;
 const NOTE: &str = "/run/muster/k3s.json";
 
 /// Sees to it that the right k3s is in its place.
-pub fn run(host: &Host, settings: &Settings, net: &Net, node: &Node, link: Option<&ServerLink>) -> Result<()> {
+pub fn run(
+    host: &Host,
+    settings: &Settings,
+    net: &Net,
+    node: &Node,
+    link: Option<&ServerLink>,
+) -> Result<()> {
     let target = settings.bin_dir.join("k3s");
     if settings.skip_download {
         if !host.plans() && host.metadata(&target).is_none() {
-            bail!("INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {}: put k3s into the image", target.display());
+            bail!(
+                "INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {}: put k3s into the image",
+                target.display()
+            );
         }
         return Ok(());
     }
@@ -45,13 +54,28 @@ pub fn run(host: &Host, settings: &Settings, net: &Net, node: &Node, link: Optio
         Some(_) => "by MUSTER_K3S_SHA256".into(),
         None => format!("by the digest in their {}", Arch::own().sums()),
     };
-    let what = format!("install {} (0755) from {}, {digest}, unless it is there", target.display(), shown.join(", "));
+    let what = format!(
+        "install {} (0755) from {}, {digest}, unless it is there",
+        target.display(),
+        shown.join(", ")
+    );
     host.ask(what, || {
         let tag = tag.ok_or_else(|| anyhow!("the version was not asked"))?;
         host.report(|status| status.k3s_version(tag.as_str()));
-        let mirrors =
-            mirrors.iter().map(|mirror| Candidate::new(mirror, net, server, settings.pin)).collect::<Result<_>>()?;
-        Fetch { host, settings, node, pace: net.timeouts.pace, tag, target, mirrors }.run()
+        let mirrors = mirrors
+            .iter()
+            .map(|mirror| Candidate::new(mirror, net, server, settings.pin))
+            .collect::<Result<_>>()?;
+        Fetch {
+            host,
+            settings,
+            node,
+            pace: net.timeouts.pace,
+            tag,
+            target,
+            mirrors,
+        }
+        .run()
     })?;
     Ok(())
 }
@@ -70,11 +94,15 @@ fn version(
         Version::Server => {
             let url = link.map_or("", ServerLink::url);
             host.ask(format_args!("version: ask {url}/version"), || {
-                server.ok_or_else(|| anyhow!("the server was not asked"))?.version(host, node.mac.seed())
+                server
+                    .ok_or_else(|| anyhow!("the server was not asked"))?
+                    .version(host, node.mac.seed())
             })
         }
         Version::Channel(url) => host.ask(format_args!("version: ask {url}"), || {
-            let tag = retry(host, node.mac.seed(), "the release channel", || ask_channel(net, url))?;
+            let tag = retry(host, node.mac.seed(), "the release channel", || {
+                ask_channel(net, url)
+            })?;
             info!("the channel {url} is at {tag}");
             Ok(tag)
         }),
@@ -87,8 +115,13 @@ pub fn ask_channel(net: &Net, url: &Url) -> Result<Tag, Failure> {
     if !answer.status().is_redirection() {
         return Err(Failure::of_status(&answer));
     }
-    let location = answer.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    tag_of_location(location).ok_or_else(|| Failure::transient(anyhow!("{url}: the answer names no release")))
+    let location = answer
+        .headers()
+        .get("location")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    tag_of_location(location)
+        .ok_or_else(|| Failure::transient(anyhow!("{url}: the answer names no release")))
 }
 
 /// The tag at the end of a release page's URL.
@@ -113,7 +146,10 @@ pub fn probe(
         let mut candidate = Candidate::new(&mirror, net, server, settings.pin)?;
         let answer = match candidate.out.take() {
             Some(why) => Err(why),
-            None => candidate.digest(tag).map(|_| ()).map_err(|failure| failure.to_string()),
+            None => candidate
+                .digest(tag)
+                .map(|_| ())
+                .map_err(|failure| failure.to_string()),
         };
         probed.push((candidate.base.to_string(), answer));
     }
@@ -152,9 +188,20 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn new(mirror: &Mirror, net: &Net, server: Option<&Server>, pin: Option<Sha256>) -> Result<Candidate> {
+    fn new(
+        mirror: &Mirror,
+        net: &Net,
+        server: Option<&Server>,
+        pin: Option<Sha256>,
+    ) -> Result<Candidate> {
         let public = |base: Url| -> Result<Candidate> {
-            Ok(Candidate { base, client: net.public()?, digest: pin, busy: None, out: None })
+            Ok(Candidate {
+                base,
+                client: net.public()?,
+                digest: pin,
+                busy: None,
+                out: None,
+            })
         };
         match mirror {
             Mirror::Github => public(Url::parse(GITHUB)?),
@@ -187,8 +234,9 @@ impl Candidate {
         let url = asset_url(&self.base, tag, Arch::own().sums());
         let sums = Request::get(&self.client, &url).send(SUMS_MAX)?;
         let asset = Arch::own().asset();
-        let digest = in_sums(&String::from_utf8_lossy(&sums), asset)
-            .ok_or_else(|| Failure::permanent(anyhow!("{url}: there is no digest of {asset} in it")))?;
+        let digest = in_sums(&String::from_utf8_lossy(&sums), asset).ok_or_else(|| {
+            Failure::permanent(anyhow!("{url}: there is no digest of {asset} in it"))
+        })?;
         self.digest = Some(digest);
         Ok(digest)
     }
@@ -234,17 +282,34 @@ impl Fetch<'_> {
                 if self.mirrors[index].out.is_some() {
                     continue;
                 }
-                let left = |(_, until): &(String, Instant)| until.saturating_duration_since(Instant::now());
-                if let Some(busy) = self.mirrors[index].busy.as_ref().filter(|busy| !left(busy).is_zero()) {
+                let left = |(_, until): &(String, Instant)| {
+                    until.saturating_duration_since(Instant::now())
+                };
+                if let Some(busy) = self.mirrors[index]
+                    .busy
+                    .as_ref()
+                    .filter(|busy| !left(busy).is_zero())
+                {
                     later.push((busy.0.clone(), Some(left(busy))));
                     continue;
                 }
-                let alone = self.mirrors.iter().filter(|mirror| mirror.out.is_none()).count() == 1;
-                match self.turn(index, installed, if alone { Kept::Spare } else { kept }, &mut part)? {
+                let alone = self
+                    .mirrors
+                    .iter()
+                    .filter(|mirror| mirror.out.is_none())
+                    .count()
+                    == 1;
+                match self.turn(
+                    index,
+                    installed,
+                    if alone { Kept::Spare } else { kept },
+                    &mut part,
+                )? {
                     Turn::Installed => return Ok(()),
                     Turn::Later(why, retry_after) => {
                         let asked = retry_after.map(|asked| asked.min(LONGEST_ASKED));
-                        self.mirrors[index].busy = asked.map(|asked| (why.clone(), Instant::now() + asked));
+                        self.mirrors[index].busy =
+                            asked.map(|asked| (why.clone(), Instant::now() + asked));
                         later.push((why, asked));
                     }
                     Turn::Out(why) => {
@@ -257,10 +322,22 @@ impl Fetch<'_> {
                 if let Some(part) = part.take() {
                     Part::discard(part)?;
                 }
-                let why: Vec<&str> = self.mirrors.iter().filter_map(|mirror| mirror.out.as_deref()).collect();
-                bail!("no mirror has the right k3s {}: {}", self.tag, why.join("; "));
+                let why: Vec<&str> = self
+                    .mirrors
+                    .iter()
+                    .filter_map(|mirror| mirror.out.as_deref())
+                    .collect();
+                bail!(
+                    "no mirror has the right k3s {}: {}",
+                    self.tag,
+                    why.join("; ")
+                );
             }
-            let text = later.iter().map(|(why, _)| why.as_str()).collect::<Vec<_>>().join("; ");
+            let text = later
+                .iter()
+                .map(|(why, _)| why.as_str())
+                .collect::<Vec<_>>()
+                .join("; ");
             if text != said {
                 self.host.trouble(&format!("{text}; trying again"));
                 said = text;
@@ -268,7 +345,11 @@ impl Fetch<'_> {
             // A link that brings more each time is not made to wait longer each time.
             // And while some mirror brings more, none that could only begin anew throws it away.
             let reached = part.as_ref().map_or(0, Part::len);
-            kept = if reached > furthest { Kept::Needed } else { Kept::Spare };
+            kept = if reached > furthest {
+                Kept::Needed
+            } else {
+                Kept::Spare
+            };
             if reached > furthest {
                 furthest = reached;
                 backoff.restart();
@@ -289,7 +370,13 @@ impl Fetch<'_> {
         note["tag"] == self.tag.as_str() && note["sha256"] == installed.to_string()
     }
 
-    fn turn(&mut self, index: usize, installed: Option<Sha256>, kept: Kept, part: &mut Option<Part>) -> Result<Turn> {
+    fn turn(
+        &mut self,
+        index: usize,
+        installed: Option<Sha256>,
+        kept: Kept,
+        part: &mut Option<Part>,
+    ) -> Result<Turn> {
         let digest = match self.mirrors[index].digest(&self.tag) {
             Ok(digest) => digest,
             Err(failure) => return Ok(failure.into()),
@@ -305,7 +392,10 @@ impl Fetch<'_> {
         let url = asset_url(&mirror.base, &self.tag, Arch::own().asset());
         let others = |open: &Part| open.origin().sha256 != digest && !open.is_empty();
         if kept == Kept::Needed && part.as_ref().is_some_and(others) {
-            return Ok(Turn::Later(format!("{url}: has another k3s than the mirror that brings one now"), None));
+            return Ok(Turn::Later(
+                format!("{url}: has another k3s than the mirror that brings one now"),
+                None,
+            ));
         }
         // Another object's part is let go of first: it is locked.
         let mut open = match part.take().filter(|open| open.origin().sha256 == digest) {
@@ -313,8 +403,14 @@ impl Fetch<'_> {
             None => Part::open(self.host, &self.target, digest)?,
         };
         let started = Instant::now();
-        let source = Source { client: &mirror.client, url: &url, pace: self.pace, kept };
-        let attempt = |open: &mut Part| download::attempt(self.host, source, open, &self.settings.bin_dir);
+        let source = Source {
+            client: &mirror.client,
+            url: &url,
+            pace: self.pace,
+            kept,
+        };
+        let attempt =
+            |open: &mut Part| download::attempt(self.host, source, open, &self.settings.bin_dir);
         let mut result = attempt(&mut open);
         if let Err(Trouble::WrongDigest { resumed: true }) = result {
             // Which of the two attempts brought wrong bytes, nobody can tell: once more, all from here.
@@ -340,7 +436,9 @@ impl Fetch<'_> {
             Err(Trouble::WrongDigest { .. }) => {
                 open.restart("", None)?;
                 *part = Some(open);
-                Ok(Turn::Out(format!("{url}: wrong bytes, their SHA-256 is not {digest}")))
+                Ok(Turn::Out(format!(
+                    "{url}: wrong bytes, their SHA-256 is not {digest}"
+                )))
             }
             Err(Trouble::Local(error)) => {
                 // Whatever room it took is given back: the board may need it to be repaired. What happened first is what is said.
@@ -362,14 +460,18 @@ impl Fetch<'_> {
 
     fn note(&self, digest: Sha256) -> Result<()> {
         let note = json!({ "tag": self.tag.as_str(), "sha256": digest.to_string() });
-        self.host.note(NOTE, &format!("{note}\n")).context("the installed k3s cannot be noted")
+        self.host
+            .note(NOTE, &format!("{note}\n"))
+            .context("the installed k3s cannot be noted")
     }
 }
 
 impl From<Failure> for Turn {
     fn from(failure: Failure) -> Turn {
         match failure {
-            Failure::Transient { error, retry_after, .. } => Turn::Later(format!("{error:#}"), retry_after),
+            Failure::Transient {
+                error, retry_after, ..
+            } => Turn::Later(format!("{error:#}"), retry_after),
             Failure::Permanent { error, .. } => Turn::Out(format!("{error:#}")),
         }
     }
@@ -391,16 +493,32 @@ mod tests {
     fn asset_urls() {
         let tag = Tag::parse("v1.34.1+k3s1").unwrap();
         let url = |base: &str| asset_url(&Url::parse(base).unwrap(), &tag, "k3s-arm64").to_string();
-        assert_eq!(url(GITHUB), "https://github.com/k3s-io/k3s/releases/download/v1.34.1%2Bk3s1/k3s-arm64");
-        assert_eq!(url("https://mirror/"), "https://mirror/v1.34.1%2Bk3s1/k3s-arm64");
+        assert_eq!(
+            url(GITHUB),
+            "https://github.com/k3s-io/k3s/releases/download/v1.34.1%2Bk3s1/k3s-arm64"
+        );
+        assert_eq!(
+            url("https://mirror/"),
+            "https://mirror/v1.34.1%2Bk3s1/k3s-arm64"
+        );
     }
 
     #[test]
     fn channels_name_a_tag() {
         let tag = |location| tag_of_location(location).map(|tag| tag.to_string());
-        assert_eq!(tag("https://github.com/k3s-io/k3s/releases/tag/v1.34.1+k3s1").as_deref(), Some("v1.34.1+k3s1"));
-        assert_eq!(tag("https://github.com/k3s-io/k3s/releases/tag/v1.34.1%2Bk3s1").as_deref(), Some("v1.34.1+k3s1"));
-        for location in ["", "https://github.com/k3s-io/k3s/releases/tag/stable", "v1.34.1/"] {
+        assert_eq!(
+            tag("https://github.com/k3s-io/k3s/releases/tag/v1.34.1+k3s1").as_deref(),
+            Some("v1.34.1+k3s1")
+        );
+        assert_eq!(
+            tag("https://github.com/k3s-io/k3s/releases/tag/v1.34.1%2Bk3s1").as_deref(),
+            Some("v1.34.1+k3s1")
+        );
+        for location in [
+            "",
+            "https://github.com/k3s-io/k3s/releases/tag/stable",
+            "v1.34.1/",
+        ] {
             assert_eq!(tag(location), None, "{location}");
         }
     }
@@ -408,9 +526,27 @@ mod tests {
     #[test]
     fn neighbouring_base_mirrors_share_the_boards() {
         let base = |name: &str| Mirror::Base(Url::parse(&format!("https://{name}")).unwrap());
-        let list = [Mirror::Server, base("a"), base("b"), base("c"), Mirror::Github];
+        let list = [
+            Mirror::Server,
+            base("a"),
+            base("b"),
+            base("c"),
+            Mirror::Github,
+        ];
         assert_eq!(in_order(&list, 0), list);
-        assert_eq!(in_order(&list, 1), [Mirror::Server, base("b"), base("c"), base("a"), Mirror::Github]);
-        assert_eq!(in_order(&[Mirror::Github, base("a")], 7), [Mirror::Github, base("a")]);
+        assert_eq!(
+            in_order(&list, 1),
+            [
+                Mirror::Server,
+                base("b"),
+                base("c"),
+                base("a"),
+                Mirror::Github
+            ]
+        );
+        assert_eq!(
+            in_order(&[Mirror::Github, base("a")], 7),
+            [Mirror::Github, base("a")]
+        );
     }
 }

@@ -25,8 +25,14 @@ pub fn find(host: &Host, settings: &Settings) -> Result<Node> {
             // A plan has what is there; a boot may be ahead of its drivers.
             Err(why) if host.plans() || host.uptime() >= until => {
                 let there = interfaces(host).join(", ");
-                let there = if there.is_empty() { "no interface at all" } else { &there };
-                return Err(settings.interface_value.bad(format_args!("{why}; there is {there}")));
+                let there = if there.is_empty() {
+                    "no interface at all"
+                } else {
+                    &there
+                };
+                return Err(settings
+                    .interface_value
+                    .bad(format_args!("{why}; there is {there}")));
             }
             Err(_) => host.sleep(POLL),
         }
@@ -39,12 +45,20 @@ pub fn apply(host: &Host, node: &Node) -> Result<()> {
     if host.hostname()? != name {
         host.set_hostname(name)?;
     }
-    host.ensure_file("/etc/hostname", 0o644, Content::Public(&format!("{name}\n")))?;
+    host.ensure_file(
+        "/etc/hostname",
+        0o644,
+        Content::Public(&format!("{name}\n")),
+    )?;
     let hosts = hosts(&host.read_text("/etc/hosts")?, &node.name);
     host.ensure_file("/etc/hosts", 0o644, Content::Public(&hosts))?;
     let machine_id = host.read_text("/etc/machine-id")?;
     if matches!(machine_id.trim(), "" | "uninitialized") {
-        host.ensure_file("/etc/machine-id", 0o444, Content::Public(&format!("{}\n", derive_machine_id(node))))?;
+        host.ensure_file(
+            "/etc/machine-id",
+            0o444,
+            Content::Public(&format!("{}\n", derive_machine_id(node))),
+        )?;
     }
     log::info!("this board is {name} ({} {})", node.interface, node.mac);
     Ok(())
@@ -66,9 +80,16 @@ fn look(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
     let text = String::from_utf8_lossy(&address);
     let mac = Mac::parse(text.trim_end()).map_err(|why| {
         let shown: String = text.trim_end().chars().take(40).collect();
-        settings.interface_value.bad(format_args!("{file} holds {shown:?}, {why}"))
+        settings
+            .interface_value
+            .bad(format_args!("{file} holds {shown:?}, {why}"))
     })?;
-    Ok(Ok(Node { mac, name: settings.naming.of_address_file(&address), interface, serial: serial(host) }))
+    Ok(Ok(Node {
+        mac,
+        name: settings.naming.of_address_file(&address),
+        interface,
+        serial: serial(host),
+    }))
 }
 
 /// `MUSTER_INTERFACE=auto`: the interface that netbooted, else the only physical wired one.
@@ -84,17 +105,25 @@ fn automatic(host: &Host) -> Result<Result<String, String>> {
                 return Ok(Ok(name));
             }
         }
-        return Ok(Err(format!("no interface has the address of BOOTIF={bootif}")));
+        return Ok(Err(format!(
+            "no interface has the address of BOOTIF={bootif}"
+        )));
     }
     let mut wired = interfaces(host);
     wired.retain(|name| {
-        let has = |what: &str| host.metadata(format!("/sys/class/net/{name}/{what}")).is_some();
+        let has = |what: &str| {
+            host.metadata(format!("/sys/class/net/{name}/{what}"))
+                .is_some()
+        };
         has("device") && !has("wireless") && !has("phy80211")
     });
     Ok(match wired.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err("there is no physical wired interface".into()),
-        several => Err(format!("several interfaces are physical ({}): name one of them", several.join(", "))),
+        several => Err(format!(
+            "several interfaces are physical ({}): name one of them",
+            several.join(", ")
+        )),
     })
 }
 
@@ -118,7 +147,11 @@ fn serial(host: &Host) -> Option<String> {
 fn hosts(old: &str, name: &Hostname) -> String {
     let mut text: String = match old.trim().is_empty() {
         true => "127.0.0.1\tlocalhost\n::1\tlocalhost\n".into(),
-        false => old.lines().filter(|line| !line.ends_with(HOSTS_MARK)).map(|line| format!("{line}\n")).collect(),
+        false => old
+            .lines()
+            .filter(|line| !line.ends_with(HOSTS_MARK))
+            .map(|line| format!("{line}\n"))
+            .collect(),
     };
     text.push_str(&format!("127.0.1.1\t{name} {HOSTS_MARK}\n"));
     text
@@ -139,23 +172,37 @@ mod tests {
     fn node(serial: Option<&str>) -> Node {
         let mac = Mac::parse("b8:27:eb:00:00:01").unwrap();
         let name = Naming::new("worker-", 6).unwrap().of(mac);
-        Node { mac, name, interface: "eth0".into(), serial: serial.map(String::from) }
+        Node {
+            mac,
+            name,
+            interface: "eth0".into(),
+            serial: serial.map(String::from),
+        }
     }
 
     #[test]
     fn hosts_keeps_lines_and_changes_only_its_own() {
         let name = node(None).name;
         let first = hosts("127.0.0.1 localhost\n10.0.0.9 nas # muster it not\n", &name);
-        assert_eq!(first, "127.0.0.1 localhost\n10.0.0.9 nas # muster it not\n127.0.1.1\tworker-b5b697 # muster\n");
+        assert_eq!(
+            first,
+            "127.0.0.1 localhost\n10.0.0.9 nas # muster it not\n127.0.1.1\tworker-b5b697 # muster\n"
+        );
         assert_eq!(hosts(&first, &name), first);
-        assert_eq!(hosts("", &name), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tworker-b5b697 # muster\n");
+        assert_eq!(
+            hosts("", &name),
+            "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tworker-b5b697 # muster\n"
+        );
     }
 
     #[test]
     fn machine_id_golden_vectors() {
         // HMAC-SHA-256 keyed "muster machine-id" over the bytes of the MAC address, then of the serial number.
         assert_eq!(derive_machine_id(&node(None)), GOLDEN);
-        assert_eq!(derive_machine_id(&node(Some("10000000abcdef01"))), GOLDEN_WITH_SERIAL);
+        assert_eq!(
+            derive_machine_id(&node(Some("10000000abcdef01"))),
+            GOLDEN_WITH_SERIAL
+        );
     }
 
     const GOLDEN: &str = "9286970a6a2fabea360c814e94a129ba";

@@ -19,17 +19,30 @@ const TOKEN_FILE: &str = "/run/muster/token";
 /// Prepares the node and has the server accept it. What is left to do then is [`exec`].
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = password(host, settings, node, link.token())?;
-    host.ensure_file(PASSWORD_FILE, 0o600, Content::Secret(&format!("{password}\n")))?;
+    host.ensure_file(
+        PASSWORD_FILE,
+        0o600,
+        Content::Secret(&format!("{password}\n")),
+    )?;
     node_config(host, node)?;
     if settings.token_file().is_none()
         && let TokenFound::Read(token) = link.token()
     {
-        host.ensure_file(TOKEN_FILE, 0o600, Content::Secret(&format!("{}\n", token.text())))?;
+        host.ensure_file(
+            TOKEN_FILE,
+            0o600,
+            Content::Secret(&format!("{}\n", token.text())),
+        )?;
     }
     let server = link.connect(host, node.mac.seed())?;
-    host.ask(format_args!("ask {} whether it accepts {}", link.url(), node.name), || {
-        server.ok_or_else(|| anyhow!("the server was not asked"))?.accepts(host, node, &password)
-    })?;
+    host.ask(
+        format_args!("ask {} whether it accepts {}", link.url(), node.name),
+        || {
+            server
+                .ok_or_else(|| anyhow!("the server was not asked"))?
+                .accepts(host, node, &password)
+        },
+    )?;
     Ok(())
 }
 
@@ -37,14 +50,20 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
 pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
     let token_file = host.path(settings.token_file().unwrap_or(TOKEN_FILE));
-    let variable = |name: &str, value: String| Variable { name: name.into(), value, shown: true };
+    let variable = |name: &str, value: String| Variable {
+        name: name.into(),
+        value,
+        shown: true,
+    };
     let mut environment = vec![
         variable("K3S_URL", link.url().into()),
         variable("K3S_TOKEN_FILE", token_file.display().to_string()),
         variable("K3S_NODE_NAME", node.name.to_string()),
     ];
     environment.extend(settings.for_k3s.iter().cloned());
-    let arguments: Vec<String> = std::iter::once("agent".into()).chain(settings.exec.iter().cloned()).collect();
+    let arguments: Vec<String> = std::iter::once("agent".into())
+        .chain(settings.exec.iter().cloned())
+        .collect();
     info!("becoming {} agent", program.display());
     host.exec(Path::new(&program), &arguments, &environment)
 }
@@ -90,10 +109,24 @@ mod tests {
     fn password_golden_vectors() {
         let mac = Mac::parse("b8:27:eb:00:00:01").unwrap();
         let name = Naming::new("worker-", 6).unwrap().of(mac);
-        let mut node = Node { mac, name, interface: "eth0".into(), serial: None };
-        assert_eq!(derive_password("secret", &node), "1e3ae0ed88d1544a46c3ad868e9210f2");
+        let mut node = Node {
+            mac,
+            name,
+            interface: "eth0".into(),
+            serial: None,
+        };
+        assert_eq!(
+            derive_password("secret", &node),
+            "1e3ae0ed88d1544a46c3ad868e9210f2"
+        );
         node.serial = Some("10000000abcdef01".into());
-        assert_eq!(derive_password("secret", &node), "4895dc8c638667d1edc90b72b20c7d30");
-        assert_ne!(derive_password("other", &node), "4895dc8c638667d1edc90b72b20c7d30");
+        assert_eq!(
+            derive_password("secret", &node),
+            "4895dc8c638667d1edc90b72b20c7d30"
+        );
+        assert_ne!(
+            derive_password("other", &node),
+            "4895dc8c638667d1edc90b72b20c7d30"
+        );
     }
 }

@@ -29,7 +29,11 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
         }
     }
     if settings.dhcp {
-        host.ensure_file(SCRIPT, 0o755, Content::Public(include_str!("udhcpc.script")))?;
+        host.ensure_file(
+            SCRIPT,
+            0o755,
+            Content::Public(include_str!("udhcpc.script")),
+        )?;
         if !client_runs(host, interface) {
             start_client(host, node)?;
         }
@@ -51,8 +55,8 @@ fn start_client(host: &Host, node: &Node) -> Result<()> {
     let pidfile = format!("/run/udhcpc.{interface}.pid");
     let option = format!("hostname:{}", node.name);
     let argv = [
-        "udhcpc", "-b", "-t", "3", "-T", "2", "-i", interface, "-p", &pidfile, "-x", &option, "-O", "ntpsrv", "-s",
-        SCRIPT,
+        "udhcpc", "-b", "-t", "3", "-T", "2", "-i", interface, "-p", &pidfile, "-x", &option, "-O",
+        "ntpsrv", "-s", SCRIPT,
     ];
     host.run(&argv)
 }
@@ -63,19 +67,31 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     loop {
         let missing = missing(host, &node.interface)?;
         if missing == Missing::Nothing {
-            let address = host.address(&node.interface).map(|address| address.to_string()).unwrap_or_default();
-            info!("{} has {address}, a default route and a resolver", node.interface);
+            let address = host
+                .address(&node.interface)
+                .map(|address| address.to_string())
+                .unwrap_or_default();
+            info!(
+                "{} has {address}, a default route and a resolver",
+                node.interface
+            );
             return Ok(());
         }
         let now = host.uptime();
         if said.0 != missing || now >= said.1 + REMIND {
-            host.trouble(&format!("{}; still waiting", missing.advice(&node.interface, settings.dhcp)));
+            host.trouble(&format!(
+                "{}; still waiting",
+                missing.advice(&node.interface, settings.dhcp)
+            ));
             said = (missing, now);
         }
         if settings.dhcp && now >= client_checked + CLIENT_CHECK {
             client_checked = now;
             if !client_runs(host, &node.interface) {
-                warn!("the DHCP client of {} has gone; starting it again", node.interface);
+                warn!(
+                    "the DHCP client of {} has gone; starting it again",
+                    node.interface
+                );
                 if let Err(error) = start_client(host, node) {
                     warn!("{error:#}");
                 }
@@ -108,7 +124,8 @@ impl Missing {
                 format!("no address on {interface} yet, and MUSTER_DHCP=no leaves it to others")
             }
             (Missing::Route, true) => {
-                "no default route, and k3s needs one: have the DHCP server send a router (option 3)".into()
+                "no default route, and k3s needs one: have the DHCP server send a router (option 3)"
+                    .into()
             }
             (Missing::Route, false) => "no default route, and k3s needs one".into(),
             (Missing::Resolver, true) => {
@@ -121,7 +138,10 @@ impl Missing {
 }
 
 fn missing(host: &Host, interface: &str) -> Result<Missing> {
-    if host.read_text(format!("/sys/class/net/{interface}/carrier")).is_ok_and(|text| text.trim() == "0") {
+    if host
+        .read_text(format!("/sys/class/net/{interface}/carrier"))
+        .is_ok_and(|text| text.trim() == "0")
+    {
         return Ok(Missing::Carrier);
     }
     if host.address(interface).is_none() {
@@ -132,14 +152,21 @@ fn missing(host: &Host, interface: &str) -> Result<Missing> {
     if !has_default_route(&v4, &v6) {
         return Ok(Missing::Route);
     }
-    Ok(if has_resolver(&host.read_text("/etc/resolv.conf")?) { Missing::Nothing } else { Missing::Resolver })
+    Ok(if has_resolver(&host.read_text("/etc/resolv.conf")?) {
+        Missing::Nothing
+    } else {
+        Missing::Resolver
+    })
 }
 
 /// Whether `/proc/net/route` or `/proc/net/ipv6_route` holds a default route: where k3s looks.
 fn has_default_route(v4: &str, v6: &str) -> bool {
     let v4 = v4.lines().skip(1).any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        matches!(fields.as_slice(), [_, "00000000", _, _, _, _, _, "00000000", ..])
+        matches!(
+            fields.as_slice(),
+            [_, "00000000", _, _, _, _, _, "00000000", ..]
+        )
     });
     let v6 = v6.lines().any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -153,25 +180,35 @@ fn has_default_route(v4: &str, v6: &str) -> bool {
 fn has_resolver(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_whitespace();
-        let server = (words.next() == Some("nameserver")).then(|| words.next()).flatten();
+        let server = (words.next() == Some("nameserver"))
+            .then(|| words.next())
+            .flatten();
         // An IPv6 server may carry a zone, `fe80::1%eth0`.
         let address = server.and_then(|server| server.split('%').next()?.parse::<IpAddr>().ok());
-        address.is_some_and(|address| !address.is_loopback() && address != IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        address.is_some_and(|address| {
+            !address.is_loopback() && address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        })
     })
 }
 
 fn is_up(flags: &str) -> bool {
-    u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).is_ok_and(|flags| flags & IFF_UP != 0)
+    u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16)
+        .is_ok_and(|flags| flags & IFF_UP != 0)
 }
 
 /// Whether a DHCP client that keeps renewing runs for the interface, in this network namespace.
 fn client_runs(host: &Host, interface: &str) -> bool {
     let here = host.link_target("/proc/self/ns/net");
-    host.list("/proc").iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())).any(|pid| {
-        let Ok(command) = host.read_text(format!("/proc/{pid}/cmdline")) else { return false };
-        let argv: Vec<&str> = command.split_terminator('\0').collect();
-        renews(&argv, interface) && host.link_target(format!("/proc/{pid}/ns/net")) == here
-    })
+    host.list("/proc")
+        .iter()
+        .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+        .any(|pid| {
+            let Ok(command) = host.read_text(format!("/proc/{pid}/cmdline")) else {
+                return false;
+            };
+            let argv: Vec<&str> = command.split_terminator('\0').collect();
+            renews(&argv, interface) && host.link_target(format!("/proc/{pid}/ns/net")) == here
+        })
 }
 
 /// Whether this is the command line of a udhcpc that keeps `interface`'s lease. The one that an initramfs runs with `-q` quits
@@ -186,16 +223,21 @@ fn renews(argv: &[&str], interface: &str) -> bool {
         return false;
     }
     let arguments: Vec<&str> = argv.collect();
-    let named = arguments.windows(2).any(|pair| pair[0].ends_with('i') && is_flags(pair[0]) && pair[1] == interface)
+    let named = arguments
+        .windows(2)
+        .any(|pair| pair[0].ends_with('i') && is_flags(pair[0]) && pair[1] == interface)
         || arguments.contains(&format!("-i{interface}").as_str());
-    let quits = arguments.iter().any(|word| is_flags(word) && word.contains(['q', 'n']));
+    let quits = arguments
+        .iter()
+        .any(|word| is_flags(word) && word.contains(['q', 'n']));
     named && !quits
 }
 
 /// Whether a word is a bundle of udhcpc's one-letter flags, such as `-fq`; never an option's value.
 fn is_flags(word: &str) -> bool {
-    word.strip_prefix('-')
-        .is_some_and(|letters| !letters.is_empty() && letters.bytes().all(|b| b"fbqRBnSoCi".contains(&b)))
+    word.strip_prefix('-').is_some_and(|letters| {
+        !letters.is_empty() && letters.bytes().all(|b| b"fbqRBnSoCi".contains(&b))
+    })
 }
 
 #[cfg(test)]
@@ -204,7 +246,8 @@ mod tests {
 
     #[test]
     fn default_routes() {
-        let head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
+        let head =
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
         let route = "eth0\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
         let subnet = "eth0\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
         assert!(has_default_route(&format!("{head}{subnet}{route}"), ""));
@@ -223,7 +266,13 @@ mod tests {
     fn resolvers() {
         assert!(has_resolver("domain lan\nnameserver 10.0.0.1\n"));
         assert!(has_resolver("nameserver fe80::1%eth0"));
-        for text in ["", "nameserver 127.0.0.53", "nameserver ::1", "# nameserver 10.0.0.1", "nameserver"] {
+        for text in [
+            "",
+            "nameserver 127.0.0.53",
+            "nameserver ::1",
+            "# nameserver 10.0.0.1",
+            "nameserver",
+        ] {
             assert!(!has_resolver(text), "{text}");
         }
     }
@@ -231,7 +280,9 @@ mod tests {
     #[test]
     fn only_a_client_that_renews_this_interface_counts() {
         let runs = |line: &str| renews(&line.split(' ').collect::<Vec<_>>(), "eth0");
-        assert!(runs("udhcpc -b -t 3 -T 2 -i eth0 -p /run/udhcpc.eth0.pid -x hostname:worker-1"));
+        assert!(runs(
+            "udhcpc -b -t 3 -T 2 -i eth0 -p /run/udhcpc.eth0.pid -x hostname:worker-1"
+        ));
         assert!(runs("/bin/busybox udhcpc -bi eth0"));
         assert!(runs("/sbin/udhcpc -ieth0 -x hostname:quinn"));
         assert!(!runs("udhcpc -i eth0 -f -q"));

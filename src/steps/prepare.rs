@@ -40,7 +40,10 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     modules(host)?;
     let memory = Memory::read(host)?;
     if let Some(total) = memory.total.filter(|total| *total < AGENT_MEMORY) {
-        warn!("this board has {} MB of memory; k3s's documentation asks for 512 MB at least", megabytes(total));
+        warn!(
+            "this board has {} MB of memory; k3s's documentation asks for 512 MB at least",
+            megabytes(total)
+        );
     }
     Ok(())
 }
@@ -54,17 +57,27 @@ pub fn obstacles(host: &Host, settings: &Settings) -> Result<Vec<String>> {
             mount.kind
         )),
         _ => match host.read(CONTROLLERS_FILE)? {
-            Some(there) => missing_controllers(&String::from_utf8_lossy(&there), &host.read_text("/proc/cmdline")?),
+            Some(there) => missing_controllers(
+                &String::from_utf8_lossy(&there),
+                &host.read_text("/proc/cmdline")?,
+            ),
             // Not mounted yet: nothing to tell.
             None => None,
         },
     };
-    let found = [unfit(&mounts, &data_dir(settings)), cgroup, no_room(host, settings)?];
+    let found = [
+        unfit(&mounts, &data_dir(settings)),
+        cgroup,
+        no_room(host, settings)?,
+    ];
     Ok(found.into_iter().flatten().collect())
 }
 
 fn data_dir(settings: &Settings) -> PathBuf {
-    let given = settings.for_k3s.iter().find(|variable| variable.name == "K3S_DATA_DIR");
+    let given = settings
+        .for_k3s
+        .iter()
+        .find(|variable| variable.name == "K3S_DATA_DIR");
     PathBuf::from(given.map_or("/var/lib/rancher/k3s", |variable| &variable.value))
 }
 
@@ -94,9 +107,16 @@ fn cgroup_mount(mounts: &[Mount]) -> Option<&Mount> {
 /// Hands the controllers that k3s needs down from the root cgroup.
 fn controllers(host: &Host) -> Result<()> {
     let enabled = host.read_text(SUBTREE_FILE)?;
-    let absent: Vec<String> =
-        CONTROLLERS.iter().filter(|name| !has_word(&enabled, name)).map(|name| format!("+{name}")).collect();
-    if absent.is_empty() { Ok(()) } else { host.write_kernel_file(SUBTREE_FILE, &absent.join(" ")) }
+    let absent: Vec<String> = CONTROLLERS
+        .iter()
+        .filter(|name| !has_word(&enabled, name))
+        .map(|name| format!("+{name}"))
+        .collect();
+    if absent.is_empty() {
+        Ok(())
+    } else {
+        host.write_kernel_file(SUBTREE_FILE, &absent.join(" "))
+    }
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -105,24 +125,31 @@ fn has_word(text: &str, word: &str) -> bool {
 
 /// Which controllers the kernel does not offer, and the kernel parameters that bring them.
 fn missing_controllers(there: &str, cmdline: &str) -> Option<String> {
-    let missing: Vec<&str> = CONTROLLERS.into_iter().filter(|name| !has_word(there, name)).collect();
+    let missing: Vec<&str> = CONTROLLERS
+        .into_iter()
+        .filter(|name| !has_word(there, name))
+        .collect();
     if missing.is_empty() {
         return None;
     }
     let names = missing.join(", ");
-    let disabled = cmdline
-        .split_whitespace()
-        .find(|word| word.starts_with("cgroup_disable=") && missing.iter().any(|name| word.contains(name)));
+    let disabled = cmdline.split_whitespace().find(|word| {
+        word.starts_with("cgroup_disable=") && missing.iter().any(|name| word.contains(name))
+    });
     Some(match (disabled, missing.contains(&"memory")) {
         (Some(word), true) => format!(
             "the kernel offers no {names} cgroup: take {word} off the kernel command line, and put cgroup_memory=1 cgroup_enable=memory on it (cmdline.txt)"
         ),
-        (Some(word), false) => format!("the kernel offers no {names} cgroup: take {word} off the kernel command line"),
+        (Some(word), false) => {
+            format!("the kernel offers no {names} cgroup: take {word} off the kernel command line")
+        }
         (None, true) => format!(
             "the kernel offers no {names} cgroup: put cgroup_memory=1 cgroup_enable=memory on the kernel command line (cmdline.txt)"
         ),
         (None, false) => {
-            format!("the kernel offers no {names} cgroup: it was built without; take another kernel into the image")
+            format!(
+                "the kernel offers no {names} cgroup: it was built without; take another kernel into the image"
+            )
         }
     })
 }
@@ -134,9 +161,14 @@ fn modules(host: &Host) -> Result<()> {
     let is_there = |module: &&str| {
         let file = format!("/{module}.ko");
         host.metadata(format!("/sys/module/{module}")).is_some()
-            || builtin.lines().any(|line| line.replace('-', "_").ends_with(&file))
+            || builtin
+                .lines()
+                .any(|line| line.replace('-', "_").ends_with(&file))
     };
-    let missing: Vec<&str> = MODULES.into_iter().filter(|module| !is_there(module)).collect();
+    let missing: Vec<&str> = MODULES
+        .into_iter()
+        .filter(|module| !is_there(module))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -153,7 +185,9 @@ fn no_room(host: &Host, settings: &Settings) -> Result<Option<String>> {
         return Ok(None);
     }
     // What an earlier run left of the download is room already taken.
-    let begun = host.metadata(settings.bin_dir.join(".k3s.part")).map_or(0, |meta| meta.len());
+    let begun = host
+        .metadata(settings.bin_dir.join(".k3s.part"))
+        .map_or(0, |meta| meta.len());
     machine::no_room(host, &settings.bin_dir, SMALLEST_K3S.saturating_sub(begun))
 }
 
@@ -165,14 +199,24 @@ mod tests {
     #[test]
     fn unfit_roots_name_the_remedy() {
         let data = Path::new("/var/lib/rancher/k3s");
-        let on = |kind: &str| unfit(&parse_mounts(&format!("22 1 0:21 / / rw - {kind} x rw\n")), data);
+        let on = |kind: &str| {
+            unfit(
+                &parse_mounts(&format!("22 1 0:21 / / rw - {kind} x rw\n")),
+                data,
+            )
+        };
         assert_eq!(on("tmpfs"), None);
         assert_eq!(on("ext4"), None);
         assert!(on("rootfs").unwrap().contains("switch_root"));
-        assert!(on("overlay").unwrap().contains("mount a tmpfs on /var/lib/rancher/k3s"));
+        assert!(
+            on("overlay")
+                .unwrap()
+                .contains("mount a tmpfs on /var/lib/rancher/k3s")
+        );
         let nfs = "22 1 0:21 / / rw - tmpfs x rw\n23 22 0:9 / /var/lib rw - nfs4 x rw\n";
         assert!(unfit(&parse_mounts(nfs), data).unwrap().contains("nfs4"));
-        let both = "22 1 0:21 / / rw - overlay x rw\n23 22 0:9 / /var/lib/rancher rw - tmpfs x rw\n";
+        let both =
+            "22 1 0:21 / / rw - overlay x rw\n23 22 0:9 / /var/lib/rancher rw - tmpfs x rw\n";
         assert_eq!(unfit(&parse_mounts(both), data), None);
     }
 
@@ -180,9 +224,20 @@ mod tests {
     fn missing_controllers_name_the_kernel_parameter() {
         assert_eq!(missing_controllers("cpuset cpu io memory pids\n", ""), None);
         let why = missing_controllers("cpuset cpu io pids\n", "quiet").unwrap();
-        assert!(why.contains("cgroup_memory=1 cgroup_enable=memory"), "{why}");
-        let why = missing_controllers("cpuset cpu io pids\n", "quiet cgroup_disable=memory").unwrap();
-        assert!(why.contains("take cgroup_disable=memory off") && why.contains("cgroup_enable=memory"), "{why}");
-        assert!(missing_controllers("cpu memory pids", "").unwrap().contains("no cpuset cgroup"));
+        assert!(
+            why.contains("cgroup_memory=1 cgroup_enable=memory"),
+            "{why}"
+        );
+        let why =
+            missing_controllers("cpuset cpu io pids\n", "quiet cgroup_disable=memory").unwrap();
+        assert!(
+            why.contains("take cgroup_disable=memory off") && why.contains("cgroup_enable=memory"),
+            "{why}"
+        );
+        assert!(
+            missing_controllers("cpu memory pids", "")
+                .unwrap()
+                .contains("no cpuset cgroup")
+        );
     }
 }

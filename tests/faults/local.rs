@@ -62,17 +62,23 @@ fn names() -> Vec<Row> {
             .how(How::NameComesLate)
             .installs(SIZE)
             .says("failed to lookup address information"),
-        row("an address that changes in the middle", [mirror().binary([good().end(End::Stall(HALF))]), mirror()])
-            .how(How::NameMoves(HALF))
-            .installs(SIZE)
-            .asks_from([0, HALF]),
+        row(
+            "an address that changes in the middle",
+            [mirror().binary([good().end(End::Stall(HALF))]), mirror()],
+        )
+        .how(How::NameMoves(HALF))
+        .installs(SIZE)
+        .asks_from([0, HALF]),
     ]
 }
 
 fn kills() -> Vec<Row> {
     let stall = |n| good().end(End::Stall(n));
     let part = "of another k3s".repeat(100);
-    let note = format!("{{\"sha256\":\"{}\",\"url\":\"https://gone/k3s\",\"validator\":null}}", "0".repeat(64));
+    let note = format!(
+        "{{\"sha256\":\"{}\",\"url\":\"https://gone/k3s\",\"validator\":null}}",
+        "0".repeat(64)
+    );
     vec![
         row("killed at half", [mirror().binary([stall(HALF)])])
             .how(How::Killed(vec![HALF]))

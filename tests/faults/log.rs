@@ -16,7 +16,9 @@ impl Log for PerThread {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            LINES.with_borrow_mut(|lines| *lines += &format!("{} {}\n", record.level(), record.args()));
+            LINES.with_borrow_mut(|lines| {
+                *lines += &format!("{} {}\n", record.level(), record.args())
+            });
         }
     }
 

@@ -1,6 +1,9 @@
 //! Everything that can go wrong with a download, a row each, against a misbehaving server on real sockets with real TLS.
 
-#![allow(clippy::disallowed_methods, reason = "a test looks from outside; the seam is for the agent")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test looks from outside; the seam is for the agent"
+)]
 
 mod local;
 mod log;
@@ -32,11 +35,18 @@ fn every_row_ends_as_it_must() {
     assert!(rows.len() >= 40, "only {} rows", rows.len());
     // FAULT=<words of a name> runs the rows that have them.
     let chosen = std::env::var("FAULT").unwrap_or_default();
-    let rows: Vec<_> = rows.into_iter().filter(|row| row.name.contains(&chosen)).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.name.contains(&chosen))
+        .collect();
     let mut waiting: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     assert_eq!(waiting.len(), rows.len(), "two rows have one name");
 
-    let (rows, pki, next) = (Arc::new(rows), Arc::new(Pki::new()), Arc::new(AtomicUsize::new(0)));
+    let (rows, pki, next) = (
+        Arc::new(rows),
+        Arc::new(Pki::new()),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let (ended, end) = mpsc::channel();
     for _ in 0..AT_ONCE {
         let (rows, pki, next, ended) = (rows.clone(), pki.clone(), next.clone(), ended.clone());
@@ -53,10 +63,23 @@ fn every_row_ends_as_it_must() {
     let mut failed = Vec::new();
     let until = Instant::now() + ALL;
     while !waiting.is_empty() {
-        let Ok((name, result)) = end.recv_timeout(until.saturating_duration_since(Instant::now())) else { break };
+        let Ok((name, result)) = end.recv_timeout(until.saturating_duration_since(Instant::now()))
+        else {
+            break;
+        };
         waiting.remove(name);
         failed.extend(result.err().map(|why| format!("{name}: {why}")));
     }
-    failed.extend(waiting.into_iter().map(|name| format!("{name}: it has not ended")));
-    assert!(failed.is_empty(), "{} of {} rows:\n{}", failed.len(), rows.len(), failed.join("\n"));
+    failed.extend(
+        waiting
+            .into_iter()
+            .map(|name| format!("{name}: it has not ended")),
+    );
+    assert!(
+        failed.is_empty(),
+        "{} of {} rows:\n{}",
+        failed.len(),
+        rows.len(),
+        failed.join("\n")
+    );
 }

@@ -30,8 +30,13 @@ impl Pki {
         let good = ["127.0.0.1", "127.0.0.2", "localhost", "mirror.example"];
         let year = |from, to| (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         let config = |kind, names: &[&str], (from, to), issuer: &Issuer<'_, KeyPair>| {
-            let mut params =
-                CertificateParams::new(names.iter().map(|name| name.to_string()).collect::<Vec<_>>()).unwrap();
+            let mut params = CertificateParams::new(
+                names
+                    .iter()
+                    .map(|name| name.to_string())
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap();
             (params.not_before, params.not_after) = (from, to);
             let key = KeyPair::generate().unwrap();
             let chain = vec![params.signed_by(&key, issuer).unwrap().der().clone()];
@@ -41,21 +46,32 @@ impl Pki {
             config(Cert::Good, &good, year(2020, 2100), &issuer),
             config(Cert::Expired, &good, year(2020, 2021), &issuer),
             config(Cert::NotYet, &good, year(2099, 2100), &issuer),
-            config(Cert::WrongHost, &["other.example"], year(2020, 2100), &issuer),
+            config(
+                Cert::WrongHost,
+                &["other.example"],
+                year(2020, 2100),
+                &issuer,
+            ),
             config(Cert::UnknownCa, &good, year(2020, 2100), &stranger),
         ];
         Pki { ca, configs }
     }
 
     pub fn config(&self, cert: Cert) -> Arc<ServerConfig> {
-        self.configs.iter().find(|(kind, _)| *kind == cert).map(|(_, config)| config.clone()).unwrap()
+        self.configs
+            .iter()
+            .find(|(kind, _)| *kind == cert)
+            .map(|(_, config)| config.clone())
+            .unwrap()
     }
 }
 
 /// A CA: its certificate in PEM, and what signs with it.
 fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
     let pem = params.self_signed(&key).unwrap().pem();
@@ -65,6 +81,9 @@ fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
 fn server_config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let config = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
     Arc::new(config.with_single_cert(chain, key).unwrap())
 }

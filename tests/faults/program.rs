@@ -27,7 +27,8 @@ cp -a "$BIN/." "$OUT/"
 exit "$status"
 "#;
 /// Names come from this row's own file of hosts, and from nowhere else.
-const OWN_NAMES: &str = r#"mount --bind "$HOSTS" /etc/hosts; mount --bind "$NAMES_FROM" /etc/nsswitch.conf"#;
+const OWN_NAMES: &str =
+    r#"mount --bind "$HOSTS" /etc/hosts; mount --bind "$NAMES_FROM" /etc/nsswitch.conf"#;
 
 /// A row's board, as the program sees it.
 struct Board<'a> {
@@ -37,7 +38,13 @@ struct Board<'a> {
 
 pub fn run(row: &Row, root: &Path, servers: &[Server], pki: &Pki) -> Outcome {
     let named = matches!(row.how, How::NameComesLate | How::NameMoves(_));
-    let url = |server: &Server| if named { format!("https://{NAME}:{}", server.port) } else { server.url() };
+    let url = |server: &Server| {
+        if named {
+            format!("https://{NAME}:{}", server.port)
+        } else {
+            server.url()
+        }
+    };
     // The second server of a name that moves is the same mirror at its new address.
     let told = if named { &servers[..1] } else { servers };
     let mirrors = told.iter().map(url).collect::<Vec<_>>().join(" ");
@@ -86,7 +93,11 @@ impl Board<'_> {
         fs::create_dir(root.join("out")).unwrap();
         let mut arguments = vec!["--root".to_string(), root.to_str().unwrap().into()];
         let mirrors = format!("MUSTER_MIRRORS={mirrors}");
-        for setting in [mirrors.as_str(), &format!("INSTALL_K3S_VERSION={TAG}"), "SSL_CERT_FILE=/ca.pem"] {
+        for setting in [
+            mirrors.as_str(),
+            &format!("INSTALL_K3S_VERSION={TAG}"),
+            "SSL_CERT_FILE=/ca.pem",
+        ] {
             arguments.extend(["--set".into(), setting.into()]);
         }
         arguments.push("fetch".into());
@@ -116,10 +127,22 @@ impl Board<'_> {
                 command
             }
         };
-        let log = File::options().append(true).open(self.root.join("log")).unwrap();
-        command.args(&self.arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("PREPARE", prepare).env("MUSTER", muster).env("BIN", self.bin()).env("OUT", self.root.join("out"));
-        command.env("HOSTS", self.hosts()).env("NAMES_FROM", self.root.join("nsswitch.conf"));
+        let log = File::options()
+            .append(true)
+            .open(self.root.join("log"))
+            .unwrap();
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap());
+        command
+            .env("PREPARE", prepare)
+            .env("MUSTER", muster)
+            .env("BIN", self.bin())
+            .env("OUT", self.root.join("out"));
+        command
+            .env("HOSTS", self.hosts())
+            .env("NAMES_FROM", self.root.join("nsswitch.conf"));
         command.stderr(log).spawn().unwrap()
     }
 
@@ -128,22 +151,42 @@ impl Board<'_> {
         let log = self.log();
         let last = log.lines().last().unwrap_or_default().to_string();
         let result = if status.success() { Ok(()) } else { Err(last) };
-        let folder = if prepare == ":" { self.bin() } else { self.root.join("out") };
-        Outcome { result, log, there: list(&folder) }
+        let folder = if prepare == ":" {
+            self.bin()
+        } else {
+            self.root.join("out")
+        };
+        Outcome {
+            result,
+            log,
+            there: list(&folder),
+        }
     }
 
     fn wait_for_part(&self, bytes: u64) {
         let part = self.bin().join(".k3s.part");
-        wait_until("the part grows", || fs::metadata(&part).is_ok_and(|meta| meta.len() >= bytes));
+        wait_until("the part grows", || {
+            fs::metadata(&part).is_ok_and(|meta| meta.len() >= bytes)
+        });
     }
 
     /// What a kill leaves: a part that is not executable, with the note of what it is a part of, and nothing else.
     fn check_killed(&self) {
         let part = self.bin().join(".k3s.part");
-        assert_eq!(fs::metadata(&part).unwrap().permissions().mode() & 0o7777, 0o600, "a part that a kill left");
+        assert_eq!(
+            fs::metadata(&part).unwrap().permissions().mode() & 0o7777,
+            0o600,
+            "a part that a kill left"
+        );
         let note = fs::read_to_string(self.bin().join(".k3s.part.json")).unwrap();
-        assert!(note.contains(&muster::digest::Sha256::of(&RIGHT).to_string()), "{note}");
-        let names: Vec<String> = list(&self.bin()).into_iter().map(|(name, ..)| name).collect();
+        assert!(
+            note.contains(&muster::digest::Sha256::of(&RIGHT).to_string()),
+            "{note}"
+        );
+        let names: Vec<String> = list(&self.bin())
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect();
         assert_eq!(names, [".k3s.part", ".k3s.part.json"]);
     }
 }

@@ -82,11 +82,17 @@ pub fn row(name: &'static str, mirrors: impl Into<Vec<Script>>) -> Row {
 impl Row {
     /// It ends well, after so many bytes of k3s over the wire at most.
     pub fn installs(self, at_most: u64) -> Row {
-        Row { ends: Ends::Installed(at_most), ..self }
+        Row {
+            ends: Ends::Installed(at_most),
+            ..self
+        }
     }
 
     pub fn fails(self, text: &'static str) -> Row {
-        Row { ends: Ends::Fails(text), ..self }
+        Row {
+            ends: Ends::Fails(text),
+            ..self
+        }
     }
 
     pub fn says(mut self, text: &'static str) -> Row {
@@ -100,7 +106,10 @@ impl Row {
     }
 
     pub fn server(self, script: Script, pin: Pin) -> Row {
-        Row { server: Some((script, pin)), ..self }
+        Row {
+            server: Some((script, pin)),
+            ..self
+        }
     }
 
     pub fn before(mut self, name: &'static str, mode: u32, bytes: impl Into<Vec<u8>>) -> Row {
@@ -114,7 +123,10 @@ impl Row {
     }
 
     pub fn leaves_a_part(self) -> Row {
-        Row { leaves_a_part: true, ..self }
+        Row {
+            leaves_a_part: true,
+            ..self
+        }
     }
 
     pub fn how(self, how: How) -> Row {
@@ -123,16 +135,31 @@ impl Row {
 
     /// Seconds.
     pub fn takes(self, least: u64, most: u64) -> Row {
-        Row { takes: (Duration::from_secs(least), Duration::from_secs(most)), ..self }
+        Row {
+            takes: (Duration::from_secs(least), Duration::from_secs(most)),
+            ..self
+        }
     }
 
     pub fn sums_asked(self, times: usize) -> Row {
-        Row { sums_asked: times, ..self }
+        Row {
+            sums_asked: times,
+            ..self
+        }
     }
 
     /// Where each request for k3s began: zero is one without a range.
     pub fn asks_from(self, starts: impl AsRef<[u64]>) -> Row {
-        let range = |start: &u64| if *start == 0 { String::new() } else { format!("bytes={start}-") };
-        Row { ranges: Some(starts.as_ref().iter().map(range).collect()), ..self }
+        let range = |start: &u64| {
+            if *start == 0 {
+                String::new()
+            } else {
+                format!("bytes={start}-")
+            }
+        };
+        Row {
+            ranges: Some(starts.as_ref().iter().map(range).collect()),
+            ..self
+        }
     }
 }

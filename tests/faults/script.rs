@@ -14,9 +14,17 @@ pub static RIGHT: LazyLock<Vec<u8>> = LazyLock::new(|| noise(1));
 pub static WRONG: LazyLock<Vec<u8>> = LazyLock::new(|| noise(2));
 
 fn noise(seed: u64) -> Vec<u8> {
-    let next =
-        |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
-    std::iter::successors(next(&seed), next).map(|state| (state >> 56) as u8).take(SIZE as usize).collect()
+    let next = |state: &u64| {
+        Some(
+            state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407),
+        )
+    };
+    std::iter::successors(next(&seed), next)
+        .map(|state| (state >> 56) as u8)
+        .take(SIZE as usize)
+        .collect()
 }
 
 /// How one connection begins.
@@ -125,20 +133,34 @@ pub fn cut(n: u64) -> Act {
 }
 
 pub fn wrong() -> Act {
-    Act { body: Body::Wrong, validators: &[("ETag", "\"wrong\"")], ..good() }
+    Act {
+        body: Body::Wrong,
+        validators: &[("ETag", "\"wrong\"")],
+        ..good()
+    }
 }
 
 pub fn text(text: impl Into<String>) -> Act {
-    Act { body: Body::Text(text.into()), ..good() }
+    Act {
+        body: Body::Text(text.into()),
+        ..good()
+    }
 }
 
 pub fn status(status: u16) -> Act {
-    Act { status, ..text("no") }
+    Act {
+        status,
+        ..text("no")
+    }
 }
 
 /// `{here}` in it is the URL asked, `{plain}` the same without TLS.
 pub fn redirect(status: u16, location: &str) -> Act {
-    Act { status, ..text("over there") }.header("Location", location)
+    Act {
+        status,
+        ..text("over there")
+    }
+    .header("Location", location)
 }
 
 impl Act {
@@ -180,23 +202,38 @@ pub struct Script {
 
 impl Script {
     pub fn hellos(self, hellos: impl Into<Vec<Hello>>) -> Script {
-        Script { hellos: hellos.into(), ..self }
+        Script {
+            hellos: hellos.into(),
+            ..self
+        }
     }
 
     pub fn sums(self, acts: impl Into<Vec<Act>>) -> Script {
-        Script { sums: acts.into(), ..self }
+        Script {
+            sums: acts.into(),
+            ..self
+        }
     }
 
     pub fn binary(self, acts: impl Into<Vec<Act>>) -> Script {
-        Script { binary: acts.into(), ..self }
+        Script {
+            binary: acts.into(),
+            ..self
+        }
     }
 
     pub fn cacerts(self, acts: impl Into<Vec<Act>>) -> Script {
-        Script { cacerts: acts.into(), ..self }
+        Script {
+            cacerts: acts.into(),
+            ..self
+        }
     }
 
     pub fn always(self) -> Script {
-        Script { always: true, ..self }
+        Script {
+            always: true,
+            ..self
+        }
     }
 }
 
@@ -209,5 +246,8 @@ pub fn mirror() -> Script {
 pub fn sums_text() -> String {
     let right = muster::digest::Sha256::of(&RIGHT);
     let other = muster::digest::Sha256::of(&WRONG);
-    format!("{other}  k3s-airgap-images.tar.zst\n{right}  {}\n", Arch::own().asset())
+    format!(
+        "{other}  k3s-airgap-images.tar.zst\n{right}  {}\n",
+        Arch::own().asset()
+    )
 }

@@ -1,7 +1,9 @@
 //! A mirror that misbehaves by a script: real sockets, real TLS, and every byte of a body counted.
 
 use crate::pki::{Cert, Pki};
-use crate::script::{Act, Body, End, Head, Hello, Length, RIGHT, Ranges, Script, WRONG, good, sums_text};
+use crate::script::{
+    Act, Body, End, Head, Hello, Length, RIGHT, Ranges, Script, WRONG, good, sums_text,
+};
 use muster::release::Arch;
 use rustls::{ServerConnection, StreamOwned};
 use std::collections::VecDeque;
@@ -83,13 +85,20 @@ impl Server {
                 thread::spawn(move || stream.and_then(|stream| shared.connection(stream)).ok());
             }
         });
-        Server { port: address.port(), address, shared, listener: Mutex::new(Some(listener)) }
+        Server {
+            port: address.port(),
+            address,
+            shared,
+            listener: Mutex::new(Some(listener)),
+        }
     }
 
     /// Goes away, connections and all.
     pub fn vanish(&self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        let Some(listener) = self.listener.lock().unwrap().take() else { return };
+        let Some(listener) = self.listener.lock().unwrap().take() else {
+            return;
+        };
         // A last connection, for the listener to see it.
         TcpStream::connect(self.address).unwrap();
         listener.join().unwrap();
@@ -116,12 +125,18 @@ impl Drop for Server {
 
 impl Shared {
     fn next<T: Clone>(&self, acts: &mut VecDeque<T>) -> Option<T> {
-        if self.always && acts.len() == 1 { acts.front().cloned() } else { acts.pop_front() }
+        if self.always && acts.len() == 1 {
+            acts.front().cloned()
+        } else {
+            acts.pop_front()
+        }
     }
 
     fn connection(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let hello = self.next(&mut self.hellos.lock().unwrap()).unwrap_or(Hello::With(Cert::Good));
+        let hello = self
+            .next(&mut self.hellos.lock().unwrap())
+            .unwrap_or(Hello::With(Cert::Good));
         if !matches!(hello, Hello::Reset) {
             self.streams.lock().unwrap().push(stream.try_clone()?);
         }
@@ -131,7 +146,10 @@ impl Shared {
             Hello::Reset => return stream.peek(&mut [0]).map(|_| ()),
             Hello::Silent => return wait_for_end(&mut stream),
         };
-        let mut tls = StreamOwned::new(ServerConnection::new(config).map_err(io::Error::other)?, stream);
+        let mut tls = StreamOwned::new(
+            ServerConnection::new(config).map_err(io::Error::other)?,
+            stream,
+        );
         while let Some(request) = read_request(&mut tls)? {
             let path = path(&request.target);
             let mut guard = self.paths[path as usize].lock().unwrap();
@@ -154,14 +172,21 @@ impl Shared {
             (Body::Asked, Path::Binary) => RIGHT.clone(),
             (Body::Asked, Path::Cacerts) => self.pki.ca.clone().into_bytes(),
             (Body::Asked, Path::Unknown) => {
-                let code = if request.target.contains("sig=") { 503 } else { 404 };
+                let code = if request.target.contains("sig=") {
+                    503
+                } else {
+                    404
+                };
                 return self.answer(tls, path, request, &crate::script::status(code));
             }
         };
         let (status, body, content_range) = ranged(&whole, request, act);
         let mut head = format!("HTTP/1.1 {status} Whatever\r\n");
-        for (name, value) in
-            act.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(act.validators.iter().copied())
+        for (name, value) in act
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(act.validators.iter().copied())
         {
             let here = format!("{}{}", request.host, request.target);
             let value = value
@@ -255,14 +280,20 @@ impl Shared {
             tls.write_all(b"0\r\n\r\n")?;
         }
         tls.flush()?;
-        Ok(matches!((act.end, act.length), (End::Whole, Length::True | Length::Chunked)))
+        Ok(matches!(
+            (act.end, act.length),
+            (End::Whole, Length::True | Length::Chunked)
+        ))
     }
 }
 
 /// What of the object an answer brings: status, bytes, and their `Content-Range`.
 fn ranged<'a>(whole: &'a [u8], request: &Request, act: &Act) -> (u16, &'a [u8], Option<String>) {
     let len = whole.len() as u64;
-    let same = request.if_range.as_ref().is_none_or(|wanted| act.validators.iter().any(|(_, value)| value == wanted));
+    let same = request
+        .if_range
+        .as_ref()
+        .is_none_or(|wanted| act.validators.iter().any(|(_, value)| value == wanted));
     let asked = request.range.filter(|_| act.status == 200);
     let (start, end) = match (asked, act.ranges) {
         (Some(_), Ranges::Refused) => return (416, b"no", Some(format!("bytes */{len}"))),
@@ -276,7 +307,11 @@ fn ranged<'a>(whole: &'a [u8], request: &Request, act: &Act) -> (u16, &'a [u8], 
     if start >= len {
         return (416, b"no", Some(format!("bytes */{len}")));
     }
-    (206, &whole[start as usize..end as usize], Some(format!("bytes {start}-{}/{len}", end - 1)))
+    (
+        206,
+        &whole[start as usize..end as usize],
+        Some(format!("bytes {start}-{}/{len}", end - 1)),
+    )
 }
 
 fn path(target: &str) -> Path {
@@ -301,10 +336,14 @@ fn read_request(tls: &mut Tls) -> io::Result<Option<Request>> {
     let head = String::from_utf8_lossy(&head);
     let header = |wanted: &str| {
         let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.to_string())
+        lines
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.to_string())
     };
     let raw_range = header("range").unwrap_or_default();
-    let range = raw_range.strip_prefix("bytes=").and_then(|range| range.strip_suffix('-')?.parse().ok());
+    let range = raw_range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.strip_suffix('-')?.parse().ok());
     let target = head.split(' ').nth(1).unwrap_or_default().to_string();
     Ok(Some(Request {
         target,

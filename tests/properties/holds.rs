@@ -20,11 +20,16 @@ pub const NOW: Duration = Duration::from_secs(1_800_000_000);
 /// A digest is one that stands in the file, on a line that ends with the asset's name; no other asset is given one for it.
 pub fn sums(text: &str) {
     for asset in ["k3s", "k3s-arm64", "k3s-armhf"] {
-        let Some(digest) = in_sums(text, asset) else { continue };
+        let Some(digest) = in_sums(text, asset) else {
+            continue;
+        };
         let digest = digest.to_string();
         let found = text.lines().map(str::trim).any(|line| {
-            line.get(..64).is_some_and(|start| start.eq_ignore_ascii_case(&digest))
-                && line.strip_suffix(asset).is_some_and(|rest| rest.ends_with(|c: char| c == '*' || c.is_whitespace()))
+            line.get(..64)
+                .is_some_and(|start| start.eq_ignore_ascii_case(&digest))
+                && line
+                    .strip_suffix(asset)
+                    .is_some_and(|rest| rest.ends_with(|c: char| c == '*' || c.is_whitespace()))
         });
         assert!(found, "{asset} is given {digest}");
     }
@@ -36,7 +41,10 @@ pub fn token(text: &str) {
     let token: Result<Token, &'static str> = Token::parse(text);
     let Ok(token) = token else { return };
     assert_eq!(token.text(), text);
-    assert_eq!(format!("{token:?} {token:#?}"), "Token(<redacted>) Token(<redacted>)");
+    assert_eq!(
+        format!("{token:?} {token:#?}"),
+        "Token(<redacted>) Token(<redacted>)"
+    );
     let secret = token.secret();
     assert!(!secret.is_empty() && text.ends_with(secret));
     assert!(text.bytes().all(|b| b.is_ascii_graphic()));
@@ -53,10 +61,20 @@ pub fn token(text: &str) {
 /// Words hold no quotes, are no longer than the line, and read the same when they are written out again.
 pub fn kernel(text: &str) {
     let words = kernel_words(text);
-    let length: usize = words.iter().map(|(name, value)| name.len() + value.len() + 1).sum();
+    let length: usize = words
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 1)
+        .sum();
     assert!(length <= text.len());
-    assert!(words.iter().all(|(name, value)| !name.contains('=') && !format!("{name}{value}").contains('"')));
-    let written: Vec<String> = words.iter().map(|(name, value)| format!("\"{name}={value}\"")).collect();
+    assert!(
+        words
+            .iter()
+            .all(|(name, value)| !name.contains('=') && !format!("{name}{value}").contains('"'))
+    );
+    let written: Vec<String> = words
+        .iter()
+        .map(|(name, value)| format!("\"{name}={value}\""))
+        .collect();
     assert_eq!(kernel_words(&written.join(" ")), words);
 }
 
@@ -66,7 +84,12 @@ pub fn conf(text: &str) {
     let lines: Vec<&str> = text.lines().collect();
     for (number, name, value) in conf_assignments(text) {
         let line = lines[number - 1];
-        assert!(line.trim().trim_start_matches("export ").starts_with(&format!("{name}=")), "{name}");
+        assert!(
+            line.trim()
+                .trim_start_matches("export ")
+                .starts_with(&format!("{name}=")),
+            "{name}"
+        );
         assert!(!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()));
         assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
         let Ok(value) = value else { continue };
@@ -90,44 +113,69 @@ pub fn tag(text: &str) {
     let Some(tag) = Tag::parse(text) else { return };
     assert!(tag.as_str() == text && tag.to_string() == text);
     assert!(text.starts_with('v') && text.len() <= 84 && !text.contains(".."));
-    assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-".contains(&b)));
+    assert!(
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".+-".contains(&b))
+    );
 }
 
 /// A release that is read is a valid one, and no longer than what it was read from.
 pub fn version(answer: &[u8]) {
-    let Some(found) = git_version(answer) else { return };
+    let Some(found) = git_version(answer) else {
+        return;
+    };
     assert!(found.as_str().len() < answer.len());
     tag(found.as_str());
 }
 
 /// The release is the last segment of the address.
 pub fn location(text: &str) {
-    let Some(found) = tag_of_location(text) else { return };
-    assert!(text.replace("%2B", "+").replace("%2b", "+").ends_with(found.as_str()));
+    let Some(found) = tag_of_location(text) else {
+        return;
+    };
+    assert!(
+        text.replace("%2B", "+")
+            .replace("%2b", "+")
+            .ends_with(found.as_str())
+    );
     assert!(found.as_str().len() <= text.len());
     tag(found.as_str());
 }
 
 /// Whatever a server asks for, a board comes back within six minutes, and not before a shorter time that it was asked to wait.
 pub fn retry(text: &str) {
-    let Some(asked) = retry_after(text, UNIX_EPOCH + NOW) else { return };
+    let Some(asked) = retry_after(text, UNIX_EPOCH + NOW) else {
+        return;
+    };
     let delay = Backoff::new(text.len() as u64).delay(Some(asked));
-    assert!(delay >= asked.min(Duration::from_secs(300)) && delay <= Duration::from_secs(360), "{delay:?}");
+    assert!(
+        delay >= asked.min(Duration::from_secs(300)) && delay <= Duration::from_secs(360),
+        "{delay:?}"
+    );
 }
 
 /// A range that is read begins within the whole that it names, and its numbers stand in the text.
 pub fn range(text: &str) {
-    let Some(range) = content_range(text) else { return };
+    let Some(range) = content_range(text) else {
+        return;
+    };
     assert!(range.total.is_none_or(|total| range.start < total));
     assert!(text.trim().starts_with("bytes ") && text.contains(&range.start.to_string()));
-    assert!(range.total.is_none_or(|total| text.contains(&total.to_string())));
+    assert!(
+        range
+            .total
+            .is_none_or(|total| text.contains(&total.to_string()))
+    );
 }
 
 /// Mounts are at most as many as lines, each no longer than its line.
 pub fn mounts(text: &str) {
     let mounts = parse_mounts(text);
     assert!(mounts.len() <= text.lines().count());
-    let length: usize = mounts.iter().map(|mount| mount.point.as_os_str().len() + mount.kind.len()).sum();
+    let length: usize = mounts
+        .iter()
+        .map(|mount| mount.point.as_os_str().len() + mount.kind.len())
+        .sum();
     assert!(length <= text.len());
     assert!(mounts.iter().all(|mount| !mount.kind.contains(' ')));
     assert!(text.contains(" shared:") || !mounts.iter().any(|mount| mount.shared));

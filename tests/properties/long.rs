@@ -26,7 +26,12 @@ fn long_inputs() {
         "é",
     ] {
         let text = piece.repeat((256 << 10) / piece.len());
-        for text in [text.clone(), format!("v1.2.3+{text}"), format!("bytes {text}"), format!("A=\"{text}")] {
+        for text in [
+            text.clone(),
+            format!("v1.2.3+{text}"),
+            format!("bytes {text}"),
+            format!("A=\"{text}"),
+        ] {
             holds::version(text.as_bytes());
             for holds in [
                 holds::sums,

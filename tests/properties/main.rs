@@ -38,14 +38,19 @@ fn check(pieces: &[&str], valid: impl Fn(&mut Random) -> String, holds: impl Fn(
             random.damage(&mut text, pieces);
         }
         if catch_unwind(AssertUnwindSafe(|| holds(&text))).is_err() {
-            panic!("case {case}, which does not hold: {:?}", String::from_utf8_lossy(&text));
+            panic!(
+                "case {case}, which does not hold: {:?}",
+                String::from_utf8_lossy(&text)
+            );
         }
     }
 }
 
 /// As `check`, for parsers of text: the agent reads other bytes as U+FFFD too.
 fn check_text(pieces: &[&str], valid: impl Fn(&mut Random) -> String, holds: impl Fn(&str)) {
-    check(pieces, valid, |bytes| holds(&String::from_utf8_lossy(bytes)));
+    check(pieces, valid, |bytes| {
+        holds(&String::from_utf8_lossy(bytes))
+    });
 }
 
 fn tag(random: &mut Random) -> String {
@@ -61,8 +66,16 @@ fn tag(random: &mut Random) -> String {
 #[test]
 fn sums() {
     let line = |random: &mut Random, name: &str| {
-        let (digest, mark, end) = (random.word(HEX, 64, 64), random.of(&["  ", " *"]), random.of(&["\n", "\r\n"]));
-        let digest = if random.below(2) == 0 { digest.to_uppercase() } else { digest };
+        let (digest, mark, end) = (
+            random.word(HEX, 64, 64),
+            random.of(&["  ", " *"]),
+            random.of(&["\n", "\r\n"]),
+        );
+        let digest = if random.below(2) == 0 {
+            digest.to_uppercase()
+        } else {
+            digest
+        };
         (format!("{digest}{mark}{name}{end}"), digest)
     };
     let valid = |random: &mut Random| {
@@ -70,10 +83,26 @@ fn sums() {
         let (own, digest) = line(random, "k3s-arm64");
         let (after, _) = line(random, "k3s");
         let text = format!("{before}{own}{after}");
-        assert_eq!(in_sums(&text, "k3s-arm64"), Sha256::parse(&digest), "{text}");
+        assert_eq!(
+            in_sums(&text, "k3s-arm64"),
+            Sha256::parse(&digest),
+            "{text}"
+        );
         text
     };
-    check_text(&["k3s", "k3s-arm64", " *", "  ", "*", "0123456789abcdef", "\n"], valid, holds::sums);
+    check_text(
+        &[
+            "k3s",
+            "k3s-arm64",
+            " *",
+            "  ",
+            "*",
+            "0123456789abcdef",
+            "\n",
+        ],
+        valid,
+        holds::sums,
+    );
 }
 
 #[test]
@@ -85,7 +114,10 @@ fn tokens() {
             0 => (format!("K10{hash}::server:{secret}"), secret),
             1 => {
                 let secret = random.word(HEX, 16, 16);
-                (format!("K10{hash}::{}.{secret}", random.word(HEX, 6, 6)), secret)
+                (
+                    format!("K10{hash}::{}.{secret}", random.word(HEX, 6, 6)),
+                    secret,
+                )
             }
             _ => {
                 let secret = random.word(HEX, 1, 40);
@@ -93,17 +125,36 @@ fn tokens() {
             }
         };
         let token = Token::parse(&text).expect(&text);
-        assert_eq!((token.secret(), token.ca().is_some()), (&*secret, text.starts_with("K10")), "{text}");
+        assert_eq!(
+            (token.secret(), token.ca().is_some()),
+            (&*secret, text.starts_with("K10")),
+            "{text}"
+        );
         text
     };
-    check_text(&["K10", "K1", ":", "::", ".", "server", "node", "0123456789abcdef", "abcdef"], valid, holds::token);
+    check_text(
+        &[
+            "K10",
+            "K1",
+            ":",
+            "::",
+            ".",
+            "server",
+            "node",
+            "0123456789abcdef",
+            "abcdef",
+        ],
+        valid,
+        holds::token,
+    );
 }
 
 #[test]
 fn kernel_command_lines() {
     let valid = |random: &mut Random| {
-        let words: Vec<_> =
-            (0..random.below(6)).map(|_| (random.word(NAME, 1, 9), random.word("abc019.,:/=- ", 0, 12))).collect();
+        let words: Vec<_> = (0..random.below(6))
+            .map(|_| (random.word(NAME, 1, 9), random.word("abc019.,:/=- ", 0, 12)))
+            .collect();
         let write = |(name, value): &(String, String)| match random.below(3) {
             0 if !value.contains(' ') => format!("{name}={value}"),
             1 => format!("{name}=\"{value}\""),
@@ -113,25 +164,39 @@ fn kernel_command_lines() {
         assert_eq!(kernel_words(&text), words, "{text}");
         text
     };
-    check_text(&["\"", "=", " ", "MUSTER_LOG", "a", "'", "\\"], valid, holds::kernel);
+    check_text(
+        &["\"", "=", " ", "MUSTER_LOG", "a", "'", "\\"],
+        valid,
+        holds::kernel,
+    );
 }
 
 #[test]
 fn settings_files() {
     let valid = |random: &mut Random| {
-        let (name, value) = (random.word(NAME, 1, 9), random.word(&format!("{PRINTABLE} "), 0, 20));
-        let escaped: String =
-            value.chars().flat_map(|c| "\"\\$`".contains(c).then_some('\\').into_iter().chain([c])).collect();
+        let (name, value) = (
+            random.word(NAME, 1, 9),
+            random.word(&format!("{PRINTABLE} "), 0, 20),
+        );
+        let escaped: String = value
+            .chars()
+            .flat_map(|c| "\"\\$`".contains(c).then_some('\\').into_iter().chain([c]))
+            .collect();
         let written = match random.below(2) {
             0 => format!("'{}'", value.replace('\'', "'\\''")),
             _ => format!("\"{escaped}\""),
         };
-        let (export, comment) = (random.of(&["", "export ", "\t"]), random.of(&["", " # why", "  "]));
+        let (export, comment) = (
+            random.of(&["", "export ", "\t"]),
+            random.of(&["", " # why", "  "]),
+        );
         let text = format!("# a comment\n{export}{name}={written}{comment}\n");
         assert_eq!(conf_assignments(&text), [(2, name, Ok(value))], "{text}");
         text
     };
-    let pieces = ["'", "\"", "\\", "$", "`", "#", "=", "A=", "export ", "A=\"", ";", "~", "a"];
+    let pieces = [
+        "'", "\"", "\\", "$", "`", "#", "=", "A=", "export ", "A=\"", ";", "~", "a",
+    ];
     check_text(&pieces, valid, holds::conf);
 }
 
@@ -141,9 +206,21 @@ fn mac_addresses() {
         let mut bytes = random.number().to_be_bytes();
         bytes[2] = bytes[2] & 0xfe | 2;
         let separator = random.of(&[":", "-"]);
-        let text = bytes[2..].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(separator);
-        let text = if random.below(2) == 0 { text.to_uppercase() } else { text };
-        assert_eq!(Mac::parse(&text).map(|mac| mac.bytes().to_vec()), Ok(bytes[2..].to_vec()), "{text}");
+        let text = bytes[2..]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .join(separator);
+        let text = if random.below(2) == 0 {
+            text.to_uppercase()
+        } else {
+            text
+        };
+        assert_eq!(
+            Mac::parse(&text).map(|mac| mac.bytes().to_vec()),
+            Ok(bytes[2..].to_vec()),
+            "{text}"
+        );
         text
     };
     check_text(&[":", "-", "00", "b8", "FF", "0", "g"], valid, holds::mac);
@@ -153,23 +230,44 @@ fn mac_addresses() {
 fn release_tags() {
     let valid = |random: &mut Random| {
         let text = tag(random);
-        assert_eq!(Tag::parse(&text).map(|tag| tag.to_string()).as_ref(), Some(&text));
+        assert_eq!(
+            Tag::parse(&text).map(|tag| tag.to_string()).as_ref(),
+            Some(&text)
+        );
         text
     };
-    check_text(&["v", "1", ".", "..", "+", "-", "/", "%2e", "k3s1"], valid, holds::tag);
+    check_text(
+        &["v", "1", ".", "..", "+", "-", "/", "%2e", "k3s1"],
+        valid,
+        holds::tag,
+    );
 }
 
 #[test]
 fn version_answers() {
     let valid = |random: &mut Random| {
         let tag = tag(random);
-        let text =
-            format!(r#"{{"major":"1","minor":"34","gitVersion":"{tag}","extra":[{{"n":{}}}]}}"#, random.any_number());
+        let text = format!(
+            r#"{{"major":"1","minor":"34","gitVersion":"{tag}","extra":[{{"n":{}}}]}}"#,
+            random.any_number()
+        );
         assert_eq!(git_version(text.as_bytes()), Tag::parse(&tag), "{text}");
         text
     };
-    let pieces =
-        ["{", "}", "[", "\"", ":", ",", "\"gitVersion\"", "\"v1.34.1+k3s1\"", "null", "1e999", "\\u0000", "\\ud800"];
+    let pieces = [
+        "{",
+        "}",
+        "[",
+        "\"",
+        ":",
+        ",",
+        "\"gitVersion\"",
+        "\"v1.34.1+k3s1\"",
+        "null",
+        "1e999",
+        "\\u0000",
+        "\\ud800",
+    ];
     check(&pieces, valid, holds::version);
 }
 
@@ -178,11 +276,20 @@ fn channel_answers() {
     let valid = |random: &mut Random| {
         let tag = tag(random);
         let base = random.of(&["", "/", "https://github.com/k3s-io/k3s/releases/tag/"]);
-        let text = format!("{base}{}", tag.replace('+', random.of(&["+", "%2B", "%2b"])));
+        let text = format!(
+            "{base}{}",
+            tag.replace('+', random.of(&["+", "%2B", "%2b"]))
+        );
         assert_eq!(tag_of_location(&text), Tag::parse(&tag), "{text}");
         text
     };
-    check_text(&["/", "..", "%2B", "%2b", "%", "v1.2.3", "+k3s1", "https://", "?", "#"], valid, holds::location);
+    check_text(
+        &[
+            "/", "..", "%2B", "%2b", "%", "v1.2.3", "+k3s1", "https://", "?", "#",
+        ],
+        valid,
+        holds::location,
+    );
 }
 
 #[test]
@@ -192,29 +299,67 @@ fn retry_after_headers() {
         let date = Duration::from_secs(asked % 100_000_000_000) + holds::NOW;
         let (text, asked) = match random.below(2) {
             0 => (asked.to_string(), Duration::from_secs(asked)),
-            _ => (httpdate::fmt_http_date(UNIX_EPOCH + date), date - holds::NOW),
+            _ => (
+                httpdate::fmt_http_date(UNIX_EPOCH + date),
+                date - holds::NOW,
+            ),
         };
-        assert_eq!(retry_after(&text, UNIX_EPOCH + holds::NOW), Some(asked), "{text}");
+        assert_eq!(
+            retry_after(&text, UNIX_EPOCH + holds::NOW),
+            Some(asked),
+            "{text}"
+        );
         text
     };
-    let pieces =
-        ["Sun, ", "06 ", "Nov ", "1994 ", "08:49:37", " GMT", "Sunday, 06-Nov-94", "18446744073709551615", "-", "+"];
+    let pieces = [
+        "Sun, ",
+        "06 ",
+        "Nov ",
+        "1994 ",
+        "08:49:37",
+        " GMT",
+        "Sunday, 06-Nov-94",
+        "18446744073709551615",
+        "-",
+        "+",
+    ];
     check_text(&pieces, valid, holds::retry);
 }
 
 #[test]
 fn content_ranges() {
     let valid = |random: &mut Random| {
-        let mut numbers = [random.any_number(), random.any_number(), random.any_number()];
+        let mut numbers = [
+            random.any_number(),
+            random.any_number(),
+            random.any_number(),
+        ];
         numbers.sort();
         let [start, end, above] = numbers;
         let total = (above > end && random.below(2) == 0).then_some(above);
         let shown = total.map_or("*".into(), |total| total.to_string());
         let text = format!("bytes {start}-{end}/{shown}");
-        assert_eq!(content_range(&text), Some(ContentRange { start, total }), "{text}");
+        assert_eq!(
+            content_range(&text),
+            Some(ContentRange { start, total }),
+            "{text}"
+        );
         text
     };
-    check_text(&["bytes ", "-", "/", "*", "0", "5", "18446744073709551615", "+"], valid, holds::range);
+    check_text(
+        &[
+            "bytes ",
+            "-",
+            "/",
+            "*",
+            "0",
+            "5",
+            "18446744073709551615",
+            "+",
+        ],
+        valid,
+        holds::range,
+    );
 }
 
 #[test]
@@ -224,15 +369,27 @@ fn mount_tables() {
         let mut expected = Vec::new();
         for id in 0..1 + random.below(3) {
             let point = format!("/{}", random.word("abc/", 0, 9));
-            let (kind, shared) = (random.of(&["tmpfs", "overlay", "nfs4"]), random.below(2) == 0);
-            let field =
-                if shared { random.of(&["shared:1 ", "master:1 shared:2 "]) } else { random.of(&["", "master:3 "]) };
+            let (kind, shared) = (
+                random.of(&["tmpfs", "overlay", "nfs4"]),
+                random.below(2) == 0,
+            );
+            let field = if shared {
+                random.of(&["shared:1 ", "master:1 shared:2 "])
+            } else {
+                random.of(&["", "master:3 "])
+            };
             text += &format!("{id} 1 0:21 / {point} rw,relatime {field}- {kind} none rw\n");
             expected.push((point, kind.to_string(), shared));
         }
-        let read = parse_mounts(&text).into_iter().map(|m| (m.point.display().to_string(), m.kind, m.shared));
+        let read = parse_mounts(&text)
+            .into_iter()
+            .map(|m| (m.point.display().to_string(), m.kind, m.shared));
         assert_eq!(read.collect::<Vec<_>>(), expected, "{text}");
         text
     };
-    check_text(&[" - ", " ", "/", "shared:", "-", "tmpfs", "rw", "0:21"], valid, holds::mounts);
+    check_text(
+        &[" - ", " ", "/", "shared:", "-", "tmpfs", "rw", "0:21"],
+        valid,
+        holds::mounts,
+    );
 }

@@ -33,7 +33,9 @@ impl Random {
     /// A word of `least` to `most` of these characters.
     pub fn word(&mut self, characters: &str, least: usize, most: usize) -> String {
         let length = least + self.below(most - least + 1);
-        (0..length).map(|_| characters.as_bytes()[self.below(characters.len())] as char).collect()
+        (0..length)
+            .map(|_| characters.as_bytes()[self.below(characters.len())] as char)
+            .collect()
     }
 
     /// A heap of what a parser looks for, with other bytes in between.
@@ -48,7 +50,10 @@ impl Random {
     fn piece(&mut self, pieces: &[&str], into: &mut Vec<u8>) {
         match self.below(8) {
             0 => into.push(self.number() as u8),
-            1 => into.extend(self.of(&["é", "\u{a0}", "\u{2028}", "\u{feff}", "\0", "😀", "ſ", "٣"]).bytes()),
+            1 => into.extend(
+                self.of(&["é", "\u{a0}", "\u{2028}", "\u{feff}", "\0", "😀", "ſ", "٣"])
+                    .bytes(),
+            ),
             2 => into.extend(self.of(&[" ", "\t", "\n", "\r\n", "\r", "  "]).bytes()),
             _ => into.extend(self.of(pieces).bytes()),
         }

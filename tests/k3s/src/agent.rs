@@ -37,9 +37,13 @@ impl Agent {
         let flags = Flags::read(words, &root)?;
         let token = match flags.or_env("token-file", "K3S_TOKEN_FILE") {
             Some(file) => fs::read_to_string(&file).with_context(|| file)?,
-            None => flags.or_env("token", "K3S_TOKEN").context("--token is required")?,
+            None => flags
+                .or_env("token", "K3S_TOKEN")
+                .context("--token is required")?,
         };
-        let url = flags.or_env("server", "K3S_URL").context("--server is required")?;
+        let url = flags
+            .or_env("server", "K3S_URL")
+            .context("--server is required")?;
         let name = match flags.or_env("node-name", "K3S_NODE_NAME") {
             Some(name) => name,
             None => nix::unistd::gethostname()?.to_string_lossy().into_owned(),
@@ -84,14 +88,22 @@ impl Agent {
     fn join(&self, address: &Address, token: &Token, bundle: &[u8]) -> Result<Vec<u8>> {
         let mut client = Client::new(address, trust::pinned(bundle, None)?);
         let authorization = token.authorization();
-        let ip = self.node_ip.clone().map_or_else(|| address.route().map(|ip| ip.to_string()), Ok)?;
+        let ip = self
+            .node_ip
+            .clone()
+            .map_or_else(|| address.route().map(|ip| ip.to_string()), Ok)?;
         let as_node = [
             ("Authorization", authorization.as_str()),
             ("k3s-Node-Name", &self.name),
             ("k3s-Node-Password", &self.password),
             ("k3s-Node-IP", &ip),
         ];
-        let mut ask = |method, path: &str, headers: &[(&str, &str)]| match client.request(method, path, headers, &[])? {
+        let mut ask = |method, path: &str, headers: &[(&str, &str)]| match client.request(
+            method,
+            path,
+            headers,
+            &[],
+        )? {
             (200, body) => Ok(body),
             (403, _) => bail!(
                 "Node password rejected, duplicate hostname or contents of '{PASSWORD_FILE}' may not match server \
@@ -110,15 +122,24 @@ impl Agent {
 
 impl Service for Agent {
     fn run(self) -> Result<()> {
-        log::info(&format!("Starting k3s agent {} (stand-in)", crate::version()));
+        log::info(&format!(
+            "Starting k3s agent {} (stand-in)",
+            crate::version()
+        ));
         let (address, token, bundle) = for_ever(CONNECT_AGAIN, || {
-            self.connect().with_context(|| format!("Failed to validate connection to cluster at {}", self.url))
+            self.connect().with_context(|| {
+                format!("Failed to validate connection to cluster at {}", self.url)
+            })
         });
         let identity = for_ever(jittered(JOIN_AGAIN)?, || {
-            self.join(&address, &token, &bundle).context("Waiting to retrieve agent configuration; server is not ready")
+            self.join(&address, &token, &bundle)
+                .context("Waiting to retrieve agent configuration; server is not ready")
         });
         let mut client = Client::new(&address, trust::pinned(&bundle, Some(&identity))?);
-        let (path, body) = (format!("/api/v1/nodes/{}", self.name), format!("{}\n{}\n", crate::version(), self.labels));
+        let (path, body) = (
+            format!("/api/v1/nodes/{}", self.name),
+            format!("{}\n{}\n", crate::version(), self.labels),
+        );
         let mut beat = || match client.request("PUT", &path, &[], body.as_bytes()) {
             Ok((200 | 201, _)) => Ok(()),
             Ok((status, _)) => bail!("Unable to register node with API server: {status}"),
@@ -165,7 +186,11 @@ fn ensure_password(root: &Path) -> Result<String> {
         fs::create_dir_all(folder)?;
     }
     let password = crate::server::random_hex()?;
-    let mut to = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&file)?;
+    let mut to = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&file)?;
     to.write_all(format!("{password}\n").as_bytes())?;
     Ok(password)
 }
@@ -173,6 +198,9 @@ fn ensure_password(root: &Path) -> Result<String> {
 /// `STANDIN_LOG_MB`: that much of log lines, for tests of what keeps a log small.
 fn write_log(megabytes: usize) {
     for number in 0..megabytes * 1024 * 1024 / 128 {
-        log::raw(&format!("{:-<127}\n", format!("log line {number} of the stand-in ")));
+        log::raw(&format!(
+            "{:-<127}\n",
+            format!("log line {number} of the stand-in ")
+        ));
     }
 }

@@ -98,7 +98,10 @@ impl Flags {
     pub fn read(words: &[String], root: &Path) -> Result<Self> {
         let given = Self::parse(words)?;
         let from_env = env::var("K3S_CONFIG_FILE").ok();
-        let file = given.last("config").or(from_env.as_deref()).unwrap_or("/etc/rancher/k3s/config.yaml");
+        let file = given
+            .last("config")
+            .or(from_env.as_deref())
+            .unwrap_or("/etc/rancher/k3s/config.yaml");
         let mut flags = Self(config::read(root, file)?);
         flags.0.retain(|(name, _)| {
             let known = is_known(name);
@@ -119,7 +122,9 @@ impl Flags {
             let Some(flag) = word.strip_prefix("--").or(word.strip_prefix('-')) else {
                 bail!("flag provided but not defined: {word}");
             };
-            let (name, value) = flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
+            let (name, value) = flag
+                .split_once('=')
+                .map_or((flag, None), |(name, value)| (name, Some(value)));
             let name = match name {
                 "s" => "server",
                 "t" => "token",
@@ -145,17 +150,27 @@ impl Flags {
     }
 
     pub fn last(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .rev()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A flag, else an environment variable that is not empty.
     pub fn or_env(&self, name: &str, variable: &str) -> Option<String> {
-        self.last(name).map(String::from).or_else(|| crate::knob(variable))
+        self.last(name)
+            .map(String::from)
+            .or_else(|| crate::knob(variable))
     }
 
     /// All values of a flag that may be repeated; commas separate values too.
     pub fn all(&self, name: &str) -> Vec<String> {
-        let values = self.0.iter().filter(|(other, _)| other == name).flat_map(|(_, value)| value.split(','));
+        let values = self
+            .0
+            .iter()
+            .filter(|(other, _)| other == name)
+            .flat_map(|(_, value)| value.split(','));
         values.map(String::from).collect()
     }
 }

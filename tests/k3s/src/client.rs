@@ -24,21 +24,39 @@ impl Address {
             bail!("only https:// URLs are supported, invalid scheme: {url}");
         };
         let authority = rest.split('/').next().unwrap_or_default();
-        let (host, port) = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+        let (host, port) = match authority
+            .strip_prefix('[')
+            .and_then(|v6| v6.split_once(']'))
+        {
             Some((host, port)) => (host, port.strip_prefix(':')),
-            None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+            None => authority
+                .split_once(':')
+                .map_or((authority, None), |(host, port)| (host, Some(port))),
         };
         if host.is_empty() {
             bail!("no host in {url}");
         }
-        let port = port.unwrap_or("443").parse().with_context(|| format!("port of {url}"))?;
-        Ok(Self { host: host.into(), port })
+        let port = port
+            .unwrap_or("443")
+            .parse()
+            .with_context(|| format!("port of {url}"))?;
+        Ok(Self {
+            host: host.into(),
+            port,
+        })
     }
 
     /// The address of this machine that the way to the server starts from. Connecting a UDP socket sends nothing.
     pub fn route(&self) -> Result<IpAddr> {
-        let server = (self.host.as_str(), self.port).to_socket_addrs()?.next().context("no address")?;
-        let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let server = (self.host.as_str(), self.port)
+            .to_socket_addrs()?
+            .next()
+            .context("no address")?;
+        let any: IpAddr = if server.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
         let socket = UdpSocket::bind((any, 0))?;
         socket.connect(server)?;
         Ok(socket.local_addr()?.ip())
@@ -53,7 +71,11 @@ pub struct Client {
 
 impl Client {
     pub fn new(address: &Address, config: ClientConfig) -> Self {
-        Self { address: address.clone(), config: Arc::new(config), open: None }
+        Self {
+            address: address.clone(),
+            config: Arc::new(config),
+            open: None,
+        }
     }
 
     /// Status and body of a request's answer. A failure closes the connection; the next request opens another.
@@ -68,8 +90,10 @@ impl Client {
             Some(stream) => stream,
             None => self.connect()?,
         };
-        let mut head =
-            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: k3s/stand-in\r\n", self.address.host);
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: k3s/stand-in\r\n",
+            self.address.host
+        );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -85,7 +109,10 @@ impl Client {
     fn connect(&self) -> Result<BufReader<StreamOwned<ClientConnection, TcpStream>>> {
         let Address { host, port } = &self.address;
         let mut last = None;
-        for address in (host.as_str(), *port).to_socket_addrs().with_context(|| format!("lookup {host}"))? {
+        for address in (host.as_str(), *port)
+            .to_socket_addrs()
+            .with_context(|| format!("lookup {host}"))?
+        {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
                 Ok(socket) => {
                     socket.set_read_timeout(Some(TIMEOUT))?;
@@ -95,7 +122,9 @@ impl Client {
                     let connection = ClientConnection::new(self.config.clone(), name)?;
                     return Ok(BufReader::new(StreamOwned::new(connection, socket)));
                 }
-                Err(error) => last = Some(anyhow::Error::new(error).context(format!("dial tcp {address}"))),
+                Err(error) => {
+                    last = Some(anyhow::Error::new(error).context(format!("dial tcp {address}")))
+                }
             }
         }
         Err(last.unwrap_or_else(|| anyhow::anyhow!("lookup {host}: no address")))
@@ -108,10 +137,22 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let of = |host: &str, port| Address { host: host.into(), port };
-        assert_eq!(Address::parse("https://10.0.0.1:6443").unwrap(), of("10.0.0.1", 6443));
-        assert_eq!(Address::parse("https://[fd00::1]:6443/").unwrap(), of("fd00::1", 6443));
-        assert_eq!(Address::parse("https://k3s.lan").unwrap(), of("k3s.lan", 443));
+        let of = |host: &str, port| Address {
+            host: host.into(),
+            port,
+        };
+        assert_eq!(
+            Address::parse("https://10.0.0.1:6443").unwrap(),
+            of("10.0.0.1", 6443)
+        );
+        assert_eq!(
+            Address::parse("https://[fd00::1]:6443/").unwrap(),
+            of("fd00::1", 6443)
+        );
+        assert_eq!(
+            Address::parse("https://k3s.lan").unwrap(),
+            of("k3s.lan", 443)
+        );
         assert!(Address::parse("http://k3s.lan").is_err());
         assert!(Address::parse("https://:6443").is_err());
     }

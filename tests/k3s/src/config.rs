@@ -28,13 +28,21 @@ fn files(root: &Path, file: &str) -> Result<Vec<PathBuf>> {
     if folder.is_dir() {
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            if path
+                .extension()
+                .is_some_and(|ending| ending == "yaml" || ending == "yml")
+            {
                 parts.push(path);
             }
         }
     }
     parts.sort();
-    Ok(main.exists().then_some(main).into_iter().chain(parts).collect())
+    Ok(main
+        .exists()
+        .then_some(main)
+        .into_iter()
+        .chain(parts)
+        .collect())
 }
 
 fn parse(text: &str) -> Result<Vec<(String, Vec<String>)>> {
@@ -45,7 +53,9 @@ fn parse(text: &str) -> Result<Vec<(String, Vec<String>)>> {
             continue;
         }
         if let Some(item) = bare.strip_prefix("- ") {
-            let Some((_, values)) = keys.last_mut() else { bail!("line {}: an item of no list", number + 1) };
+            let Some((_, values)) = keys.last_mut() else {
+                bail!("line {}: an item of no list", number + 1)
+            };
             values.push(scalar(item));
             continue;
         }
@@ -53,8 +63,15 @@ fn parse(text: &str) -> Result<Vec<(String, Vec<String>)>> {
             bail!("line {}: neither a key nor an item: {bare}", number + 1);
         };
         let value = scalar(value);
-        let values = match value.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
-            Some(list) => list.split(',').map(scalar).filter(|item| !item.is_empty()).collect(),
+        let values = match value
+            .strip_prefix('[')
+            .and_then(|list| list.strip_suffix(']'))
+        {
+            Some(list) => list
+                .split(',')
+                .map(scalar)
+                .filter(|item| !item.is_empty())
+                .collect(),
             None if value.is_empty() => Vec::new(),
             None => vec![value],
         };
@@ -67,7 +84,10 @@ fn parse(text: &str) -> Result<Vec<(String, Vec<String>)>> {
 fn scalar(text: &str) -> String {
     let text = text.trim();
     for quote in ['"', '\''] {
-        if let Some((inside, _)) = text.strip_prefix(quote).and_then(|rest| rest.split_once(quote)) {
+        if let Some((inside, _)) = text
+            .strip_prefix(quote)
+            .and_then(|rest| rest.split_once(quote))
+        {
             return inside.into();
         }
     }
@@ -81,14 +101,22 @@ mod tests {
     #[test]
     fn keys_lists_quotes_and_comments() {
         let text = "# a\nnode-name: n1 # why\nnode-label:\n  - \"a=b\"\n  - c=d\ndebug: true\nnode-taint: [x=y:NoSchedule, 'z']\n";
-        let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let list = |values: &[&str]| {
+            values
+                .iter()
+                .map(|value| (*value).to_owned())
+                .collect::<Vec<_>>()
+        };
         let expected = [
             ("node-name", &["n1"][..]),
             ("node-label", &["a=b", "c=d"]),
             ("debug", &["true"]),
             ("node-taint", &["x=y:NoSchedule", "z"]),
         ];
-        let expected: Vec<_> = expected.into_iter().map(|(key, values)| (key.to_owned(), list(values))).collect();
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(key, values)| (key.to_owned(), list(values)))
+            .collect();
         assert_eq!(parse(text).unwrap(), expected);
         assert!(parse("deep:\n  key: value\n").is_err());
         assert!(parse("- item\n").is_err());

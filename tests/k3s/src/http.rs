@@ -12,11 +12,15 @@ pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     fn has_word(&self, name: &str, word: &str) -> bool {
-        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case(word))
+        self.get(name)
+            .is_some_and(|value| value.eq_ignore_ascii_case(word))
     }
 }
 
@@ -36,7 +40,9 @@ fn read_head(from: &mut impl BufRead) -> Result<Option<(String, Headers)>> {
             _ => Ok(Some(line.trim_end().to_owned())),
         }
     };
-    let Some(first) = next_line()? else { return Ok(None) };
+    let Some(first) = next_line()? else {
+        return Ok(None);
+    };
     let mut headers = Headers::default();
     loop {
         let line = next_line()?.context("connection closed within a head")?;
@@ -49,7 +55,11 @@ fn read_head(from: &mut impl BufRead) -> Result<Option<(String, Headers)>> {
 }
 
 fn read_body(from: &mut impl BufRead, headers: &Headers) -> Result<Vec<u8>> {
-    let length: u64 = headers.get("Content-Length").unwrap_or("0").parse().context("Content-Length")?;
+    let length: u64 = headers
+        .get("Content-Length")
+        .unwrap_or("0")
+        .parse()
+        .context("Content-Length")?;
     ensure!(length <= MAX_BODY, "a body of {length} bytes");
     let mut body = Vec::new();
     from.take(length).read_to_end(&mut body)?;
@@ -68,12 +78,22 @@ pub struct Request {
 
 impl Request {
     pub fn read(from: &mut impl BufRead) -> Result<Option<Self>> {
-        let Some((line, headers)) = read_head(from)? else { return Ok(None) };
+        let Some((line, headers)) = read_head(from)? else {
+            return Ok(None);
+        };
         let words: Vec<&str> = line.split(' ').collect();
-        let &[method, target, protocol] = words.as_slice() else { bail!("not a request line: {line:?}") };
+        let &[method, target, protocol] = words.as_slice() else {
+            bail!("not a request line: {line:?}")
+        };
         let keep_alive = protocol == "HTTP/1.1" && !headers.has_word("Connection", "close");
         let body = read_body(from, &headers)?;
-        Ok(Some(Self { method: method.into(), target: target.into(), headers, body, keep_alive }))
+        Ok(Some(Self {
+            method: method.into(),
+            target: target.into(),
+            headers,
+            body,
+            keep_alive,
+        }))
     }
 
     /// The path, decoded and without the query. Nothing for what is no proper encoding.
@@ -113,15 +133,22 @@ pub enum Body {
 impl Response {
     pub fn text(status: u16, text: impl Into<String>) -> Self {
         let headers = vec![("Content-Type", "text/plain".into())];
-        Self { status, headers, body: Body::Bytes(text.into().into_bytes()) }
+        Self {
+            status,
+            headers,
+            body: Body::Bytes(text.into().into_bytes()),
+        }
     }
 
     /// A refusal in Kubernetes' form.
     pub fn refusal(status: u16, message: &str) -> Self {
         let reason = reason(status).replace(' ', "");
-        let head = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message""#;
-        let mut response =
-            Self::text(status, format!("{head}:{message:?},\"reason\":\"{reason}\",\"code\":{status}}}\n"));
+        let head =
+            r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message""#;
+        let mut response = Self::text(
+            status,
+            format!("{head}:{message:?},\"reason\":\"{reason}\",\"code\":{status}}}\n"),
+        );
         response.headers = vec![("Content-Type", "application/json".into())];
         response
     }
@@ -132,19 +159,30 @@ impl Response {
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::Part { length, .. } => *length,
         };
-        let mut head = format!("HTTP/1.1 {} {}\r\nContent-Length: {length}\r\n", self.status, reason(self.status));
+        let mut head = format!(
+            "HTTP/1.1 {} {}\r\nContent-Length: {length}\r\n",
+            self.status,
+            reason(self.status)
+        );
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         if !keep_alive {
             head.push_str("Connection: close\r\n");
         }
-        head.push_str(&format!("Date: {}\r\n\r\n", httpdate::fmt_http_date(std::time::SystemTime::now())));
+        head.push_str(&format!(
+            "Date: {}\r\n\r\n",
+            httpdate::fmt_http_date(std::time::SystemTime::now())
+        ));
         to.write_all(head.as_bytes())?;
         match self.body {
             _ if head_only => {}
             Body::Bytes(bytes) => to.write_all(&bytes)?,
-            Body::Part { mut file, start, length } => {
+            Body::Part {
+                mut file,
+                start,
+                length,
+            } => {
                 file.seek(SeekFrom::Start(start))?;
                 let sent = std::io::copy(&mut file.take(length), to)?;
                 ensure!(sent == length, "the file shrank while it was sent");
@@ -176,7 +214,11 @@ fn reason(status: u16) -> &'static str {
 /// Status and body of an answer, and whether the connection may be used again.
 pub fn read_answer(from: &mut impl BufRead) -> Result<(u16, Vec<u8>, bool)> {
     let (line, headers) = read_head(from)?.context("connection closed before an answer")?;
-    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).context("not an answer of HTTP")?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .context("not an answer of HTTP")?;
     let body = read_body(from, &headers)?;
     Ok((status, body, !headers.has_word("Connection", "close")))
 }

@@ -26,14 +26,19 @@ pub fn run(words: &[String]) -> Result<()> {
         }
     }
     match plain.as_slice() {
-        ["get", "node" | "nodes"] => print(&nodes, !switch("--no-headers"), switch("--show-labels")),
+        ["get", "node" | "nodes"] => {
+            print(&nodes, !switch("--no-headers"), switch("--show-labels"))
+        }
         ["delete", "secret", secret] => {
-            let node =
-                secret.strip_suffix(".node-password.k3s").context("only node passwords are kept as secrets here")?;
+            let node = secret
+                .strip_suffix(".node-password.k3s")
+                .context("only node passwords are kept as secrets here")?;
             deleted(nodes.forget_password(node)?, "secret", "secrets", secret)
         }
         ["delete", "node" | "nodes", name] => deleted(nodes.delete(name)?, "node", "nodes", name),
-        _ => bail!("the stand-in knows: get nodes | delete secret <node>.node-password.k3s | delete node <node>"),
+        _ => bail!(
+            "the stand-in knows: get nodes | delete secret <node>.node-password.k3s | delete node <node>"
+        ),
     }
 }
 
@@ -52,7 +57,14 @@ fn print(nodes: &Nodes, headers: bool, labels: bool) -> Result<()> {
     }
     for node in nodes.list()? {
         let status = if node.ready { "Ready" } else { "NotReady" };
-        let row = [&node.name, status, "<none>", &age(node.age), &node.version, &node.labels];
+        let row = [
+            &node.name,
+            status,
+            "<none>",
+            &age(node.age),
+            &node.version,
+            &node.labels,
+        ];
         rows.push(row.map(String::from));
     }
     if rows.len() <= usize::from(headers) {
@@ -63,7 +75,9 @@ fn print(nodes: &Nodes, headers: bool, labels: bool) -> Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0) + 3;
     let mut out = std::io::stdout().lock();
     for row in &rows {
-        let cells: String = (0..columns).map(|column| format!("{:<1$}", row[column], width(column))).collect();
+        let cells: String = (0..columns)
+            .map(|column| format!("{:<1$}", row[column], width(column)))
+            .collect();
         writeln!(out, "{}", cells.trim_end())?;
     }
     Ok(())

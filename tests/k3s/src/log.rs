@@ -17,7 +17,9 @@ pub fn fatal(text: &str) {
 
 /// Seconds since 1970.
 pub fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 fn line(level: &str, text: &str) {

@@ -35,7 +35,9 @@ pub fn knob(name: &str) -> Option<String> {
 
 /// A knob that holds a number.
 pub fn number_knob<T: std::str::FromStr>(name: &str) -> Result<Option<T>> {
-    let Some(text) = knob(name) else { return Ok(None) };
+    let Some(text) = knob(name) else {
+        return Ok(None);
+    };
     match text.parse() {
         Ok(number) => Ok(Some(number)),
         Err(_) => bail!("{name}={text} is not a number"),

@@ -33,8 +33,11 @@ pub struct Node {
 impl Nodes {
     pub fn open(data_dir: &Path) -> Result<Self> {
         let server = data_dir.join("server");
-        let nodes =
-            Self { passwords: server.join("node-passwords"), records: server.join("nodes"), storing: Mutex::default() };
+        let nodes = Self {
+            passwords: server.join("node-passwords"),
+            records: server.join("nodes"),
+            storing: Mutex::default(),
+        };
         for folder in [&nodes.passwords, &nodes.records] {
             fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
         }
@@ -48,7 +51,10 @@ impl Nodes {
             return Ok(right);
         }
         let entry = hash(password)?;
-        let stored = self.storing.lock().map_err(|_| anyhow::anyhow!("a thread died while it stored a password"))?;
+        let stored = self
+            .storing
+            .lock()
+            .map_err(|_| anyhow::anyhow!("a thread died while it stored a password"))?;
         if !file.exists() {
             write_whole(&file, &entry)?;
             return Ok(true);
@@ -69,7 +75,13 @@ impl Nodes {
     }
 
     /// A heartbeat; the first of a name makes the node. True where it did.
-    pub fn heartbeat(&self, name: &str, version: &str, labels: &str, address: &str) -> Result<bool> {
+    pub fn heartbeat(
+        &self,
+        name: &str,
+        version: &str,
+        labels: &str,
+        address: &str,
+    ) -> Result<bool> {
         let file = self.records.join(name);
         let old = fs::read_to_string(&file).unwrap_or_default();
         let now = crate::log::unix_now().as_secs().to_string();
@@ -85,13 +97,23 @@ impl Nodes {
             let name = entry.file_name().to_string_lossy().into_owned();
             // What is being written has a name that no node can have.
             if is_name(&name) {
-                let beat = SystemTime::now().duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+                let beat = SystemTime::now()
+                    .duration_since(entry.metadata()?.modified()?)
+                    .unwrap_or_default();
                 let text = fs::read_to_string(entry.path())?;
                 let mut lines = text.lines().map(String::from);
                 let mut next = || lines.next().unwrap_or_default();
-                let since: u64 = next().parse().with_context(|| format!("record of {name}"))?;
+                let since: u64 = next()
+                    .parse()
+                    .with_context(|| format!("record of {name}"))?;
                 let age = crate::log::unix_now().saturating_sub(Duration::from_secs(since));
-                nodes.push(Node { name, ready: beat < READY_FOR, age, version: next(), labels: next() });
+                nodes.push(Node {
+                    name,
+                    ready: beat < READY_FOR,
+                    age,
+                    version: next(),
+                    labels: next(),
+                });
             }
         }
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -104,28 +126,57 @@ pub fn is_name(name: &str) -> bool {
     let label = |label: &str| {
         let bytes = label.as_bytes();
         let fits = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
-        !bytes.is_empty() && bytes.len() <= 63 && bytes.iter().all(fits) && bytes[0] != b'-' && !label.ends_with('-')
+        !bytes.is_empty()
+            && bytes.len() <= 63
+            && bytes.iter().all(fits)
+            && bytes[0] != b'-'
+            && !label.ends_with('-')
     };
     name.len() <= 253 && name.split('.').all(label)
 }
 
 fn hash(password: &str) -> Result<String> {
     let (mut salt, mut out) = ([0; 16], [0; 32]);
-    SystemRandom::new().fill(&mut salt).map_err(|_| anyhow::anyhow!("no random bytes"))?;
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &salt, password.as_bytes(), &mut out);
+    SystemRandom::new()
+        .fill(&mut salt)
+        .map_err(|_| anyhow::anyhow!("no random bytes"))?;
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        ROUNDS,
+        &salt,
+        password.as_bytes(),
+        &mut out,
+    );
     Ok(format!("{} {}\n", hex::encode(salt), hex::encode(out)))
 }
 
 /// Whether a kept hash is this password's; nothing where none is kept.
 fn verify(file: &Path, password: &str) -> Result<Option<bool>> {
-    let Ok(entry) = fs::read_to_string(file) else { return Ok(None) };
-    let (salt, kept) = entry.trim().split_once(' ').with_context(|| format!("{}", file.display()))?;
+    let Ok(entry) = fs::read_to_string(file) else {
+        return Ok(None);
+    };
+    let (salt, kept) = entry
+        .trim()
+        .split_once(' ')
+        .with_context(|| format!("{}", file.display()))?;
     let (salt, kept) = (hex::decode(salt)?, hex::decode(kept)?);
-    Ok(Some(pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &salt, password.as_bytes(), &kept).is_ok()))
+    Ok(Some(
+        pbkdf2::verify(
+            pbkdf2::PBKDF2_HMAC_SHA256,
+            ROUNDS,
+            &salt,
+            password.as_bytes(),
+            &kept,
+        )
+        .is_ok(),
+    ))
 }
 
 fn write_whole(file: &Path, text: &str) -> Result<()> {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     // Threads write the same file: each its own temporary one.
     let part = file.with_file_name(format!(".{name}.{:?}", std::thread::current().id()));
     fs::write(&part, text)?;

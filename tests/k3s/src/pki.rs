@@ -4,8 +4,8 @@
 use crate::log::unix_now;
 use anyhow::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -26,7 +26,10 @@ pub struct Authority {
 impl Authority {
     /// The authority kept as `<name>.crt` and `<name>.key` in `folder`, made at the first call, under `parent` if given.
     pub fn load_or_make(folder: &Path, name: &str, parent: Option<&Authority>) -> Result<Self> {
-        let (cert_file, key_file) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+        let (cert_file, key_file) = (
+            folder.join(format!("{name}.crt")),
+            folder.join(format!("{name}.key")),
+        );
         if !cert_file.exists() {
             let key = KeyPair::generate()?;
             let params = ca_params(&format!("k3s-{name}@{}", unix_now().as_secs()));
@@ -38,25 +41,44 @@ impl Authority {
             // The certificate last: it says that both are there.
             fs::write(&cert_file, cert.pem())?;
         }
-        let pem = fs::read_to_string(&cert_file).with_context(|| format!("{}", cert_file.display()))?;
-        let key = fs::read_to_string(&key_file).with_context(|| format!("{}", key_file.display()))?;
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).with_context(|| format!("{}", cert_file.display()))?;
-        let name = common_name(&der).with_context(|| format!("{}: no common name", cert_file.display()))?;
-        Ok(Self { issuer: Issuer::new(ca_params(&name), KeyPair::from_pem(&key)?), pem, der })
+        let pem =
+            fs::read_to_string(&cert_file).with_context(|| format!("{}", cert_file.display()))?;
+        let key =
+            fs::read_to_string(&key_file).with_context(|| format!("{}", key_file.display()))?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .with_context(|| format!("{}", cert_file.display()))?;
+        let name = common_name(&der)
+            .with_context(|| format!("{}: no common name", cert_file.display()))?;
+        Ok(Self {
+            issuer: Issuer::new(ca_params(&name), KeyPair::from_pem(&key)?),
+            pem,
+            der,
+        })
     }
 
     pub fn issue(&self, leaf: Leaf) -> Result<Issued> {
         let mut params = CertificateParams::new(leaf.names)?;
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, leaf.organization);
-        params.distinguished_name.push(DnType::CommonName, leaf.common_name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, leaf.organization);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, leaf.common_name);
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
         params.extended_key_usages = vec![leaf.usage];
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = (date(leaf.not_before), date(leaf.not_after));
         let key = KeyPair::generate()?;
         let cert = params.signed_by(&key, &self.issuer)?;
-        Ok(Issued { pem: cert.pem(), der: cert.der().clone(), key })
+        Ok(Issued {
+            pem: cert.pem(),
+            der: cert.der().clone(),
+            key,
+        })
     }
 }
 
@@ -73,11 +95,22 @@ pub struct Leaf<'a> {
 impl<'a> Leaf<'a> {
     pub fn client(common_name: &'a str, organization: &'a str) -> Self {
         let usage = ExtendedKeyUsagePurpose::ClientAuth;
-        Self { common_name, organization, names: Vec::new(), usage, not_before: NOT_BEFORE, not_after: NOT_AFTER }
+        Self {
+            common_name,
+            organization,
+            names: Vec::new(),
+            usage,
+            not_before: NOT_BEFORE,
+            not_after: NOT_AFTER,
+        }
     }
 
     pub fn server(common_name: &'a str, organization: &'a str, names: Vec<String>) -> Self {
-        Self { names, usage: ExtendedKeyUsagePurpose::ServerAuth, ..Self::client(common_name, organization) }
+        Self {
+            names,
+            usage: ExtendedKeyUsagePurpose::ServerAuth,
+            ..Self::client(common_name, organization)
+        }
     }
 }
 
@@ -96,7 +129,9 @@ impl Issued {
     pub fn key_pem(&self) -> Result<String> {
         let pkcs8 = self.key.serialize_der();
         // ring's P-256 PKCS#8 is of one fixed form, with the private number at one place in it.
-        let private = pkcs8.get(36..68).context("unexpected form of a private key")?;
+        let private = pkcs8
+            .get(36..68)
+            .context("unexpected form of a private key")?;
         let mut sec1 = hex::decode("30770201010420")?;
         sec1.extend(private);
         sec1.extend(hex::decode("a00a06082a8648ce3d030107a144034200")?);
@@ -108,8 +143,14 @@ impl Issued {
 pub fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    let lines: Vec<&str> = (0..text.len())
+        .step_by(64)
+        .map(|at| &text[at..text.len().min(at + 64)])
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 /// The subject's common name. Subject comes after issuer and nothing after the subject has one, so it is the last.
@@ -127,9 +168,15 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 fn ca_params(common_name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+    ];
     params.use_authority_key_identifier_extension = true;
     (params.not_before, params.not_after) = (date(NOT_BEFORE), date(NOT_AFTER));
     params

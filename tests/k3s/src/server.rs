@@ -26,7 +26,9 @@ pub struct Server {
 impl Server {
     pub fn start(words: &[String]) -> Result<Self> {
         let flags = Flags::read(words, Path::new("/"))?;
-        let data_dir = flags.or_env("data-dir", "K3S_DATA_DIR").unwrap_or_else(|| "/var/lib/rancher/k3s".into());
+        let data_dir = flags
+            .or_env("data-dir", "K3S_DATA_DIR")
+            .unwrap_or_else(|| "/var/lib/rancher/k3s".into());
         let data_dir = PathBuf::from(data_dir);
         let server = data_dir.join("server");
         let tls_dir = server.join("tls");
@@ -36,31 +38,66 @@ impl Server {
         // A chain has an authority of its own name, so that one data folder can serve both ways in turn.
         let (server_ca, root) = if crate::knob("STANDIN_CHAIN").is_some() {
             let root = Authority::load_or_make(&tls_dir, "server-root-ca", None)?;
-            (Authority::load_or_make(&tls_dir, "server-intermediate-ca", Some(&root))?, Some(root))
+            (
+                Authority::load_or_make(&tls_dir, "server-intermediate-ca", Some(&root))?,
+                Some(root),
+            )
         } else {
             (Authority::load_or_make(&tls_dir, "server-ca", None)?, None)
         };
         let client_ca = Authority::load_or_make(&tls_dir, "client-ca", None)?;
-        let cacerts = format!("{}{}", server_ca.pem, root.as_ref().map_or("", |root| &root.pem));
+        let cacerts = format!(
+            "{}{}",
+            server_ca.pem,
+            root.as_ref().map_or("", |root| &root.pem)
+        );
         // As clientaccess/token.go of k3s: one certificate is hashed as sent, a chain by its root alone.
-        let ca_hash =
-            root.as_ref().map_or_else(|| pki::sha256_hex(cacerts.as_bytes()), |root| pki::sha256_hex(&root.der));
+        let ca_hash = root.as_ref().map_or_else(
+            || pki::sha256_hex(cacerts.as_bytes()),
+            |root| pki::sha256_hex(&root.der),
+        );
         let password = password(&flags, &server)?;
         let bootstrap = "stand1.0123456789abcdef".to_owned();
         let token = format!("K10{ca_hash}::server:{password}\n");
         write_secret(&server.join("token"), &token)?;
-        write_secret(&server.join("bootstrap-token"), &format!("K10{ca_hash}::{bootstrap}\n"))?;
+        write_secret(
+            &server.join("bootstrap-token"),
+            &format!("K10{ca_hash}::{bootstrap}\n"),
+        )?;
 
-        let address: IpAddr = flags.last("bind-address").unwrap_or("0.0.0.0").parse().context("--bind-address")?;
-        let port: u16 = flags.last("https-listen-port").unwrap_or("6443").parse().context("--https-listen-port")?;
-        let tls = Arc::new(tls_config(&flags, address, &server_ca, root.is_some(), &client_ca)?);
-        let listener = TcpListener::bind((address, port)).with_context(|| format!("listen on {address}:{port}"))?;
+        let address: IpAddr = flags
+            .last("bind-address")
+            .unwrap_or("0.0.0.0")
+            .parse()
+            .context("--bind-address")?;
+        let port: u16 = flags
+            .last("https-listen-port")
+            .unwrap_or("6443")
+            .parse()
+            .context("--https-listen-port")?;
+        let tls = Arc::new(tls_config(
+            &flags,
+            address,
+            &server_ca,
+            root.is_some(),
+            &client_ca,
+        )?);
+        let listener = TcpListener::bind((address, port))
+            .with_context(|| format!("listen on {address}:{port}"))?;
         // Last, since tests wait for this file: the port answers by now.
         write_secret(&server.join("node-token"), &token)?;
-        crate::log::info(&format!("k3s {} (stand-in) listens on {}", crate::version(), listener.local_addr()?));
+        crate::log::info(&format!(
+            "k3s {} (stand-in) listens on {}",
+            crate::version(),
+            listener.local_addr()?
+        ));
 
-        let log = OpenOptions::new().create(true).append(true).open(data_dir.join("requests.log"))?;
-        let roles_delay = Duration::from_millis(crate::number_knob("STANDIN_ROLES_DELAY_MS")?.unwrap_or(0));
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(data_dir.join("requests.log"))?;
+        let roles_delay =
+            Duration::from_millis(crate::number_knob("STANDIN_ROLES_DELAY_MS")?.unwrap_or(0));
         let nodes = Nodes::open(&data_dir)?;
         let (admission, started) = (Admission::default(), Instant::now());
         let site = Site {
@@ -76,7 +113,11 @@ impl Server {
             started,
             roles_delay,
         };
-        Ok(Self { listener, tls, site: Arc::new(site) })
+        Ok(Self {
+            listener,
+            tls,
+            site: Arc::new(site),
+        })
     }
 }
 
@@ -85,7 +126,9 @@ impl Service for Server {
     fn run(self) -> Result<()> {
         loop {
             // Out of descriptors or a connection gone already: neither ends the server.
-            let Ok((socket, peer)) = self.listener.accept() else { continue };
+            let Ok((socket, peer)) = self.listener.accept() else {
+                continue;
+            };
             let (tls, site) = (self.tls.clone(), self.site.clone());
             std::thread::spawn(move || {
                 if let Err(error) = site.serve(socket, peer, tls) {
@@ -122,21 +165,46 @@ pub fn random_hex() -> Result<String> {
 fn write_secret(file: &Path, text: &str) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let part = file.with_extension("part");
-    let mut to = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part)?;
+    let mut to = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)?;
     to.write_all(text.as_bytes())?;
     fs::rename(&part, file).with_context(|| format!("{}", file.display()))
 }
 
-fn tls_config(flags: &Flags, bind: IpAddr, ca: &Authority, chain: bool, client_ca: &Authority) -> Result<ServerConfig> {
-    let mut names: Vec<String> =
-        ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-            .into_iter()
-            .chain(["localhost", "127.0.0.1", "::1", "10.43.0.1"])
-            .map(String::from)
-            .collect();
-    names.extend(nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| is_name(name)));
+fn tls_config(
+    flags: &Flags,
+    bind: IpAddr,
+    ca: &Authority,
+    chain: bool,
+    client_ca: &Authority,
+) -> Result<ServerConfig> {
+    let mut names: Vec<String> = [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ]
+    .into_iter()
+    .chain(["localhost", "127.0.0.1", "::1", "10.43.0.1"])
+    .map(String::from)
+    .collect();
+    names.extend(
+        nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .filter(|name| is_name(name)),
+    );
     names.extend((!bind.is_unspecified()).then(|| bind.to_string()));
-    for flag in ["advertise-address", "node-ip", "node-external-ip", "tls-san"] {
+    for flag in [
+        "advertise-address",
+        "node-ip",
+        "node-external-ip",
+        "tls-san",
+    ] {
         names.extend(flags.all(flag));
     }
     let mut leaf = Leaf::server("k3s", "k3s", names);
@@ -152,8 +220,11 @@ fn tls_config(flags: &Flags, bind: IpAddr, ca: &Authority, chain: bool, client_c
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .allow_unauthenticated()
         .build()?;
-    let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut config = versions.with_client_cert_verifier(clients).with_single_cert(sent, serving.key_der()?)?;
+    let versions =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut config = versions
+        .with_client_cert_verifier(clients)
+        .with_single_cert(sent, serving.key_der()?)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

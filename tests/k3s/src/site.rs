@@ -41,14 +41,21 @@ impl Site {
         let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(tls)?, socket));
         let mut keep_alive = true;
         while keep_alive {
-            let Some(request) = Request::read(&mut stream)? else { break };
+            let Some(request) = Request::read(&mut stream)? else {
+                break;
+            };
             keep_alive = request.keep_alive;
             let stream = stream.get_mut();
-            let client = stream.conn.peer_certificates().and_then(|certs| pki::common_name(certs.first()?));
-            let response = self.answer(&request, client.as_deref(), peer.ip()).unwrap_or_else(|error| {
-                crate::log::error(&format!("{} {}: {error:#}", request.method, request.target));
-                Response::refusal(500, &format!("{error:#}"))
-            });
+            let client = stream
+                .conn
+                .peer_certificates()
+                .and_then(|certs| pki::common_name(certs.first()?));
+            let response = self
+                .answer(&request, client.as_deref(), peer.ip())
+                .unwrap_or_else(|error| {
+                    crate::log::error(&format!("{} {}: {error:#}", request.method, request.target));
+                    Response::refusal(500, &format!("{error:#}"))
+                });
             // Before it is sent: who got an answer finds it in the log.
             self.log(&request, response.status, peer.ip())?;
             response.send(stream, request.method == "HEAD", keep_alive)?;
@@ -60,15 +67,25 @@ impl Site {
 
     fn log(&self, request: &Request, status: u16, peer: IpAddr) -> Result<()> {
         let from_path = request.target.strip_prefix("/api/v1/nodes/");
-        let node = request.headers.get("k3s-Node-Name").or(from_path).filter(|name| is_name(name)).unwrap_or("-");
+        let node = request
+            .headers
+            .get("k3s-Node-Name")
+            .or(from_path)
+            .filter(|name| is_name(name))
+            .unwrap_or("-");
         let now = crate::log::unix_now().as_millis();
         // One write a line, so that lines of threads do not mix.
-        let line = format!("{now} {peer} {} {} {status} {node}\n", request.method, request.target);
+        let line = format!(
+            "{now} {peer} {} {} {status} {node}\n",
+            request.method, request.target
+        );
         Ok((&self.log).write_all(line.as_bytes())?)
     }
 
     fn answer(&self, request: &Request, client: Option<&str>, peer: IpAddr) -> Result<Response> {
-        let Some(path) = request.path() else { return Ok(Response::refusal(400, "bad path")) };
+        let Some(path) = request.path() else {
+            return Ok(Response::refusal(400, "bad path"));
+        };
         match path.as_str() {
             "/ping" => Ok(Response::text(200, "pong")),
             "/cacerts" => Ok(Response::text(200, self.cacerts.clone())),
@@ -81,7 +98,10 @@ impl Site {
                 } else if let Some(name) = path.strip_prefix("/api/v1/nodes/") {
                     self.heartbeat(name, request, client, peer)
                 } else if client.is_some() {
-                    Ok(Response::refusal(404, "the server could not find the requested resource"))
+                    Ok(Response::refusal(
+                        404,
+                        "the server could not find the requested resource",
+                    ))
                 } else {
                     Ok(Response::refusal(401, "Unauthorized"))
                 }
@@ -91,15 +111,24 @@ impl Site {
 
     /// `/version`, for client certificates alone, and not even for them until the roles are in place.
     fn version(&self, client: Option<&str>) -> Response {
-        let Some(client) = client else { return Response::refusal(401, "Unauthorized") };
+        let Some(client) = client else {
+            return Response::refusal(401, "Unauthorized");
+        };
         if self.started.elapsed() < self.roles_delay {
-            return Response::refusal(403, &format!("forbidden: User \"{client}\" cannot get path \"/version\""));
+            return Response::refusal(
+                403,
+                &format!("forbidden: User \"{client}\" cannot get path \"/version\""),
+            );
         }
         let version = crate::version();
         let mut numbers = version.trim_start_matches('v').split('.');
-        let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-        let head =
-            format!("{{\n  \"major\": \"{major}\",\n  \"minor\": \"{minor}\",\n  \"gitVersion\": \"{version}\",\n");
+        let (major, minor) = (
+            numbers.next().unwrap_or_default(),
+            numbers.next().unwrap_or_default(),
+        );
+        let head = format!(
+            "{{\n  \"major\": \"{major}\",\n  \"minor\": \"{minor}\",\n  \"gitVersion\": \"{version}\",\n"
+        );
         let tail = "  \"gitCommit\": \"stand-in\",\n  \"gitTreeState\": \"clean\",\n  \"platform\": \"linux/amd64\"\n}";
         let mut response = Response::text(200, head + tail);
         response.headers = vec![("Content-Type", "application/json".into())];
@@ -117,9 +146,10 @@ impl Site {
             return Ok(response);
         };
         match name {
-            "client-kube-proxy.crt" => {
-                self.certificate(&self.client_ca, Leaf::client("system:kube-proxy", "system:masters"))
-            }
+            "client-kube-proxy.crt" => self.certificate(
+                &self.client_ca,
+                Leaf::client("system:kube-proxy", "system:masters"),
+            ),
             "client-kubelet.crt" | "serving-kubelet.crt" => self.kubelet_certificate(name, request),
             "client-ca.crt" => Ok(Response::text(200, self.client_ca.pem.clone())),
             "server-ca.crt" => Ok(Response::text(200, self.cacerts.clone())),
@@ -130,9 +160,8 @@ impl Site {
     fn knows(&self, authorization: &str) -> bool {
         match authorization.strip_prefix("Bearer ") {
             Some(token) => token == self.bootstrap,
-            None => {
-                decode_basic(authorization).is_some_and(|(user, password)| user == "node" && password == self.password)
-            }
+            None => decode_basic(authorization)
+                .is_some_and(|(user, password)| user == "node" && password == self.password),
         }
     }
 
@@ -140,7 +169,9 @@ impl Site {
     /// is not read: like an older k3s, the answer has a key of its own, which agents take instead.
     fn kubelet_certificate(&self, which: &str, request: &Request) -> Result<Response> {
         let header = |name| request.headers.get(name).filter(|value| !value.is_empty());
-        let Some(name) = header("k3s-Node-Name") else { return Ok(Response::refusal(400, "node name not set")) };
+        let Some(name) = header("k3s-Node-Name") else {
+            return Ok(Response::refusal(400, "node name not set"));
+        };
         let Some(password) = header("k3s-Node-Password") else {
             return Ok(Response::refusal(400, "node password not set"));
         };
@@ -153,11 +184,17 @@ impl Site {
             return Ok(Response::refusal(403, &why));
         }
         let mut names = vec![name.to_owned(), "localhost".into(), "127.0.0.1".into()];
-        names.extend(header("k3s-Node-IP").into_iter().flat_map(|list| list.split(',')).map(String::from));
+        names.extend(
+            header("k3s-Node-IP")
+                .into_iter()
+                .flat_map(|list| list.split(','))
+                .map(String::from),
+        );
         match which {
-            "client-kubelet.crt" => {
-                self.certificate(&self.client_ca, Leaf::client(&format!("system:node:{name}"), "system:nodes"))
-            }
+            "client-kubelet.crt" => self.certificate(
+                &self.client_ca,
+                Leaf::client(&format!("system:node:{name}"), "system:nodes"),
+            ),
             _ => self.certificate(&self.server_ca, Leaf::server(name, "k3s", names)),
         }
     }
@@ -165,20 +202,34 @@ impl Site {
     /// Certificate, authority and key in one body, as k3s sends its files.
     fn certificate(&self, authority: &Authority, leaf: Leaf) -> Result<Response> {
         let issued = authority.issue(leaf)?;
-        Ok(Response::text(200, format!("{}{}{}", issued.pem, authority.pem, issued.key_pem()?)))
+        Ok(Response::text(
+            200,
+            format!("{}{}{}", issued.pem, authority.pem, issued.key_pem()?),
+        ))
     }
 
     /// The stand-in's own way to be a node: a PUT with the kubelet's certificate, again and again.
-    fn heartbeat(&self, name: &str, request: &Request, client: Option<&str>, peer: IpAddr) -> Result<Response> {
+    fn heartbeat(
+        &self,
+        name: &str,
+        request: &Request,
+        client: Option<&str>,
+        peer: IpAddr,
+    ) -> Result<Response> {
         if client != Some(&format!("system:node:{name}")) || !is_name(name) {
-            return Ok(Response::refusal(if client.is_some() { 403 } else { 401 }, "not this node's certificate"));
+            return Ok(Response::refusal(
+                if client.is_some() { 403 } else { 401 },
+                "not this node's certificate",
+            ));
         }
         if request.method != "PUT" {
             bail!("only PUT is known here");
         }
         let text = String::from_utf8_lossy(&request.body);
         let (version, labels) = text.split_once('\n').unwrap_or((&text, ""));
-        let new = self.nodes.heartbeat(name, version, labels.trim(), &peer.to_string())?;
+        let new = self
+            .nodes
+            .heartbeat(name, version, labels.trim(), &peer.to_string())?;
         if new {
             crate::log::info(&format!("node {name} registered from {peer}"));
         }

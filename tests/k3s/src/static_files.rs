@@ -15,7 +15,9 @@ pub fn answer(folder: &Path, name: &str, request: &Request) -> Result<Response> 
     if name.split('/').any(|part| part == "..") {
         return Ok(not_found());
     }
-    let Ok(file) = File::open(folder.join(name.trim_start_matches('/'))) else { return Ok(not_found()) };
+    let Ok(file) = File::open(folder.join(name.trim_start_matches('/'))) else {
+        return Ok(not_found());
+    };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Ok(not_found());
@@ -30,26 +32,56 @@ pub fn answer(folder: &Path, name: &str, request: &Request) -> Result<Response> 
     ];
     headers.extend(etag.clone().map(|etag| ("ETag", etag)));
     if request.headers.get("If-Modified-Since") == Some(&modified) {
-        return Ok(Response { status: 304, headers, body: Body::Bytes(Vec::new()) });
+        return Ok(Response {
+            status: 304,
+            headers,
+            body: Body::Bytes(Vec::new()),
+        });
     }
-    let same = request.headers.get("If-Range").is_none_or(|known| known == modified || Some(known) == etag.as_deref());
-    let (status, start, length) =
-        match request.headers.get("Range").filter(|_| same).map(|range| parse_range(range, size)) {
-            None | Some(Range::Ignored) => (200, 0, size),
-            Some(Range::Of(start, end)) => (206, start, end - start),
-            Some(Range::Beyond) => {
-                headers.push(("Content-Range", format!("bytes */{size}")));
-                return Ok(Response { status: 416, headers, body: Body::Bytes(Vec::new()) });
-            }
-        };
+    let same = request
+        .headers
+        .get("If-Range")
+        .is_none_or(|known| known == modified || Some(known) == etag.as_deref());
+    let (status, start, length) = match request
+        .headers
+        .get("Range")
+        .filter(|_| same)
+        .map(|range| parse_range(range, size))
+    {
+        None | Some(Range::Ignored) => (200, 0, size),
+        Some(Range::Of(start, end)) => (206, start, end - start),
+        Some(Range::Beyond) => {
+            headers.push(("Content-Range", format!("bytes */{size}")));
+            return Ok(Response {
+                status: 416,
+                headers,
+                body: Body::Bytes(Vec::new()),
+            });
+        }
+    };
     if status == 206 {
-        headers.push(("Content-Range", format!("bytes {start}-{}/{size}", start + length - 1)));
+        headers.push((
+            "Content-Range",
+            format!("bytes {start}-{}/{size}", start + length - 1),
+        ));
     }
-    Ok(Response { status, headers, body: Body::Part { file, start, length } })
+    Ok(Response {
+        status,
+        headers,
+        body: Body::Part {
+            file,
+            start,
+            length,
+        },
+    })
 }
 
 fn etag(metadata: &Metadata) -> String {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
     format!("\"{:x}-{:x}\"", modified.as_nanos(), metadata.len())
 }
 
@@ -63,7 +95,10 @@ enum Range {
 }
 
 fn parse_range(text: &str, size: u64) -> Range {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+    let Some((first, last)) = text
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
+    else {
         return Range::Ignored;
     };
     let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
@@ -72,7 +107,11 @@ fn parse_range(text: &str, size: u64) -> Range {
         (Err(_), Ok(count)) if first.is_empty() => (size.saturating_sub(count), size),
         _ => return Range::Ignored,
     };
-    if start >= end { Range::Beyond } else { Range::Of(start, end) }
+    if start >= end {
+        Range::Beyond
+    } else {
+        Range::Of(start, end)
+    }
 }
 
 #[cfg(test)]

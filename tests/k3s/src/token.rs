@@ -46,7 +46,9 @@ impl Token {
     /// The `Authorization` header of an agent.
     pub fn authorization(&self) -> String {
         match &self.secret {
-            Secret::Password(password) => format!("Basic {}", STANDARD.encode(format!("node:{password}"))),
+            Secret::Password(password) => {
+                format!("Basic {}", STANDARD.encode(format!("node:{password}")))
+            }
             Secret::Bootstrap(token) => format!("Bearer {token}"),
         }
     }
@@ -54,14 +56,20 @@ impl Token {
 
 /// `<6>.<16>` of lower-case letters and digits.
 fn is_bootstrap(text: &str) -> bool {
-    let fits =
-        |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    text.split_once('.').is_some_and(|(id, secret)| fits(id, 6) && fits(secret, 16))
+    let fits = |part: &str, length| {
+        part.len() == length
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    text.split_once('.')
+        .is_some_and(|(id, secret)| fits(id, 6) && fits(secret, 16))
 }
 
 /// User and password of a Basic `Authorization` header.
 pub fn decode_basic(header: &str) -> Option<(String, String)> {
     let bytes = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    text.split_once(':').map(|(user, password)| (user.into(), password.into()))
+    text.split_once(':')
+        .map(|(user, password)| (user.into(), password.into()))
 }

@@ -31,10 +31,12 @@ pub fn pinned(bundle: &[u8], identity: Option<&[u8]>) -> Result<ClientConfig> {
     for cert in certificates(bundle)? {
         roots.add(cert).context("a certificate of /cacerts")?;
     }
-    let builder =
-        ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?;
     let builder = builder.with_root_certificates(roots);
-    let Some(pem) = identity else { return Ok(builder.with_no_client_auth()) };
+    let Some(pem) = identity else {
+        return Ok(builder.with_no_client_auth());
+    };
     let key = PrivateKeyDer::from_pem_slice(pem).context("no key in the server's answer")?;
     Ok(builder.with_client_auth_cert(certificates(pem)?, key)?)
 }
@@ -42,12 +44,18 @@ pub fn pinned(bundle: &[u8], identity: Option<&[u8]>) -> Result<ClientConfig> {
 /// No trust at all: only for the request that fetches what is then checked.
 pub fn unverified() -> Result<ClientConfig> {
     let provider = Arc::new(default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider))).with_no_client_auth())
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?;
+    Ok(builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
+        .with_no_client_auth())
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().context("not certificates in PEM")
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .context("not certificates in PEM")
 }
 
 #[derive(Debug)]
@@ -71,7 +79,12 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -80,7 +93,12 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -48,8 +48,20 @@ impl<'a> Board<'a> {
             "netns",
             &namespace,
         ]);
-        run(&["ip", "-n", &site.namespace, "link", "set", &port, "master", "br0", "up"]);
-        run(&["ip", "-n", &namespace, "link", "set", "eth0", "address", mac]);
+        run(&[
+            "ip",
+            "-n",
+            &site.namespace,
+            "link",
+            "set",
+            &port,
+            "master",
+            "br0",
+            "up",
+        ]);
+        run(&[
+            "ip", "-n", &namespace, "link", "set", "eth0", "address", mac,
+        ]);
         let folder = site.path(&format!("board{number}"));
         let conf = vec![
             format!("K3S_URL=\"{}\"", site.server_url()),
@@ -86,9 +98,25 @@ impl<'a> Board<'a> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/power-on.sh");
         let mut command = Command::new("ip");
         // muster can set the clock, which is this machine's: a board of the lab may not.
-        command.args(["netns", "exec", &self.namespace, "setpriv", "--inh-caps=-sys_time", "--bounding-set=-sys_time"]);
+        command.args([
+            "netns",
+            "exec",
+            &self.namespace,
+            "setpriv",
+            "--inh-caps=-sys_time",
+            "--bounding-set=-sys_time",
+        ]);
         command
-            .args(["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "sh", script])
+            .args([
+                "unshare",
+                "--mount",
+                "--uts",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "sh",
+                script,
+            ])
             .arg(&self.folder)
             .arg(&self.size);
         let mut first = Output::follow(&mut command);
@@ -100,7 +128,9 @@ impl<'a> Board<'a> {
     pub fn power_off(&mut self) {
         if let Some(mut first) = self.first_process.take() {
             first.kill();
-            wait_for("the board's processes to end", PATIENCE, || self.pids().is_empty().then_some(()));
+            wait_for("the board's processes to end", PATIENCE, || {
+                self.pids().is_empty().then_some(())
+            });
             for link in ["eth0", "lo"] {
                 run(&["ip", "-n", &self.namespace, "link", "set", link, "down"]);
                 run(&["ip", "-n", &self.namespace, "addr", "flush", "dev", link]);
@@ -119,9 +149,21 @@ impl<'a> Board<'a> {
             fs::write(&path, bytes).expect("the overlay");
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("the overlay");
         };
-        put("usr/sbin/muster", &fs::read(muster()).expect("muster"), 0o755);
-        put("etc/conf.d/muster", format!("{}\n", self.conf.join("\n")).as_bytes(), 0o644);
-        put("etc/muster/mirror-ca.pem", &fs::read(self.site.mirror_ca()).expect("the mirror's CA"), 0o644);
+        put(
+            "usr/sbin/muster",
+            &fs::read(muster()).expect("muster"),
+            0o755,
+        );
+        put(
+            "etc/conf.d/muster",
+            format!("{}\n", self.conf.join("\n")).as_bytes(),
+            0o644,
+        );
+        put(
+            "etc/muster/mirror-ca.pem",
+            &fs::read(self.site.mirror_ca()).expect("the mirror's CA"),
+            0o644,
+        );
         if let Some(token) = &self.token {
             put("etc/muster/token", format!("{token}\n").as_bytes(), 0o600);
         }
@@ -133,25 +175,42 @@ impl<'a> Board<'a> {
     /// The board's processes, by this machine's numbers.
     pub fn pids(&self) -> Vec<u32> {
         let text = run(&["ip", "netns", "pids", &self.namespace]);
-        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        text.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect()
     }
 
     /// The board's processes whose command line holds `word`, and those command lines.
     pub fn processes(&self, word: &str) -> Vec<(u32, String)> {
         let command = |pid: u32| {
             let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-            Some((pid, String::from_utf8_lossy(&bytes).replace('\0', " ").trim().to_string()))
+            Some((
+                pid,
+                String::from_utf8_lossy(&bytes)
+                    .replace('\0', " ")
+                    .trim()
+                    .to_string(),
+            ))
         };
-        self.pids().into_iter().filter_map(command).filter(|(_, line)| line.contains(word)).collect()
+        self.pids()
+            .into_iter()
+            .filter_map(command)
+            .filter(|(_, line)| line.contains(word))
+            .collect()
     }
 
     /// A file of the board's, seen from here.
     pub fn path(&self, path: &str) -> PathBuf {
-        Path::new("/proc").join(self.first_pid()).join("root").join(path.trim_start_matches('/'))
+        Path::new("/proc")
+            .join(self.first_pid())
+            .join("root")
+            .join(path.trim_start_matches('/'))
     }
 
     pub fn read(&self, path: &str) -> Option<String> {
-        fs::read(self.path(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        fs::read(self.path(path))
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A command on the board, with the environment that a service has.
@@ -167,9 +226,21 @@ impl<'a> Board<'a> {
     fn command_as(&self, user: &[&str], argv: &[&str]) -> Command {
         let pid = self.first_pid();
         let mut command = Command::new("setpriv");
-        command.args(["--inh-caps=-sys_time", "--bounding-set=-sys_time", "nsenter", "--target", &pid]);
-        command.args(["--mount", "--uts", "--net", "--pid", "--root", "--wd"]).args(user).args(argv);
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args([
+            "--inh-caps=-sys_time",
+            "--bounding-set=-sys_time",
+            "nsenter",
+            "--target",
+            &pid,
+        ]);
+        command
+            .args(["--mount", "--uts", "--net", "--pid", "--root", "--wd"])
+            .args(user)
+            .args(argv);
+        command.env_clear().env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
         command
     }
 
@@ -177,15 +248,27 @@ impl<'a> Board<'a> {
     fn first_pid(&self) -> String {
         let outer = self.first_process.as_ref().expect("the board is on").pid();
         // `unshare` waits outside for the first process, its only child.
-        let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).expect("the first process");
-        children.split_whitespace().next().expect("the first process").into()
+        let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children"))
+            .expect("the first process");
+        children
+            .split_whitespace()
+            .next()
+            .expect("the first process")
+            .into()
     }
 
     /// Runs a command on the board to its end; returns what it printed.
     pub fn run(&self, argv: &[&str]) -> String {
         let output = self.command(argv).output().expect("a command on the board");
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{argv:?}: {}: {out}{err}", output.status);
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "{argv:?}: {}: {out}{err}",
+            output.status
+        );
         out.into_owned()
     }
 
@@ -197,8 +280,13 @@ impl<'a> Board<'a> {
     /// The running muster, or what it became; `None` when it has ended.
     pub fn muster_pid(&self) -> Option<u32> {
         // `nsenter` keeps the command in its own arguments, and waits outside of the board's PID namespace.
-        let is_it = |line: &str| line.starts_with("/usr/sbin/muster") || line.starts_with("/usr/local/bin/k3s");
-        self.processes("").into_iter().find(|(_, line)| is_it(line)).map(|(pid, _)| pid)
+        let is_it = |line: &str| {
+            line.starts_with("/usr/sbin/muster") || line.starts_with("/usr/local/bin/k3s")
+        };
+        self.processes("")
+            .into_iter()
+            .find(|(_, line)| is_it(line))
+            .map(|(pid, _)| pid)
     }
 
     /// Boots, and waits until the server has the node Ready. What is returned is `k3s agent` by then.
@@ -213,7 +301,9 @@ impl<'a> Board<'a> {
     pub fn capture(&self) -> Capture {
         let file = self.folder.with_extension("pcap");
         let mut command = self.site.command("tcpdump");
-        command.args(["-i", &self.port, "-U", "--immediate-mode", "-Q", "in", "-w"]).arg(&file);
+        command
+            .args(["-i", &self.port, "-U", "--immediate-mode", "-Q", "in", "-w"])
+            .arg(&file);
         let mut tcpdump = Output::follow(&mut command);
         tcpdump.wait_for("listening on");
         Capture { file, tcpdump }
@@ -238,7 +328,15 @@ impl Capture {
     pub fn frames(mut self) -> String {
         run(&["kill", "-INT", &self.tcpdump_pid().to_string()]);
         self.tcpdump.end();
-        run(&["tcpdump", "-r", self.file.to_str().expect("a plain path"), "-n", "-e", "-v", "-tt"])
+        run(&[
+            "tcpdump",
+            "-r",
+            self.file.to_str().expect("a plain path"),
+            "-n",
+            "-e",
+            "-v",
+            "-tt",
+        ])
     }
 
     /// `ip netns exec` becomes the program it runs.

@@ -34,13 +34,18 @@ impl Output {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; `tests/setup.sh` installs what the lab needs"));
+            .unwrap_or_else(|error| {
+                panic!("{command:?}: {error}; `tests/setup.sh` installs what the lab needs")
+            });
         let shared = Arc::new(Shared::default());
         let reader = |pipe: Box<dyn Read + Send>| {
             let shared = shared.clone();
             std::thread::spawn(move || {
                 for text in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    shared.lines.lock().unwrap().push(Line { at: SystemTime::now(), text });
+                    shared.lines.lock().unwrap().push(Line {
+                        at: SystemTime::now(),
+                        text,
+                    });
                     shared.news.notify_all();
                 }
                 shared.news.notify_all();
@@ -50,7 +55,11 @@ impl Output {
             reader(Box::new(child.stdout.take().expect("it is piped"))),
             reader(Box::new(child.stderr.take().expect("it is piped"))),
         ];
-        Output { child, shared, readers }
+        Output {
+            child,
+            shared,
+            readers,
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -62,7 +71,10 @@ impl Output {
     }
 
     pub fn text(&self) -> String {
-        self.lines().iter().map(|line| format!("{}\n", line.text)).collect()
+        self.lines()
+            .iter()
+            .map(|line| format!("{}\n", line.text))
+            .collect()
     }
 
     /// Waits for a line that holds `word`; panics with all that was said when it does not come in time, or cannot come any more.
@@ -79,17 +91,30 @@ impl Output {
             if let Some(line) = lines.iter().find(|line| line.text.contains(word)) {
                 return line.clone();
             }
-            let all: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
+            let all: String = lines
+                .iter()
+                .map(|line| format!("{}\n", line.text))
+                .collect();
             assert!(!ended, "it ended without saying {word:?}; it said:\n{all}");
-            assert!(Instant::now() < until, "it did not say {word:?} within {} s; it said:\n{all}", time.as_secs());
-            drop(self.shared.news.wait_timeout(lines, Duration::from_millis(100)).unwrap());
+            assert!(
+                Instant::now() < until,
+                "it did not say {word:?} within {} s; it said:\n{all}",
+                time.as_secs()
+            );
+            drop(
+                self.shared
+                    .news
+                    .wait_timeout(lines, Duration::from_millis(100))
+                    .unwrap(),
+            );
         }
     }
 
     /// Waits for the end.
     pub fn end(&mut self) -> ExitStatus {
-        let status =
-            crate::wait_for("the end of a program", PATIENCE, || self.child.try_wait().expect("it is a child"));
+        let status = crate::wait_for("the end of a program", PATIENCE, || {
+            self.child.try_wait().expect("it is a child")
+        });
         for reader in self.readers.drain(..) {
             // A daemon that was left behind may hold the pipe; what the program itself said is there.
             let until = Instant::now() + Duration::from_secs(1);

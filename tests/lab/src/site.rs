@@ -28,7 +28,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { dnsmasq: String::new(), dhcp: true, nginx: String::new(), k3s_size: 0, server: Vec::new() }
+        Options {
+            dnsmasq: String::new(),
+            dhcp: true,
+            nginx: String::new(),
+            k3s_size: 0,
+            server: Vec::new(),
+        }
     }
 }
 
@@ -47,11 +53,26 @@ pub struct Site {
 impl Site {
     pub fn new(options: Options) -> Site {
         static SITES: AtomicU32 = AtomicU32::new(0);
-        let namespace = format!("mst{}s{}", std::process::id(), SITES.fetch_add(1, Ordering::Relaxed));
-        let folder = tempfile::Builder::new().prefix("muster-lab-").tempdir().expect("a temporary folder");
+        let namespace = format!(
+            "mst{}s{}",
+            std::process::id(),
+            SITES.fetch_add(1, Ordering::Relaxed)
+        );
+        let folder = tempfile::Builder::new()
+            .prefix("muster-lab-")
+            .tempdir()
+            .expect("a temporary folder");
         run(&["ip", "netns", "add", &namespace]);
         let (dnsmasq, boards) = (Mutex::default(), AtomicU32::new(0));
-        let mut site = Site { namespace, folder, options, dnsmasq, nginx: None, server: None, boards };
+        let mut site = Site {
+            namespace,
+            folder,
+            options,
+            dnsmasq,
+            nginx: None,
+            server: None,
+            boards,
+        };
         site.ip(&["link", "set", "lo", "up"]);
         site.ip(&["link", "add", "br0", "type", "bridge"]);
         site.ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "br0"]);
@@ -86,12 +107,20 @@ impl Site {
 
     /// The join token.
     pub fn token(&self) -> String {
-        fs::read_to_string(self.path("k3s/server/node-token")).expect("the server's token").trim().into()
+        fs::read_to_string(self.path("k3s/server/node-token"))
+            .expect("the server's token")
+            .trim()
+            .into()
     }
 
     /// The folder of the release on the mirror, or on the k3s server itself.
     pub fn release(&self, on_server: bool) -> PathBuf {
-        self.path(if on_server { "k3s/server/static/k3s" } else { "mirror/k3s" }).join(TAG)
+        self.path(if on_server {
+            "k3s/server/static/k3s"
+        } else {
+            "mirror/k3s"
+        })
+        .join(TAG)
     }
 
     /// Puts the release on the k3s server too.
@@ -112,7 +141,10 @@ impl Site {
         let size = fs::metadata(&binary).expect("k3s").len();
         if self.options.k3s_size > size {
             // Bytes behind an ELF's sections are no part of the program.
-            let file = fs::OpenOptions::new().write(true).open(&binary).expect("k3s");
+            let file = fs::OpenOptions::new()
+                .write(true)
+                .open(&binary)
+                .expect("k3s");
             file.set_len(self.options.k3s_size).expect("room for k3s");
         }
         self.write_sums();
@@ -150,7 +182,9 @@ impl Site {
         let file = self.path("dnsmasq.conf");
         fs::write(&file, text).expect("dnsmasq's configuration");
         let mut command = self.command("dnsmasq");
-        command.args(["--keep-in-foreground", "--log-facility=-"]).arg(format!("--conf-file={}", file.display()));
+        command
+            .args(["--keep-in-foreground", "--log-facility=-"])
+            .arg(format!("--conf-file={}", file.display()));
         let mut dnsmasq = Output::follow(&mut command);
         dnsmasq.wait_for("started");
         *running = Some(dnsmasq);
@@ -162,7 +196,12 @@ impl Site {
     }
 
     pub fn dnsmasq_log(&self) -> String {
-        self.dnsmasq.lock().unwrap().as_ref().map(Output::text).unwrap_or_default()
+        self.dnsmasq
+            .lock()
+            .unwrap()
+            .as_ref()
+            .map(Output::text)
+            .unwrap_or_default()
     }
 
     /// The CA of the mirror, in PEM.
@@ -171,13 +210,22 @@ impl Site {
     }
 
     fn start_nginx(&mut self) {
-        let folder = self.folder.path().to_str().expect("a plain path").to_string();
+        let folder = self
+            .folder
+            .path()
+            .to_str()
+            .expect("a plain path")
+            .to_string();
         let script = r#"set -e
             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=lab mirror CA" -keyout ca.key -out ca.pem
             openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=mirror.lab" -keyout mirror.key -out mirror.csr
             printf 'subjectAltName=DNS:mirror.lab\nbasicConstraints=CA:FALSE\n' > mirror.ext
             openssl x509 -req -in mirror.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile mirror.ext -out mirror.pem"#;
-        run(&["sh", "-c", &format!("cd '{folder}' && {script} 2>openssl.log")]);
+        run(&[
+            "sh",
+            "-c",
+            &format!("cd '{folder}' && {script} 2>openssl.log"),
+        ]);
         let text = format!(
             "daemon off;\nuser root;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx-error.log;\nevents {{}}\n\
              http {{\n  access_log {folder}/nginx.log;\n  client_body_temp_path {folder}/t1;\n  proxy_temp_path {folder}/t2;\n\
@@ -203,14 +251,21 @@ impl Site {
             let (_, rest) = line.split_once("\"GET ")?;
             let (path, rest) = rest.split_once(' ')?;
             let mut numbers = rest.split_once("\" ")?.1.split(' ');
-            Some((path.to_string(), numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+            Some((
+                path.to_string(),
+                numbers.next()?.parse().ok()?,
+                numbers.next()?.parse().ok()?,
+            ))
         };
         log.lines().filter_map(request).collect()
     }
 
     pub fn start_server(&mut self) {
         let mut command = self.command(k3s().to_str().expect("a plain path"));
-        command.arg("server").arg("--data-dir").arg(self.path("k3s"));
+        command
+            .arg("server")
+            .arg("--data-dir")
+            .arg(self.path("k3s"));
         command.args([
             "--bind-address",
             ADDRESS,
@@ -220,10 +275,17 @@ impl Site {
             "k3s.lab",
             "--disable-agent",
         ]);
-        command.envs(self.options.server.iter().map(|(name, value)| (name, value)));
+        command.envs(
+            self.options
+                .server
+                .iter()
+                .map(|(name, value)| (name, value)),
+        );
         self.server = Some(Output::follow(&mut command));
         let token = self.path("k3s/server/node-token");
-        wait_for("the k3s server's token", PATIENCE, || token.exists().then_some(()));
+        wait_for("the k3s server's token", PATIENCE, || {
+            token.exists().then_some(())
+        });
         self.wait_for_port(6443);
     }
 
@@ -234,7 +296,8 @@ impl Site {
     fn wait_for_port(&self, port: u16) {
         let port = format!("sport = :{port}");
         wait_for("a server that listens", PATIENCE, || {
-            (!run(&["ip", "netns", "exec", &self.namespace, "ss", "-Hltn", &port]).is_empty()).then_some(())
+            (!run(&["ip", "netns", "exec", &self.namespace, "ss", "-Hltn", &port]).is_empty())
+                .then_some(())
         });
     }
 
@@ -246,7 +309,10 @@ impl Site {
 
     /// The server's nodes, as `kubectl get nodes` prints them.
     pub fn nodes(&self) -> Vec<String> {
-        self.kubectl(&["get", "nodes", "--no-headers"]).lines().map(String::from).collect()
+        self.kubectl(&["get", "nodes", "--no-headers"])
+            .lines()
+            .map(String::from)
+            .collect()
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> String {
@@ -257,14 +323,21 @@ impl Site {
             .env("K3S_DATA_DIR", self.path("k3s"))
             .output();
         let output = output.expect("kubectl");
-        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "kubectl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Waits until the server has this node Ready.
     pub fn wait_ready(&self, name: &str) {
         wait_for(&format!("{name} to be Ready"), PATIENCE, || {
-            self.nodes().iter().any(|line| line.starts_with(name) && line.contains(" Ready")).then_some(())
+            self.nodes()
+                .iter()
+                .any(|line| line.starts_with(name) && line.contains(" Ready"))
+                .then_some(())
         });
     }
 }

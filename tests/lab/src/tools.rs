@@ -6,11 +6,23 @@ use std::time::{Duration, Instant};
 
 /// Runs a command line to its end and returns what it printed; panics, with all it said, when it fails.
 pub fn run(argv: &[&str]) -> String {
-    let output = Command::new(argv[0]).args(&argv[1..]).stdin(Stdio::null()).output();
-    let output =
-        output.unwrap_or_else(|error| panic!("{}: {error}; `tests/setup.sh` installs what the lab needs", argv[0]));
+    let output = Command::new(argv[0])
+        .args(&argv[1..])
+        .stdin(Stdio::null())
+        .output();
+    let output = output.unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; `tests/setup.sh` installs what the lab needs",
+            argv[0]
+        )
+    });
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {}: {stderr}", argv.join(" "), output.status);
+    assert!(
+        output.status.success(),
+        "{}: {}: {stderr}",
+        argv.join(" "),
+        output.status
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -21,7 +33,11 @@ pub fn wait_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Option<T
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < until, "{what}: not within {} s", time.as_secs());
+        assert!(
+            Instant::now() < until,
+            "{what}: not within {} s",
+            time.as_secs()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -38,8 +54,14 @@ pub fn k3s() -> PathBuf {
 
 fn program(variable: &str, name: &str, how: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
     let built = target.join("x86_64-unknown-linux-musl/release").join(name);
     let path = std::env::var_os(variable).map_or(built, PathBuf::from);
-    path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}: run `{how}`, or set {variable}", path.display()))
+    path.canonicalize().unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}: run `{how}`, or set {variable}",
+            path.display()
+        )
+    })
 }

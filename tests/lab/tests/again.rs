@@ -7,7 +7,10 @@ use std::time::Duration;
 
 #[test]
 fn killed_at_every_line_it_ends_joined() {
-    let site = Site::new(Options { k3s_size: 20_000_000, ..Options::default() });
+    let site = Site::new(Options {
+        k3s_size: 20_000_000,
+        ..Options::default()
+    });
     let (next, kills, done) = (AtomicU32::new(0), AtomicU32::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for board in 0..3 {
@@ -32,14 +35,31 @@ fn killed_at_every_line_it_ends_joined() {
 /// A boot that is killed when it has said so many lines, and the one behind it. Whether the first had no more to say, and joined.
 fn killed_after(site: &Site, board: &mut Board, lines: u32) -> bool {
     board.power_on();
-    let boot = board.command(&["sh", "-c", "(exec /usr/sbin/muster 2>/run/log); echo ended by $?"]);
+    let boot = board.command(&[
+        "sh",
+        "-c",
+        "(exec /usr/sbin/muster 2>/run/log); echo ended by $?",
+    ]);
     // The steps that need no network take a millisecond or two, and a kill from here would come after them: strace has it come in
     // place of the next line, and a line is said before the effect that it names.
     let kill = format!("inject=write:signal=KILL:when={}", lines + 1);
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-P", "/run/log", "-e", &kill]);
+    strace.args([
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-P",
+        "/run/log",
+        "-e",
+        &kill,
+    ]);
     strace.arg(boot.get_program()).args(boot.get_args());
-    let killed = Output::follow(strace.env_clear().env("PATH", std::env::var_os("PATH").unwrap()));
+    let killed = Output::follow(
+        strace
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap()),
+    );
     let said = || board.read("/run/log").unwrap_or_default();
     let joined = wait_for("the kill", PATIENCE, || {
         let joined = said().contains("joined as");
@@ -51,8 +71,15 @@ fn killed_after(site: &Site, board: &mut Board, lines: u32) -> bool {
         return true;
     }
     // k3s says its lines behind muster's; what is killed there is k3s.
-    let own = said().lines().filter(|line| line.starts_with("muster: ")).count();
-    assert!(own == lines as usize || said().contains("effect: join: exec "), "killed after {lines} lines: {}", said());
+    let own = said()
+        .lines()
+        .filter(|line| line.starts_with("muster: "))
+        .count();
+    assert!(
+        own == lines as usize || said().contains("effect: join: exec "),
+        "killed after {lines} lines: {}",
+        said()
+    );
 
     let mut boot = board.boot(&[]);
     boot.wait_for("joined as");
@@ -65,7 +92,11 @@ fn killed_after(site: &Site, board: &mut Board, lines: u32) -> bool {
 
 /// Files that only a run in the midst of its work has.
 fn leftovers(board: &Board) -> String {
-    board.run(&["sh", "-c", "find / -xdev -name '.*.muster' -o -xdev -name '.k3s.part*' -o -xdev -name '*.muster'"])
+    board.run(&[
+        "sh",
+        "-c",
+        "find / -xdev -name '.*.muster' -o -xdev -name '.k3s.part*' -o -xdev -name '*.muster'",
+    ])
 }
 
 #[test]
@@ -76,24 +107,50 @@ fn when_all_is_done_it_does_nothing_again() {
     let mut boot = board.boot_to_joined();
     let (client, requests) = (board.processes("udhcpc"), site.mirror_requests());
     // k3s dies, and OpenRC would run the whole list again.
-    run(&["kill", "-9", &board.muster_pid().expect("k3s runs").to_string()]);
+    run(&[
+        "kill",
+        "-9",
+        &board.muster_pid().expect("k3s runs").to_string(),
+    ]);
     boot.end();
     let again = board.boot_to_joined();
     assert_eq!(board.processes("udhcpc"), client);
-    assert_eq!(site.mirror_requests(), requests, "nothing is asked of a mirror again");
-    let effects: Vec<String> =
-        again.lines().into_iter().filter(|line| line.text.contains(": effect: ")).map(|line| line.text).collect();
+    assert_eq!(
+        site.mirror_requests(),
+        requests,
+        "nothing is asked of a mirror again"
+    );
+    let effects: Vec<String> = again
+        .lines()
+        .into_iter()
+        .filter(|line| line.text.contains(": effect: "))
+        .map(|line| line.text)
+        .collect();
     // What is left are questions, the attempt at the one module that a namespace cannot have, and the end.
     for effect in effects {
-        let harmless = ["wait for", "ask https://", "version: ask", "unless it is there", "run modprobe", "exec "];
-        assert!(harmless.iter().any(|word| effect.contains(word)), "{effect}");
+        let harmless = [
+            "wait for",
+            "ask https://",
+            "version: ask",
+            "unless it is there",
+            "run modprobe",
+            "exec ",
+        ];
+        assert!(
+            harmless.iter().any(|word| effect.contains(word)),
+            "{effect}"
+        );
     }
 }
 
 #[test]
 fn interrupted_at_any_moment_the_next_run_ends_right() {
     const SIZE: u64 = 20_000_000;
-    let site = Site::new(Options { k3s_size: SIZE, nginx: "limit_rate 40m;".into(), ..Options::default() });
+    let site = Site::new(Options {
+        k3s_size: SIZE,
+        nginx: "limit_rate 40m;".into(),
+        ..Options::default()
+    });
     // The first of a crowd: this address puts no wait in front of its first question.
     let mut board = Board::new(&site, "52:54:00:00:00:5b");
     board.power_on();
@@ -108,36 +165,57 @@ fn interrupted_at_any_moment_the_next_run_ends_right() {
             }
         }
         let mut boot = board.boot(&["fetch"]);
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         // Somewhere in the time that a run takes.
         std::thread::sleep(Duration::from_millis((state >> 33) % 600));
         let signal = if round % 2 == 0 { "-TERM" } else { "-KILL" };
         if let Some(pid) = board.muster_pid() {
             // It may have come to its end meanwhile; that is a moment like any other, and what must hold is the same.
-            let _ = Command::new("kill").args([signal, &pid.to_string()]).output().expect("kill");
+            let _ = Command::new("kill")
+                .args([signal, &pid.to_string()])
+                .output()
+                .expect("kill");
         }
         boot.end();
-        let part = std::fs::metadata(board.path("/usr/local/bin/.k3s.part")).map_or(0, |meta| meta.len());
+        let part =
+            std::fs::metadata(board.path("/usr/local/bin/.k3s.part")).map_or(0, |meta| meta.len());
         let mut boot = board.boot(&["fetch"]);
         let status = boot.end();
         assert!(status.success(), "round {round}: {}", boot.text());
         let said = boot.text();
         if part > 0 && part < SIZE {
-            assert!(said.contains("resuming"), "round {round}, {part} bytes there: {said}");
+            assert!(
+                said.contains("resuming"),
+                "round {round}, {part} bytes there: {said}"
+            );
             resumed += 1;
         }
         let sums = board.run(&["sha256sum", k3s]);
-        let wanted = std::fs::read_to_string(site.release(false).join("sha256sum-amd64.txt")).unwrap();
-        assert_eq!(sums.split(' ').next(), wanted.split(' ').next(), "round {round}");
+        let wanted =
+            std::fs::read_to_string(site.release(false).join("sha256sum-amd64.txt")).unwrap();
+        assert_eq!(
+            sums.split(' ').next(),
+            wanted.split(' ').next(),
+            "round {round}"
+        );
         assert_eq!(leftovers(&board), "");
     }
-    assert!(resumed >= 5, "only {resumed} of 50 rounds hit the download itself");
+    assert!(
+        resumed >= 5,
+        "only {resumed} of 50 rounds hit the download itself"
+    );
 }
 
 #[test]
 fn a_download_takes_little_memory() {
     let size = 80_000_000;
-    let site = Site::new(Options { k3s_size: size, nginx: "limit_rate 60m;".into(), ..Options::default() });
+    let site = Site::new(Options {
+        k3s_size: size,
+        nginx: "limit_rate 60m;".into(),
+        ..Options::default()
+    });
     let mut board = Board::new(&site, "52:54:00:12:34:56");
     board.power_on();
     let mut boot = board.boot(&["identity", "network", "fetch"]);
@@ -146,10 +224,18 @@ fn a_download_takes_little_memory() {
     let mut most = 0;
     let mut samples = 0;
     wait_for("the download", Duration::from_secs(60), || {
-        let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else { return Some(()) };
-        let anonymous =
-            text.lines().find_map(|line| line.strip_prefix("Anonymous:")).and_then(|kb| kb.trim().strip_suffix(" kB"));
-        most = most.max(anonymous.and_then(|kb| kb.trim().parse::<u64>().ok()).unwrap_or(0));
+        let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else {
+            return Some(());
+        };
+        let anonymous = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Anonymous:"))
+            .and_then(|kb| kb.trim().strip_suffix(" kB"));
+        most = most.max(
+            anonymous
+                .and_then(|kb| kb.trim().parse::<u64>().ok())
+                .unwrap_or(0),
+        );
         samples += 1;
         None
     });

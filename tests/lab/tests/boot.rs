@@ -12,7 +12,11 @@ fn joins_and_is_the_same_node_after_a_boot_from_nothing() {
     board.power_on();
     let boot = board.boot_to_joined();
     let password = board.read("/etc/rancher/node/password").unwrap();
-    assert!(boot.text().contains("the server runs k3s v1.34.1+k3s1"), "{}", boot.text());
+    assert!(
+        boot.text().contains("the server runs k3s v1.34.1+k3s1"),
+        "{}",
+        boot.text()
+    );
     assert_eq!(board.read("/etc/hostname").unwrap(), "worker-64e59a\n");
     assert_eq!(board.run(&["hostname"]), "worker-64e59a\n");
     drop(boot);
@@ -22,29 +26,56 @@ fn joins_and_is_the_same_node_after_a_boot_from_nothing() {
     let _boot = board.boot_to_joined();
     assert_eq!(board.read("/etc/rancher/node/password").unwrap(), password);
     assert_eq!(site.nodes().len(), 1, "{:?}", site.nodes());
-    let refused = site.server_requests().iter().filter(|line| line.contains(" 403 ")).count();
+    let refused = site
+        .server_requests()
+        .iter()
+        .filter(|line| line.contains(" 403 "))
+        .count();
     assert_eq!(refused, 0);
 }
 
 #[test]
 fn says_nothing_on_the_cable_before_its_name_is_set() {
-    let site = Site::new(Options { dnsmasq: format!("dhcp-host={MAC},intruder\n"), ..Options::default() });
+    let site = Site::new(Options {
+        dnsmasq: format!("dhcp-host={MAC},intruder\n"),
+        ..Options::default()
+    });
     let mut board = Board::new(&site, MAC);
     let capture = board.capture();
     board.power_on();
     let mut boot = board.boot(&[]);
     // Said before it is done, so the time of the next line bounds when it was.
     boot.wait_for("set the hostname to worker-64e59a");
-    let named = boot.wait_for("write /etc/hostname").at.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let named = boot
+        .wait_for("write /etc/hostname")
+        .at
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
     boot.wait_for("joined as worker-64e59a");
     assert_eq!(board.run(&["hostname"]), "worker-64e59a\n");
     assert_eq!(board.read("/etc/hostname").unwrap(), "worker-64e59a\n");
     let frames = capture.frames();
-    let first: f64 = frames.split_whitespace().next().expect("frames").parse().expect("a time");
+    let first: f64 = frames
+        .split_whitespace()
+        .next()
+        .expect("frames")
+        .parse()
+        .expect("a time");
     assert!(first > named, "first frame at {first}, name set by {named}");
-    let discover = frames.split("DHCP-Message").find(|part| part.contains("Discover")).expect("a DISCOVER");
-    assert!(discover.contains("Hostname (12), length 13: \"worker-64e59a\""), "{discover}");
-    assert!(site.dnsmasq_log().contains("intruder"), "the server offered no other name:\n{}", site.dnsmasq_log());
+    let discover = frames
+        .split("DHCP-Message")
+        .find(|part| part.contains("Discover"))
+        .expect("a DISCOVER");
+    assert!(
+        discover.contains("Hostname (12), length 13: \"worker-64e59a\""),
+        "{discover}"
+    );
+    assert!(
+        site.dnsmasq_log().contains("intruder"),
+        "the server offered no other name:\n{}",
+        site.dnsmasq_log()
+    );
 }
 
 #[test]
@@ -63,18 +94,30 @@ fn the_plan_is_the_boot_and_touches_nothing() {
     ];
     let before = board.run(&everything);
     let capture = board.capture();
-    let plan = board.command_as_nobody(&["/usr/sbin/muster", "--dry-run"]).output().unwrap();
+    let plan = board
+        .command_as_nobody(&["/usr/sbin/muster", "--dry-run"])
+        .output()
+        .unwrap();
     let frames = capture.frames();
-    let (plan, said) = (String::from_utf8(plan.stdout).unwrap(), String::from_utf8(plan.stderr).unwrap());
+    let (plan, said) = (
+        String::from_utf8(plan.stdout).unwrap(),
+        String::from_utf8(plan.stderr).unwrap(),
+    );
     assert_eq!(frames, "", "a plan sends nothing");
     assert_eq!(board.run(&everything), before, "a plan changes nothing");
     assert_eq!(board.run(&["hostname"]), "localhost\n");
-    assert!(said.contains("K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read it"), "{said}");
+    assert!(
+        said.contains("K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read it"),
+        "{said}"
+    );
 
     board.run(&["ip", "addr", "flush", "dev", "eth0"]);
     let boot = board.boot_to_joined();
-    let effects: Vec<String> =
-        boot.lines().iter().filter_map(|line| line.text.strip_prefix("muster: effect: ").map(String::from)).collect();
+    let effects: Vec<String> = boot
+        .lines()
+        .iter()
+        .filter_map(|line| line.text.strip_prefix("muster: effect: ").map(String::from))
+        .collect();
     assert_eq!(plan.lines().collect::<Vec<_>>(), effects);
     assert!(plan.lines().count() > 12, "{plan}");
     let secret = site.token().rsplit(':').next().unwrap().to_string();
@@ -84,7 +127,11 @@ fn the_plan_is_the_boot_and_touches_nothing() {
 #[test]
 fn a_token_is_found_nowhere_but_in_its_file() {
     // Slow enough that the download is still going on when the `.part` is looked at.
-    let site = Site::new(Options { k3s_size: 40_000_000, nginx: "limit_rate 20m;".into(), ..Options::default() });
+    let site = Site::new(Options {
+        k3s_size: 40_000_000,
+        nginx: "limit_rate 20m;".into(),
+        ..Options::default()
+    });
     for in_conf in [false, true] {
         let mut board = Board::new(&site, if in_conf { "52:54:00:00:00:01" } else { MAC });
         let secret = site.token().rsplit(':').next().unwrap().to_string();
@@ -101,14 +148,20 @@ fn a_token_is_found_nowhere_but_in_its_file() {
         let mut boot = board.boot(&[]);
         let mut seen = 0;
         // A file that is renamed or removed meanwhile is none that keeps it: `-s`, and what grep exits with is not asked.
-        let search = format!("find / -xdev -type f -print0 | xargs -0 grep -ls -e '{secret}' | sort");
+        let search =
+            format!("find / -xdev -type f -print0 | xargs -0 grep -ls -e '{secret}' | sort");
         // Throughout the boot, every process of the board's and every file.
         for line in ["broadcasting", "downloading", "becoming", "joined as"] {
             boot.wait_for(line);
             for pid in board.pids() {
                 for file in ["cmdline", "environ"] {
-                    let Ok(bytes) = std::fs::read(format!("/proc/{pid}/{file}")) else { continue };
-                    assert!(!String::from_utf8_lossy(&bytes).contains(&secret), "{file} of {pid}: at {line:?}");
+                    let Ok(bytes) = std::fs::read(format!("/proc/{pid}/{file}")) else {
+                        continue;
+                    };
+                    assert!(
+                        !String::from_utf8_lossy(&bytes).contains(&secret),
+                        "{file} of {pid}: at {line:?}"
+                    );
                     seen += 1;
                 }
             }
@@ -117,17 +170,29 @@ fn a_token_is_found_nowhere_but_in_its_file() {
                 wait_for("the part", PATIENCE, || part.exists().then_some(()));
             }
             let holders = board.run(&["sh", "-c", &search]);
-            assert!(holders.lines().all(|file| file == own || file == copy), "at {line:?}: {holders}");
+            assert!(
+                holders.lines().all(|file| file == own || file == copy),
+                "at {line:?}: {holders}"
+            );
         }
         assert!(seen > 16);
-        let holders = board.run(&["sh", "-c", &format!("find / -xdev -type f | xargs grep -l '{secret}' | sort")]);
+        let holders = board.run(&[
+            "sh",
+            "-c",
+            &format!("find / -xdev -type f | xargs grep -l '{secret}' | sort"),
+        ]);
         let holders: Vec<&str> = holders.lines().collect();
         let mut expected = vec![own, copy];
         expected.dedup();
         assert_eq!(holders, expected);
         assert_eq!(board.run(&["stat", "-c", "%a %u", copy]), "600 0\n");
         assert!(!boot.text().contains(&secret) && !plan.contains(&secret));
-        assert!(board.read("/run/muster/status.json").unwrap().contains("\"done\""));
+        assert!(
+            board
+                .read("/run/muster/status.json")
+                .unwrap()
+                .contains("\"done\"")
+        );
     }
 }
 
@@ -141,9 +206,16 @@ fn k3s_takes_the_place_of_muster_and_hears_its_signals() {
     let pid = board.muster_pid().expect("muster runs");
     boot.wait_for("joined as");
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
-    assert!(program.ends_with("usr/local/bin/k3s"), "{}", program.display());
-    let left: Vec<_> =
-        board.processes("muster").into_iter().filter(|(_, line)| line.starts_with("/usr/sbin/muster")).collect();
+    assert!(
+        program.ends_with("usr/local/bin/k3s"),
+        "{}",
+        program.display()
+    );
+    let left: Vec<_> = board
+        .processes("muster")
+        .into_iter()
+        .filter(|(_, line)| line.starts_with("/usr/sbin/muster"))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
     muster_lab::run(&["kill", "-TERM", &pid.to_string()]);
     boot.wait_for("Received signal SIGTERM");
@@ -155,15 +227,31 @@ fn a_node_gets_its_own_configuration_and_loses_it_again() {
     let site = Site::new(Options::default());
     let mut board = Board::new(&site, MAC);
     let labels = "node-label:\n  - rack=7\n";
-    board.files.push(("etc/muster/nodes/worker-64e59a.yaml".into(), labels.into(), 0o600));
-    board.files.push(("etc/muster/nodes/worker-000000.yaml".into(), "node-label: [rack=8]\n".into(), 0o600));
+    board.files.push((
+        "etc/muster/nodes/worker-64e59a.yaml".into(),
+        labels.into(),
+        0o600,
+    ));
+    board.files.push((
+        "etc/muster/nodes/worker-000000.yaml".into(),
+        "node-label: [rack=8]\n".into(),
+        0o600,
+    ));
     board.power_on();
     let _boot = board.boot_to_joined();
     // On the board, since the link is an absolute one.
-    assert_eq!(board.run(&["cat", "/etc/rancher/k3s/config.yaml.d/50-node.yaml"]), labels);
-    assert!(site.kubectl(&["get", "nodes", "--show-labels"]).contains("rack=7"));
+    assert_eq!(
+        board.run(&["cat", "/etc/rancher/k3s/config.yaml.d/50-node.yaml"]),
+        labels
+    );
+    assert!(
+        site.kubectl(&["get", "nodes", "--show-labels"])
+            .contains("rack=7")
+    );
     std::fs::remove_file(board.path("/etc/muster/nodes/worker-64e59a.yaml")).unwrap();
-    board.boot(&["join"]).wait_for("effect: join: remove /etc/rancher/k3s/config.yaml.d/50-node.yaml");
+    board
+        .boot(&["join"])
+        .wait_for("effect: join: remove /etc/rancher/k3s/config.yaml.d/50-node.yaml");
 }
 
 #[test]
@@ -171,13 +259,20 @@ fn k3s_gets_a_clean_start() {
     let site = Site::new(Options::default());
     let mut board = Board::new(&site, MAC);
     board.conf.push("INSTALL_K3S_SKIP_DOWNLOAD=\"true\"".into());
-    board.conf.push("INSTALL_K3S_EXEC=\"agent --node-label 'a=b c'\"".into());
+    board
+        .conf
+        .push("INSTALL_K3S_EXEC=\"agent --node-label 'a=b c'\"".into());
     // In place of k3s, what tells how it was started.
-    let tell =
-        "#!/bin/sh\necho \"arguments: $(printf '[%s]' \"$@\")\"\nenv | grep K3S\ngrep SigIgn /proc/self/status\n";
-    board.files.push(("usr/local/bin/k3s".into(), tell.into(), 0o755));
+    let tell = "#!/bin/sh\necho \"arguments: $(printf '[%s]' \"$@\")\"\nenv | grep K3S\ngrep SigIgn /proc/self/status\n";
+    board
+        .files
+        .push(("usr/local/bin/k3s".into(), tell.into(), 0o755));
     board.power_on();
-    let mut boot = Output::follow(board.command(&["/usr/sbin/muster"]).env("K3S_DATA_DIR", "/var/lib/elsewhere"));
+    let mut boot = Output::follow(
+        board
+            .command(&["/usr/sbin/muster"])
+            .env("K3S_DATA_DIR", "/var/lib/elsewhere"),
+    );
     boot.wait_for("arguments: [agent][--node-label][a=b c]");
     // Rust's own programs ignore SIGPIPE (13); those they become must not.
     let ignored = boot.wait_for("SigIgn:").text;
@@ -185,12 +280,20 @@ fn k3s_gets_a_clean_start() {
     assert_eq!(ignored & (1 << 12), 0, "{ignored:x}");
     assert!(boot.end().success());
     let text = boot.text();
-    let mut variables: Vec<&str> = text.lines().filter(|line| line.starts_with("K3S_")).collect();
+    let mut variables: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("K3S_"))
+        .collect();
     variables.sort();
     let url = format!("K3S_URL={}", site.server_url());
     assert_eq!(
         variables,
-        ["K3S_DATA_DIR=/var/lib/elsewhere", "K3S_NODE_NAME=worker-64e59a", "K3S_TOKEN_FILE=/etc/muster/token", &url]
+        [
+            "K3S_DATA_DIR=/var/lib/elsewhere",
+            "K3S_NODE_NAME=worker-64e59a",
+            "K3S_TOKEN_FILE=/etc/muster/token",
+            &url
+        ]
     );
 }
 
@@ -199,18 +302,42 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
     let site = Site::new(Options::default());
     let mut board = Board::new(&site, MAC);
     board.power_on();
-    let check = board.command(&["/usr/sbin/muster", "check"]).output().unwrap();
+    let check = board
+        .command(&["/usr/sbin/muster", "check"])
+        .output()
+        .unwrap();
     assert_eq!(check.status.code(), Some(1));
     let text = String::from_utf8(check.stdout).unwrap();
-    assert!(text.contains("MISSING  network   no address on eth0 yet"), "{text}");
-    assert!(text.contains("MISSING  server    https://10.77.0.1:6443/cacerts: "), "{text}");
+    assert!(
+        text.contains("MISSING  network   no address on eth0 yet"),
+        "{text}"
+    );
+    assert!(
+        text.contains("MISSING  server    https://10.77.0.1:6443/cacerts: "),
+        "{text}"
+    );
     board.boot(&["identity", "network"]).end();
     let check = board.run(&["/usr/sbin/muster", "check"]);
     assert!(check.lines().all(|line| line.starts_with("ok ")), "{check}");
-    assert!(check.contains("takes the token and runs k3s v1.34.1+k3s1"), "{check}");
-    assert!(check.contains("mirror.lab:8443/k3s has k3s v1.34.1+k3s1"), "{check}");
+    assert!(
+        check.contains("takes the token and runs k3s v1.34.1+k3s1"),
+        "{check}"
+    );
+    assert!(
+        check.contains("mirror.lab:8443/k3s has k3s v1.34.1+k3s1"),
+        "{check}"
+    );
     // It asked for no node: the server knows none, nor a password.
-    assert!(!site.nodes().iter().any(|line| line.starts_with("worker-")), "{:?}", site.nodes());
-    assert!(!site.server_requests().iter().any(|line| line.contains("kubelet")));
+    assert!(
+        !site.nodes().iter().any(|line| line.starts_with("worker-")),
+        "{:?}",
+        site.nodes()
+    );
+    assert!(
+        !site
+            .server_requests()
+            .iter()
+            .any(|line| line.contains("kubelet"))
+    );
     assert!(board.read("/usr/local/bin/k3s").is_none());
 }

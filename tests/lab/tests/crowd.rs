@@ -14,7 +14,10 @@ const FRAMES: f64 = 1514.0 / 1448.0;
 
 #[test]
 fn fifty_boards_at_once() {
-    let site = Site::new(Options { k3s_size: K3S, ..Options::default() });
+    let site = Site::new(Options {
+        k3s_size: K3S,
+        ..Options::default()
+    });
     // What leaves the site's services for the boards, all of it, passes here.
     let rate = LINK.to_string();
     let shape = [
@@ -35,7 +38,9 @@ fn fifty_boards_at_once() {
         "100ms",
     ];
     run(&shape);
-    let mut boards: Vec<Board> = (1..=BOARDS).map(|n| Board::new(&site, &format!("dc:a6:32:00:00:{n:02x}"))).collect();
+    let mut boards: Vec<Board> = (1..=BOARDS)
+        .map(|n| Board::new(&site, &format!("dc:a6:32:00:00:{n:02x}")))
+        .collect();
     for board in &mut boards {
         board.power_on();
     }
@@ -46,7 +51,13 @@ fn fifty_boards_at_once() {
     }
     let took = started.elapsed();
     wait_for("all nodes to be Ready", Duration::from_secs(30), || {
-        (site.nodes().iter().filter(|line| line.contains(" Ready")).count() == BOARDS.into()).then_some(())
+        (site
+            .nodes()
+            .iter()
+            .filter(|line| line.contains(" Ready"))
+            .count()
+            == BOARDS.into())
+        .then_some(())
     });
 
     // The link's own limit: every byte of every board's k3s, one behind the other, in frames.
@@ -62,12 +73,26 @@ fn fifty_boards_at_once() {
     let nodes = site.nodes();
     assert_eq!(nodes.len(), names.len(), "{nodes:?}");
     for name in &names {
-        assert_eq!(nodes.iter().filter(|line| line.starts_with(name)).count(), 1, "{name}");
+        assert_eq!(
+            nodes.iter().filter(|line| line.starts_with(name)).count(),
+            1,
+            "{name}"
+        );
     }
     let mirror = site.mirror_requests();
-    let whole = mirror.iter().filter(|(path, ..)| path.ends_with("/k3s")).count();
-    let sums = mirror.iter().filter(|(path, ..)| path.ends_with(".txt")).count();
-    assert_eq!((whole, sums), (BOARDS.into(), BOARDS.into()), "one download and one sums file a board");
+    let whole = mirror
+        .iter()
+        .filter(|(path, ..)| path.ends_with("/k3s"))
+        .count();
+    let sums = mirror
+        .iter()
+        .filter(|(path, ..)| path.ends_with(".txt"))
+        .count();
+    assert_eq!(
+        (whole, sums),
+        (BOARDS.into(), BOARDS.into()),
+        "one download and one sums file a board"
+    );
     let bytes: u64 = mirror.iter().map(|(_, _, bytes)| bytes).sum();
     assert!(bytes < u64::from(BOARDS) * (K3S + 10_000), "{bytes} bytes");
 
@@ -82,8 +107,13 @@ fn fifty_boards_at_once() {
             turned_away += u32::from(fields[4] == "429");
         }
     }
-    let (most, all) = (asked.values().max().copied().unwrap_or(0), asked.values().sum::<u32>());
-    println!("{all} requests at the server, {most} at most from one board, {turned_away} turned away (429)");
+    let (most, all) = (
+        asked.values().max().copied().unwrap_or(0),
+        asked.values().sum::<u32>(),
+    );
+    println!(
+        "{all} requests at the server, {most} at most from one board, {turned_away} turned away (429)"
+    );
     // muster's five and one sums file, k3s's three; the rest are second attempts.
     assert!(most <= 16, "{asked:?}");
     assert!(all <= u32::from(BOARDS) * 12, "{all} requests");

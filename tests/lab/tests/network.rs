@@ -16,12 +16,18 @@ fn a_lease_that_nobody_renews_is_taken_over() {
     let _boot = board.boot_to_joined();
     let clients = board.processes("udhcpc");
     assert_eq!(clients.len(), 1, "{clients:?}");
-    assert!(clients[0].1.contains("-x hostname:worker-64e59a"), "{clients:?}");
+    assert!(
+        clients[0].1.contains("-x hostname:worker-64e59a"),
+        "{clients:?}"
+    );
 }
 
 #[test]
 fn with_dhcp_off_it_only_waits() {
-    let site = Site::new(Options { dhcp: false, ..Options::default() });
+    let site = Site::new(Options {
+        dhcp: false,
+        ..Options::default()
+    });
     let mut board = Board::new(&site, MAC);
     board.conf.push("MUSTER_DHCP=\"no\"".into());
     board.power_on();
@@ -38,7 +44,10 @@ fn with_dhcp_off_it_only_waits() {
 
 #[test]
 fn a_dhcp_server_that_comes_late_is_waited_for() {
-    let site = Site::new(Options { dhcp: false, ..Options::default() });
+    let site = Site::new(Options {
+        dhcp: false,
+        ..Options::default()
+    });
     let mut board = Board::new(&site, MAC);
     board.power_on();
     let mut boot = board.boot(&[]);

@@ -12,8 +12,11 @@ fn fails(board: &Board, steps: &[&str]) -> String {
     let executables = board.run(&["sh", "-c", "ls -A /usr/local/bin"]);
     assert_eq!(executables, "", "{}", boot.text());
     let text = boot.text();
-    let last = text.lines().rfind(|line| line.starts_with("muster: ERROR: "));
-    last.unwrap_or_else(|| panic!("no last word: {text}")).to_string()
+    let last = text
+        .lines()
+        .rfind(|line| line.starts_with("muster: ERROR: "));
+    last.unwrap_or_else(|| panic!("no last word: {text}"))
+        .to_string()
 }
 
 #[test]
@@ -27,9 +30,17 @@ fn wrong_bytes_never_become_executable() {
     let mut board = Board::new(&site, MAC);
     board.power_on();
     let said = fails(&board, &[]);
-    assert!(said.contains("no mirror has the right k3s v1.34.1+k3s1") && said.contains("wrong bytes"), "{said}");
+    assert!(
+        said.contains("no mirror has the right k3s v1.34.1+k3s1") && said.contains("wrong bytes"),
+        "{said}"
+    );
     // A body that is cut short behind a length that says so is wrong bytes too.
-    std::fs::File::options().write(true).open(&binary).unwrap().set_len(1_000_000).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&binary)
+        .unwrap()
+        .set_len(1_000_000)
+        .unwrap();
     let said = fails(&board, &[]);
     assert!(said.contains("wrong bytes"), "{said}");
 }
@@ -42,23 +53,43 @@ fn a_mirror_without_the_release_is_passed_over() {
     let mut board = Board::new(&site, MAC);
     board.power_on();
     let said = fails(&board, &[]);
-    assert!(said.contains("mirror.lab:8443/k3s/v1.34.1%2Bk3s1/k3s answers 404 Not Found"), "{said}");
+    assert!(
+        said.contains("mirror.lab:8443/k3s/v1.34.1%2Bk3s1/k3s answers 404 Not Found"),
+        "{said}"
+    );
     // The server has none either, as most have not; once the mirror behind it has it, that is no obstacle.
     std::fs::rename(&aside, &binary).unwrap();
     board.boot_to_joined();
     let asked = site.server_requests();
-    assert!(asked.iter().any(|line| line.contains("/static/k3s/") && line.contains(" 404 ")), "{asked:?}");
-    assert!(site.mirror_requests().iter().any(|(path, status, _)| path.ends_with("/k3s") && *status == 200));
+    assert!(
+        asked
+            .iter()
+            .any(|line| line.contains("/static/k3s/") && line.contains(" 404 ")),
+        "{asked:?}"
+    );
+    assert!(
+        site.mirror_requests()
+            .iter()
+            .any(|(path, status, _)| path.ends_with("/k3s") && *status == 200)
+    );
 }
 
 #[test]
 fn a_mirror_that_is_ill_is_waited_for() {
-    let site = Site::new(Options { nginx: "location /k3s/ { return 500; }".into(), ..Options::default() });
+    let site = Site::new(Options {
+        nginx: "location /k3s/ { return 500; }".into(),
+        ..Options::default()
+    });
     let mut board = Board::new(&site, MAC);
     board.power_on();
     let mut boot = board.boot(&[]);
-    let said = boot.wait_for("answers 500 Internal Server Error; trying again").text;
-    assert!(said.contains("WARN: fetch: https://mirror.lab:8443/"), "{said}");
+    let said = boot
+        .wait_for("answers 500 Internal Server Error; trying again")
+        .text;
+    assert!(
+        said.contains("WARN: fetch: https://mirror.lab:8443/"),
+        "{said}"
+    );
     assert_eq!(board.run(&["sh", "-c", "ls -A /usr/local/bin"]), "");
     // It serves the release from here on, and the board finds out by itself.
     site.fill_server();
@@ -66,7 +97,12 @@ fn a_mirror_that_is_ill_is_waited_for() {
     second.power_on();
     second.boot_to_joined();
     assert!(board.muster_pid().is_some(), "it goes on trying");
-    assert!(board.read("/run/muster/status.json").unwrap().contains("answers 500"));
+    assert!(
+        board
+            .read("/run/muster/status.json")
+            .unwrap()
+            .contains("answers 500")
+    );
 }
 
 #[test]
@@ -76,7 +112,10 @@ fn a_token_that_is_not_accepted() {
     board.token = Some(format!("{}x", site.token()));
     board.power_on();
     let said = fails(&board, &[]);
-    assert!(said.contains("does not accept the join token") && said.contains("server/node-token"), "{said}");
+    assert!(
+        said.contains("does not accept the join token") && said.contains("server/node-token"),
+        "{said}"
+    );
     assert!(!said.contains(site.token().rsplit(':').next().unwrap()));
 }
 
@@ -87,14 +126,21 @@ fn a_node_that_is_known_by_another_password() {
     board.power_on();
     drop(board.boot_to_joined());
     // Its secret changed: the same board, another password.
-    board.conf.push("MUSTER_NODE_SECRET_FILE=\"/etc/muster/secret\"".into());
-    board.files.push(("etc/muster/secret".into(), "another secret\n".into(), 0o600));
+    board
+        .conf
+        .push("MUSTER_NODE_SECRET_FILE=\"/etc/muster/secret\"".into());
+    board
+        .files
+        .push(("etc/muster/secret".into(), "another secret\n".into(), 0o600));
     board.power_on();
     let mut boot = board.boot(&[]);
     assert_eq!(boot.end().code(), Some(1));
     let remedy = "kubectl -n kube-system delete secret worker-64e59a.node-password.k3s";
     let said = boot.text().lines().last().unwrap().to_string();
-    assert!(said.starts_with("muster: ERROR: join: ") && said.ends_with(remedy), "{said}");
+    assert!(
+        said.starts_with("muster: ERROR: join: ") && said.ends_with(remedy),
+        "{said}"
+    );
     // The remedy, as it was printed, helps.
     let words: Vec<&str> = remedy.split(' ').skip(1).collect();
     site.kubectl(&words);
@@ -114,7 +160,10 @@ fn a_server_whose_ca_is_not_the_tokens() {
     board.token = token;
     board.power_on();
     let said = fails(&board, &[]);
-    assert!(said.contains("its CA is not the one in the join token"), "{said}");
+    assert!(
+        said.contains("its CA is not the one in the join token"),
+        "{said}"
+    );
     assert!(said.contains("put the server's own token"), "{said}");
     // Nothing but the question for the CA reached it.
     let asked = site.server_requests();
@@ -132,8 +181,16 @@ fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
     let mut boot = board.boot(&[]);
     boot.wait_for("WARN: fetch: the join token has no CA hash");
     boot.wait_for("joined as");
-    assert!(boot.text().contains("no digest is taken from it"), "{}", boot.text());
-    let from_server = site.server_requests().into_iter().filter(|line| line.contains("/static/")).count();
+    assert!(
+        boot.text().contains("no digest is taken from it"),
+        "{}",
+        boot.text()
+    );
+    let from_server = site
+        .server_requests()
+        .into_iter()
+        .filter(|line| line.contains("/static/"))
+        .count();
     assert_eq!(from_server, 0);
 }
 
@@ -141,14 +198,22 @@ fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
 fn a_bootstrap_token_joins() {
     let site = Site::new(Options::default());
     let mut board = Board::new(&site, MAC);
-    board.token = Some(std::fs::read_to_string(site.path("k3s/server/bootstrap-token")).unwrap().trim().into());
+    board.token = Some(
+        std::fs::read_to_string(site.path("k3s/server/bootstrap-token"))
+            .unwrap()
+            .trim()
+            .into(),
+    );
     board.power_on();
     board.boot_to_joined();
 }
 
 #[test]
 fn a_server_with_a_chain_of_cas_is_pinned_by_its_root() {
-    let site = Site::new(Options { server: vec![("STANDIN_CHAIN".into(), "1".into())], ..Options::default() });
+    let site = Site::new(Options {
+        server: vec![("STANDIN_CHAIN".into(), "1".into())],
+        ..Options::default()
+    });
     let mut board = Board::new(&site, MAC);
     board.power_on();
     board.boot_to_joined();

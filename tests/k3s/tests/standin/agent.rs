@@ -7,28 +7,52 @@ fn a_node_joins_beats_and_leaves() {
     let (data, root) = (Folder::new("join"), Folder::new("join-root"));
     let server = Server::start(&data.0, &[]);
     // The file beats the environment, its drop-ins beat the file, and a flag beats them all.
-    root.write("etc/rancher/k3s/config.yaml", "node-name: from-file\nno-such-key: 1\nnode-label:\n  - \"rack=a\"\n");
-    root.write("etc/rancher/k3s/config.yaml.d/50-node.yaml", "node-name: \"worker-1\"\nnode-label+:\n  - gpu=no\n");
+    root.write(
+        "etc/rancher/k3s/config.yaml",
+        "node-name: from-file\nno-such-key: 1\nnode-label:\n  - \"rack=a\"\n",
+    );
+    root.write(
+        "etc/rancher/k3s/config.yaml.d/50-node.yaml",
+        "node-name: \"worker-1\"\nnode-label+:\n  - gpu=no\n",
+    );
     root.write("etc/rancher/node/password", "secret\n");
-    let agent =
-        server.agent(&root, &["--node-ip=192.0.2.7"], &[("K3S_NODE_NAME", "from-env"), ("STANDIN_LOG_MB", "1")]);
+    let agent = server.agent(
+        &root,
+        &["--node-ip=192.0.2.7"],
+        &[("K3S_NODE_NAME", "from-env"), ("STANDIN_LOG_MB", "1")],
+    );
     assert_eq!(agent.wait_for("joined as"), "joined as worker-1");
     agent.wait_for("log line 8191 ");
     let nodes = server.kubectl("get nodes --show-labels");
-    let words: Vec<Vec<&str>> = nodes.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(words[0], ["NAME", "STATUS", "ROLES", "AGE", "VERSION", "LABELS"]);
+    let words: Vec<Vec<&str>> = nodes
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        words[0],
+        ["NAME", "STATUS", "ROLES", "AGE", "VERSION", "LABELS"]
+    );
     assert_eq!(
         (words[1][..3].to_vec(), &words[1][4..]),
-        (vec!["worker-1", "Ready", "<none>"], &["v1.34.1+k3s1", "rack=a,gpu=no"][..])
+        (
+            vec!["worker-1", "Ready", "<none>"],
+            &["v1.34.1+k3s1", "rack=a,gpu=no"][..]
+        )
     );
     assert_eq!(server.kubelet("worker-1", "secret").status(), 200);
     assert!(agent.terminate().success());
-    eventually("the node is NotReady", || server.kubectl("get nodes").contains(" NotReady "));
+    eventually("the node is NotReady", || {
+        server.kubectl("get nodes").contains(" NotReady ")
+    });
 }
 
 #[test]
 fn a_forgotten_password_is_rejected_until_its_secret_is_deleted() {
-    let (data, first, second) = (Folder::new("rejected"), Folder::new("first-boot"), Folder::new("second-boot"));
+    let (data, first, second) = (
+        Folder::new("rejected"),
+        Folder::new("first-boot"),
+        Folder::new("second-boot"),
+    );
     let server = Server::start(&data.0, &[]);
     let boot = |root| server.agent(root, &["--node-name", "n1"], &[]);
     boot(&first).wait_for("joined as n1");
@@ -50,9 +74,15 @@ fn a_forgotten_password_is_rejected_until_its_secret_is_deleted() {
 fn a_wrong_token_is_polled_with_for_ever() {
     let (data, root) = (Folder::new("token"), Folder::new("token-root"));
     let server = Server::start(&data.0, &[]);
-    let wrong_password = format!("{}::server:wrong", server.token().split("::").next().unwrap());
+    let wrong_password = format!(
+        "{}::server:wrong",
+        server.token().split("::").next().unwrap()
+    );
     root.write("wrong-password", &wrong_password);
-    root.write("wrong-ca", &format!("K10{}::server:{}", "0".repeat(64), server.password()));
+    root.write(
+        "wrong-ca",
+        &format!("K10{}::server:{}", "0".repeat(64), server.password()),
+    );
     let file = |name: &str| format!("--token-file={}", root.0.join(name).display());
     let agent = server.agent(&root, &[&file("wrong-password")], &[]);
     agent.wait_for("401 Unauthorized");
@@ -75,24 +105,50 @@ fn a_wrong_token_is_polled_with_for_ever() {
 fn a_chain_and_a_bootstrap_token_join_too() {
     let (data, root) = (Folder::new("chain-join"), Folder::new("chain-root"));
     let server = Server::start(&data.0, &[("STANDIN_CHAIN", "1")]);
-    server.agent(&root, &["--node-name=n1"], &[]).wait_for("joined as n1");
+    server
+        .agent(&root, &["--node-name=n1"], &[])
+        .wait_for("joined as n1");
     let bootstrap = std::fs::read_to_string(data.0.join("server/bootstrap-token")).unwrap();
     root.write("bootstrap", &bootstrap);
     let file = root.0.join("bootstrap");
-    server.agent(&root, &["--node-name=n2", "--token-file", file.to_str().unwrap()], &[]).wait_for("joined as n2");
+    server
+        .agent(
+            &root,
+            &["--node-name=n2", "--token-file", file.to_str().unwrap()],
+            &[],
+        )
+        .wait_for("joined as n2");
 }
 
 #[test]
 fn what_is_missing_or_unknown_ends_it() {
     let cases = [
-        ("agent", ("K3S_URL", "https://192.0.2.1:6443"), "--token is required"),
+        (
+            "agent",
+            ("K3S_URL", "https://192.0.2.1:6443"),
+            "--token is required",
+        ),
         ("agent", ("K3S_TOKEN", "x"), "--server is required"),
-        ("agent --no-such-flag", ("K3S_TOKEN", "x"), "flag provided but not defined: -no-such-flag"),
-        ("agent", ("K3S_TOKEN_FILE", "/no/such/token"), "/no/such/token: No such file"),
-        ("agent", ("STANDIN_LOG_MB", "many"), "STANDIN_LOG_MB=many is not a number"),
+        (
+            "agent --no-such-flag",
+            ("K3S_TOKEN", "x"),
+            "flag provided but not defined: -no-such-flag",
+        ),
+        (
+            "agent",
+            ("K3S_TOKEN_FILE", "/no/such/token"),
+            "/no/such/token: No such file",
+        ),
+        (
+            "agent",
+            ("STANDIN_LOG_MB", "many"),
+            "STANDIN_LOG_MB=many is not a number",
+        ),
     ];
     for (words, env, expected) in cases {
-        let output = k3s(&words.split(' ').collect::<Vec<_>>(), &[env]).output().unwrap();
+        let output = k3s(&words.split(' ').collect::<Vec<_>>(), &[env])
+            .output()
+            .unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(error.contains(expected), "{error}");

@@ -12,27 +12,69 @@ fn a_token_opens_the_version_and_nothing_else_does() {
     let server = Server::start(&data.0, &[("STANDIN_ROLES_DELAY_MS", "3600000")]);
     assert_eq!(server.get("/ping").send().unwrap().text().unwrap(), "pong");
     let ca = ring::digest::digest(&ring::digest::SHA256, server.cacerts().as_bytes());
-    assert!(server.token().starts_with(&format!("K10{}::server:", hex::encode(ca))));
+    assert!(
+        server
+            .token()
+            .starts_with(&format!("K10{}::server:", hex::encode(ca)))
+    );
 
-    let ask = |user, password: &str| server.get(KUBE_PROXY).basic_auth(user, Some(password)).send().unwrap();
+    let ask = |user, password: &str| {
+        server
+            .get(KUBE_PROXY)
+            .basic_auth(user, Some(password))
+            .send()
+            .unwrap()
+    };
     assert_eq!(ask("node", "wrong").status(), 401);
     assert_eq!(server.get(KUBE_PROXY).send().unwrap().status(), 401);
-    assert_eq!(server.get(KUBE_PROXY).bearer_auth("stand1.0000000000000000").send().unwrap().status(), 401);
-    assert_eq!(server.get(KUBE_PROXY).bearer_auth("stand1.0123456789abcdef").send().unwrap().status(), 200);
+    assert_eq!(
+        server
+            .get(KUBE_PROXY)
+            .bearer_auth("stand1.0000000000000000")
+            .send()
+            .unwrap()
+            .status(),
+        401
+    );
+    assert_eq!(
+        server
+            .get(KUBE_PROXY)
+            .bearer_auth("stand1.0123456789abcdef")
+            .send()
+            .unwrap()
+            .status(),
+        200
+    );
     let identity = ask("node", &server.password()).text().unwrap();
     assert!(identity.contains("EC PRIVATE KEY"));
 
-    let version =
-        |server: &Server, identity| server.client(identity).get(format!("{}/version", server.url)).send().unwrap();
+    let version = |server: &Server, identity| {
+        server
+            .client(identity)
+            .get(format!("{}/version", server.url))
+            .send()
+            .unwrap()
+    };
     assert_eq!(version(&server, None).status(), 401);
     assert_eq!(version(&server, Some(&identity)).status(), 403);
     drop(server);
     // The certificate outlives the server that gave it, and the roles come with time.
-    let server = Server::start(&data.0, &[("STANDIN_VERSION", "v1.33.4+k3s1"), ("STANDIN_ROLES_DELAY_MS", "300")]);
+    let server = Server::start(
+        &data.0,
+        &[
+            ("STANDIN_VERSION", "v1.33.4+k3s1"),
+            ("STANDIN_ROLES_DELAY_MS", "300"),
+        ],
+    );
     assert_eq!(version(&server, None).status(), 401);
-    eventually("/version answers", || version(&server, Some(&identity)).status() == 200);
+    eventually("/version answers", || {
+        version(&server, Some(&identity)).status() == 200
+    });
     let answer = version(&server, Some(&identity)).text().unwrap();
-    assert!(answer.contains(r#""gitVersion": "v1.33.4+k3s1""#), "{answer}");
+    assert!(
+        answer.contains(r#""gitVersion": "v1.33.4+k3s1""#),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -40,7 +82,10 @@ fn a_restarted_server_knows_its_nodes() {
     let data = Folder::new("restart");
     let server = Server::start(&data.0, &[]);
     assert_eq!(server.kubelet("n1", "first").status(), 200);
-    let (token, port) = (server.token(), server.url.rsplit(':').next().unwrap().to_owned());
+    let (token, port) = (
+        server.token(),
+        server.url.rsplit(':').next().unwrap().to_owned(),
+    );
     assert!(server.process.terminate().success());
 
     let server = Server::start_with(&data.0, &[], &["--https-listen-port", &port]);
@@ -49,7 +94,10 @@ fn a_restarted_server_knows_its_nodes() {
     assert_eq!(server.kubelet("n1", "first").status(), 200);
     assert_eq!(server.kubelet("../n1", "first").status(), 400);
     let secrets = data.0.join("server/node-passwords/n1");
-    assert!(!std::fs::read_to_string(secrets).unwrap().contains("first"), "a password is kept as it came");
+    assert!(
+        !std::fs::read_to_string(secrets).unwrap().contains("first"),
+        "a password is kept as it came"
+    );
 }
 
 #[test]
@@ -59,20 +107,53 @@ fn static_files_are_served_in_parts() {
     data.write("server/static/k3s/v1.34.1+k3s1/k3s-arm64", "0123456789");
     let path = "/static/k3s/v1.34.1%2Bk3s1/k3s-arm64";
     let whole = server.get(path).send().unwrap();
-    assert_eq!((whole.status().as_u16(), whole.content_length()), (200, Some(10)));
-    let modified = whole.headers()["last-modified"].to_str().unwrap().to_owned();
+    assert_eq!(
+        (whole.status().as_u16(), whole.content_length()),
+        (200, Some(10))
+    );
+    let modified = whole.headers()["last-modified"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(whole.headers().get("etag").is_none(), "k3s sends none");
 
     let part = |range: &str, known: &str| {
-        let answer = server.get(path).header("Range", range).header("If-Range", known).send().unwrap();
-        let range = answer.headers().get("content-range").map(|value| value.to_str().unwrap().to_owned());
+        let answer = server
+            .get(path)
+            .header("Range", range)
+            .header("If-Range", known)
+            .send()
+            .unwrap();
+        let range = answer
+            .headers()
+            .get("content-range")
+            .map(|value| value.to_str().unwrap().to_owned());
         (answer.status().as_u16(), range, answer.text().unwrap())
     };
-    assert_eq!(part("bytes=4-", &modified), (206, Some("bytes 4-9/10".into()), "456789".into()));
-    assert_eq!(part("bytes=4-", "Thu, 01 Jan 1970 00:00:00 GMT"), (200, None, "0123456789".into()));
-    assert_eq!(part("bytes=10-", &modified), (416, Some("bytes */10".into()), String::new()));
-    let head = server.client(None).head(format!("{}{path}", server.url)).send().unwrap();
-    assert_eq!((head.status(), head.headers()["content-length"].to_str().unwrap()), (reqwest::StatusCode::OK, "10"));
+    assert_eq!(
+        part("bytes=4-", &modified),
+        (206, Some("bytes 4-9/10".into()), "456789".into())
+    );
+    assert_eq!(
+        part("bytes=4-", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (200, None, "0123456789".into())
+    );
+    assert_eq!(
+        part("bytes=10-", &modified),
+        (416, Some("bytes */10".into()), String::new())
+    );
+    let head = server
+        .client(None)
+        .head(format!("{}{path}", server.url))
+        .send()
+        .unwrap();
+    assert_eq!(
+        (
+            head.status(),
+            head.headers()["content-length"].to_str().unwrap()
+        ),
+        (reqwest::StatusCode::OK, "10")
+    );
     for gone in ["/static/nothing", "/static/", "/static/..%2Ftoken"] {
         assert_eq!(server.get(gone).send().unwrap().status(), 404, "{gone}");
     }
@@ -90,10 +171,20 @@ fn a_chain_and_dates_as_asked_for() {
     assert_eq!(server.kubelet("n1", "secret").status(), 200);
     drop(server);
 
-    for env in [("STANDIN_NOT_AFTER", "1600000000"), ("STANDIN_NOT_BEFORE", "2500000000")] {
+    for env in [
+        ("STANDIN_NOT_AFTER", "1600000000"),
+        ("STANDIN_NOT_BEFORE", "2500000000"),
+    ] {
         let server = Server::start(&data.0, &[env]);
         let error = format!("{:?}", server.get("/ping").send().unwrap_err());
-        assert!(error.contains(if env.0 == "STANDIN_NOT_AFTER" { "Expired" } else { "NotValidYet" }), "{error}");
+        assert!(
+            error.contains(if env.0 == "STANDIN_NOT_AFTER" {
+                "Expired"
+            } else {
+                "NotValidYet"
+            }),
+            "{error}"
+        );
     }
 }
 
@@ -107,17 +198,40 @@ fn ten_writers_are_admitted_at_a_time() {
         let client = server.client(None);
         client.get(format!("{}/ping", server.url)).send().unwrap();
         let request = client.post(format!("{}/v1-k3s/client-kubelet.crt", server.url));
-        let request = request.basic_auth("node", Some(server.password())).header("k3s-Node-IP", "192.0.2.1");
-        let request = request.header("k3s-Node-Name", format!("n{number}")).header("k3s-Node-Password", "secret");
+        let request = request
+            .basic_auth("node", Some(server.password()))
+            .header("k3s-Node-IP", "192.0.2.1");
+        let request = request
+            .header("k3s-Node-Name", format!("n{number}"))
+            .header("k3s-Node-Password", "secret");
         barrier.wait();
         let answer = request.send().unwrap();
-        (answer.status().as_u16(), answer.headers().get("retry-after").is_some())
+        (
+            answer.status().as_u16(),
+            answer.headers().get("retry-after").is_some(),
+        )
     };
     let answers: Vec<_> = thread::scope(|scope| {
-        let asked: Vec<_> = (0..WRITERS).map(|number| scope.spawn(move || ask(number))).collect();
-        asked.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let asked: Vec<_> = (0..WRITERS)
+            .map(|number| scope.spawn(move || ask(number)))
+            .collect();
+        asked
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
-    assert!(answers.iter().all(|answer| matches!(answer, (200, false) | (429, true))), "{answers:?}");
-    assert!(answers.iter().filter(|(status, _)| *status == 200).count() >= 10, "{answers:?}");
-    assert!(answers.contains(&(429, true)), "all of {WRITERS} were admitted");
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer, (200, false) | (429, true))),
+        "{answers:?}"
+    );
+    assert!(
+        answers.iter().filter(|(status, _)| *status == 200).count() >= 10,
+        "{answers:?}"
+    );
+    assert!(
+        answers.contains(&(429, true)),
+        "all of {WRITERS} were admitted"
+    );
 }

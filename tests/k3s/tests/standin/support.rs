@@ -55,8 +55,15 @@ impl Process {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (to, lines) = channel();
-        thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
-        Self { child, lines: Mutex::new(lines) }
+        thread::spawn(move || {
+            log.lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| to.send(line))
+        });
+        Self {
+            child,
+            lines: Mutex::new(lines),
+        }
     }
 
     /// The next line of the log with `text` in it.
@@ -99,11 +106,29 @@ impl Server {
     }
 
     pub fn start_with(data: &Path, env: &[(&str, &str)], args: &[&str]) -> Self {
-        let all = [&["server", "--data-dir", data.to_str().unwrap(), "--bind-address", "127.0.0.1"], args].concat();
+        let all = [
+            &[
+                "server",
+                "--data-dir",
+                data.to_str().unwrap(),
+                "--bind-address",
+                "127.0.0.1",
+            ],
+            args,
+        ]
+        .concat();
         let process = Process::start(k3s(&all, env));
         let line = process.wait_for("listens on");
-        let address = line.split("listens on ").nth(1).unwrap().trim_end_matches('"');
-        Self { url: format!("https://{address}"), process, data: data.into() }
+        let address = line
+            .split("listens on ")
+            .nth(1)
+            .unwrap()
+            .trim_end_matches('"');
+        Self {
+            url: format!("https://{address}"),
+            process,
+            data: data.into(),
+        }
     }
 
     pub fn token_file(&self) -> String {
@@ -120,8 +145,16 @@ impl Server {
 
     /// The certificates of `/cacerts`, fetched without trust as a joining node must.
     pub fn cacerts(&self) -> String {
-        let client = builder().tls_danger_accept_invalid_certs(true).build().unwrap();
-        client.get(format!("{}/cacerts", self.url)).send().unwrap().text().unwrap()
+        let client = builder()
+            .tls_danger_accept_invalid_certs(true)
+            .build()
+            .unwrap();
+        client
+            .get(format!("{}/cacerts", self.url))
+            .send()
+            .unwrap()
+            .text()
+            .unwrap()
     }
 
     /// A client that trusts this server alone, with a certificate and key of its own if given.
@@ -140,23 +173,46 @@ impl Server {
 
     /// What a kubelet asks for itself.
     pub fn kubelet(&self, name: &str, password: &str) -> Response {
-        let headers = [("k3s-Node-Name", name), ("k3s-Node-Password", password), ("k3s-Node-IP", "192.0.2.1")];
-        let request = self.get("/v1-k3s/client-kubelet.crt").basic_auth("node", Some(self.password()));
-        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().unwrap()
+        let headers = [
+            ("k3s-Node-Name", name),
+            ("k3s-Node-Password", password),
+            ("k3s-Node-IP", "192.0.2.1"),
+        ];
+        let request = self
+            .get("/v1-k3s/client-kubelet.crt")
+            .basic_auth("node", Some(self.password()));
+        headers
+            .iter()
+            .fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            })
+            .send()
+            .unwrap()
     }
 
     /// An agent of this server, with `root` in place of `/`.
     pub fn agent(&self, root: &Folder, args: &[&str], env: &[(&str, &str)]) -> Process {
         let token_file = self.token_file();
-        let mut command = k3s(&[&["agent"], args].concat(), &[("K3S_URL", &self.url), ("K3S_TOKEN_FILE", &token_file)]);
-        command.env("STANDIN_ROOT", &root.0).envs(env.iter().copied());
+        let mut command = k3s(
+            &[&["agent"], args].concat(),
+            &[("K3S_URL", &self.url), ("K3S_TOKEN_FILE", &token_file)],
+        );
+        command
+            .env("STANDIN_ROOT", &root.0)
+            .envs(env.iter().copied());
         Process::start(command)
     }
 
     pub fn kubectl(&self, words: &str) -> String {
         let args: Vec<&str> = ["kubectl"].into_iter().chain(words.split(' ')).collect();
-        let output = k3s(&args, &[("K3S_DATA_DIR", self.data.to_str().unwrap())]).output().unwrap();
-        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = k3s(&args, &[("K3S_DATA_DIR", self.data.to_str().unwrap())])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{words}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
