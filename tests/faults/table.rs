@@ -1,10 +1,9 @@
 //! The table: what goes wrong, and what must hold at the end. Beside each row's own words, `run::check` holds every row to this:
 //! nothing executable that was not verified, and no leftover that cannot be resumed.
 
-use crate::pki::Cert;
-use crate::row::{Pin, Row, row};
-use crate::run::BUFFERS;
-use crate::script::*;
+use fault_harness::row::{Pin, Row, row};
+use fault_harness::script::*;
+use fault_harness::{BUFFERS, Cert};
 use muster::download::LONGEST;
 
 const MIB: u64 = 1 << 20;
@@ -22,7 +21,7 @@ pub fn rows() -> Vec<Row> {
         tls(),
         boards(),
         talk(),
-        crate::local::rows(),
+        crate::kills::rows(),
     ]
     .into_iter()
     .flatten()
@@ -355,7 +354,7 @@ fn statuses() -> Vec<Row> {
 
 /// Sums files.
 fn sums() -> Vec<Row> {
-    let sums = |text: String| [mirror().sums([crate::script::text(text)]).always()];
+    let sums = |text: String| [mirror().sums([fault_harness::script::text(text)]).always()];
     vec![
         row("sums missing", [mirror().sums([status(404)]).always()]).fails("answers 404"),
         row(

@@ -26,17 +26,22 @@ $WITH "$MUSTER" "$@" || status=$?
 cp -a "$BIN/." "$OUT/"
 exit "$status"
 "#;
-/// Names come from this row's own file of hosts, and from nowhere else.
-const OWN_NAMES: &str =
-    r#"mount --bind "$HOSTS" /etc/hosts; mount --bind "$NAMES_FROM" /etc/nsswitch.conf"#;
+/// Host names come from this row's own hosts file and from nowhere else. musl has no nsswitch.conf:
+/// it asks a name server that nobody runs, once.
+const OWN_NAMES: &str = r#"
+mount --bind "$ROOT/hosts" /etc/hosts
+mount --bind "$ROOT/nsswitch.conf" /etc/nsswitch.conf
+mount --bind "$ROOT/resolv.conf" /etc/resolv.conf
+"#;
 
 /// A row's board, as the program sees it.
 struct Board<'a> {
     root: &'a Path,
+    muster: &'a Path,
     arguments: Vec<String>,
 }
 
-pub fn run(row: &Row, root: &Path, servers: &[Server], pki: &Pki) -> Outcome {
+pub fn run(row: &Row, root: &Path, servers: &[Server], pki: &Pki, muster: &Path) -> Outcome {
     let named = matches!(row.how, How::NameComesLate | How::NameMoves(_));
     let url = |server: &Server| {
         if named {
@@ -48,7 +53,7 @@ pub fn run(row: &Row, root: &Path, servers: &[Server], pki: &Pki) -> Outcome {
     // The second server of a name that moves is the same mirror at its new address.
     let told = if named { &servers[..1] } else { servers };
     let mirrors = told.iter().map(url).collect::<Vec<_>>().join(" ");
-    let board = Board::new(root, &mirrors, pki);
+    let board = Board::new(root, muster, &mirrors, pki);
     match &row.how {
         How::Inside => unreachable!("such a row does not come here"),
         How::Program(prepare) => board.outcome(board.start(prepare), prepare),
@@ -79,7 +84,7 @@ pub fn run(row: &Row, root: &Path, servers: &[Server], pki: &Pki) -> Outcome {
 }
 
 impl Board<'_> {
-    fn new<'a>(root: &'a Path, mirrors: &str, pki: &Pki) -> Board<'a> {
+    fn new<'a>(root: &'a Path, muster: &'a Path, mirrors: &str, pki: &Pki) -> Board<'a> {
         let write = |path: &str, text: &str| {
             let path = root.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -89,6 +94,10 @@ impl Board<'_> {
         write("ca.pem", &pki.ca);
         write("hosts", "");
         write("nsswitch.conf", "hosts: files\n");
+        write(
+            "resolv.conf",
+            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+        );
         write("log", "");
         fs::create_dir(root.join("out")).unwrap();
         let mut arguments = vec!["--root".to_string(), root.to_str().unwrap().into()];
@@ -101,7 +110,11 @@ impl Board<'_> {
             arguments.extend(["--set".into(), setting.into()]);
         }
         arguments.push("fetch".into());
-        Board { root, arguments }
+        Board {
+            root,
+            muster,
+            arguments,
+        }
     }
 
     fn bin(&self) -> PathBuf {
@@ -118,9 +131,8 @@ impl Board<'_> {
 
     /// Starts muster; `:` prepares nothing, and then the child is muster itself, so that a kill hits it.
     fn start(&self, prepare: &str) -> Child {
-        let muster = env!("CARGO_BIN_EXE_muster");
         let mut command = match prepare {
-            ":" => Command::new(muster),
+            ":" => Command::new(self.muster),
             _ => {
                 let mut command = Command::new("unshare");
                 command.args(["-m", "sh", "-eu", "-c", IN_NAMESPACE, "sh"]);
@@ -137,12 +149,10 @@ impl Board<'_> {
             .env("PATH", std::env::var_os("PATH").unwrap());
         command
             .env("PREPARE", prepare)
-            .env("MUSTER", muster)
+            .env("MUSTER", self.muster)
             .env("BIN", self.bin())
             .env("OUT", self.root.join("out"));
-        command
-            .env("HOSTS", self.hosts())
-            .env("NAMES_FROM", self.root.join("nsswitch.conf"));
+        command.env("ROOT", self.root);
         command.stderr(log).spawn().unwrap()
     }
 

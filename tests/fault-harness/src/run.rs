@@ -47,7 +47,7 @@ pub fn mac() -> Mac {
 }
 
 /// Runs a row; the error says what did not hold.
-pub fn run(row: &Row, pki: &Arc<Pki>) -> Result<(), String> {
+pub fn run(row: &Row, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
     let root = tempfile::tempdir().unwrap();
     let bin = root.path().join(BIN);
     fs::create_dir_all(&bin).unwrap();
@@ -77,24 +77,24 @@ pub fn run(row: &Row, pki: &Arc<Pki>) -> Result<(), String> {
     let started = Instant::now();
     let outcome = match &row.how {
         How::Inside => inside(row, root.path(), &urls, servers.first(), pki),
-        _ => program::run(row, root.path(), &servers, pki),
+        _ => program::run(row, root.path(), &servers, pki, muster),
     };
     check(row, &outcome, started.elapsed(), &servers)?;
     match row.leaves_a_part {
-        true => again(&outcome, pki),
+        true => again(&outcome, pki, muster),
         false => Ok(()),
     }
 }
 
 /// What a failed run left is taken up by the next, wherever it goes on: it brings what is missing, and no more.
-fn again(left: &Outcome, pki: &Arc<Pki>) -> Result<(), String> {
+fn again(left: &Outcome, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
     let mut row = row("the run after it", [mirror()]);
     let names = [".k3s.part", ".k3s.part.json"];
     for (name, (_, mode, bytes)) in names.into_iter().zip(&left.there) {
         row = row.before(name, *mode, bytes.clone().unwrap_or_default());
     }
     let there = left.there[0].2.as_ref().map_or(0, Vec::len) as u64;
-    run(&row.installs(SIZE - there), pki)
+    run(&row.installs(SIZE - there), pki, muster)
 }
 
 fn inside(row: &Row, root: &Path, urls: &[String], server: Option<&Server>, pki: &Pki) -> Outcome {

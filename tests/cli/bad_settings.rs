@@ -1,0 +1,201 @@
+//! Settings that are wrong: each is reported in one line that names setting, value and source.
+
+use crate::root::{Root, assert_one_line};
+
+#[test]
+fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
+    let set = |word: &'static str| ["--dry-run", "--set", word];
+    let cases: &[(&str, [&str; 3], &[&str])] = &[
+        (
+            "http",
+            set("K3S_URL=http://a"),
+            &["K3S_URL=\"http://a\" (--set)", "https://"],
+        ),
+        (
+            "no url",
+            set("K3S_URL=nonsense"),
+            &["K3S_URL=\"nonsense\" (--set)", "URL"],
+        ),
+        (
+            "path",
+            set("K3S_URL=https://a:6443/x"),
+            &["K3S_URL=", "(--set)", "path"],
+        ),
+        (
+            "unknown",
+            set("MUSTER_NAME=x"),
+            &["MUSTER_NAME", "(--set)", "no such setting"],
+        ),
+        (
+            "token in argv",
+            set("K3S_TOKEN=abc"),
+            &["K3S_TOKEN=<redacted> (--set)", "/etc/muster/token"],
+        ),
+        (
+            "prefix",
+            set("MUSTER_HOSTNAME_PREFIX=Worker_"),
+            &["MUSTER_HOSTNAME_PREFIX=\"Worker_\" (--set)", "DNS label"],
+        ),
+        (
+            "length 0",
+            set("MUSTER_HOSTNAME_LENGTH=0"),
+            &["MUSTER_HOSTNAME_LENGTH=\"0\" (--set)", "1 to 40"],
+        ),
+        (
+            "length 41",
+            set("MUSTER_HOSTNAME_LENGTH=41"),
+            &["MUSTER_HOSTNAME_LENGTH=\"41\" (--set)"],
+        ),
+        (
+            "length x",
+            set("MUSTER_HOSTNAME_LENGTH=x"),
+            &["MUSTER_HOSTNAME_LENGTH=\"x\" (--set)"],
+        ),
+        (
+            "dhcp",
+            set("MUSTER_DHCP=maybe"),
+            &["MUSTER_DHCP=\"maybe\" (--set)", "yes or no"],
+        ),
+        (
+            "mirror",
+            set("MUSTER_MIRRORS=githib"),
+            &["MUSTER_MIRRORS=\"githib\" (--set)", "githib is neither"],
+        ),
+        (
+            "plain mirror",
+            set("MUSTER_MIRRORS=http://m/k3s"),
+            &["MUSTER_MIRRORS=", "MUSTER_K3S_SHA256"],
+        ),
+        (
+            "digest",
+            set("MUSTER_K3S_SHA256=abc"),
+            &["MUSTER_K3S_SHA256=\"abc\" (--set)", "64 hex"],
+        ),
+        (
+            "version",
+            set("INSTALL_K3S_VERSION=latest"),
+            &["INSTALL_K3S_VERSION=\"latest\" (--set)", "v1.34.1+k3s1"],
+        ),
+        (
+            "exec",
+            set("INSTALL_K3S_EXEC=agent --token=abc"),
+            &["INSTALL_K3S_EXEC=<redacted> (--set)", "argument"],
+        ),
+        (
+            "interface",
+            set("MUSTER_INTERFACE=eth9"),
+            &["MUSTER_INTERFACE=\"eth9\" (--set)", "there is eth0"],
+        ),
+        (
+            "interface name",
+            set("MUSTER_INTERFACE=../x"),
+            &["MUSTER_INTERFACE=\"../x\" (--set)"],
+        ),
+        (
+            "token file",
+            set("K3S_TOKEN_FILE=/none"),
+            &["K3S_TOKEN_FILE=\"/none\" (--set)", "no such file"],
+        ),
+        (
+            "node secret",
+            set("MUSTER_NODE_SECRET_FILE=/none"),
+            &["MUSTER_NODE_SECRET_FILE=\"/none\" (--set)", "no such file"],
+        ),
+        (
+            "log",
+            set("MUSTER_LOG=a=b=c"),
+            &["MUSTER_LOG=\"a=b=c\" (--set)"],
+        ),
+        (
+            "step",
+            ["--dry-run", "identity", "reboot"],
+            &["STEP=\"reboot\" (command line)", "identity, network"],
+        ),
+        ("flag", ["--dry-run", "--frob", ""], &["--frob"]),
+    ];
+    for (name, arguments, words) in cases {
+        let root = Root::new();
+        assert_one_line(name, &root.muster(arguments), words);
+    }
+}
+
+#[test]
+fn a_bad_file_is_reported_in_one_line_with_value_and_source() {
+    let cases: &[(&str, &str, &str, &[&str])] = &[
+        (
+            "empty token",
+            "etc/muster/token",
+            "\n",
+            &["K3S_TOKEN_FILE=\"/etc/muster/token\" (default)", "empty"],
+        ),
+        (
+            "cut token",
+            "etc/muster/token",
+            "K10abc\n",
+            &[
+                "K3S_TOKEN_FILE=\"/etc/muster/token\" (default)",
+                "K10<hash>",
+            ],
+        ),
+        (
+            "two lines",
+            "etc/muster/token",
+            "one\ntwo\n",
+            &["K3S_TOKEN_FILE=", "not a k3s token"],
+        ),
+        ("no url", "etc/conf.d/muster", "", &["K3S_URL", "not given"]),
+        (
+            "http in conf.d",
+            "etc/conf.d/muster",
+            "\nK3S_URL=http://a\n",
+            &["K3S_URL=\"http://a\" (/etc/conf.d/muster line 2)"],
+        ),
+        (
+            "unknown in conf.d",
+            "etc/conf.d/muster",
+            "MUSTER_X=1\n",
+            &["MUSTER_X=\"1\" (/etc/conf.d/muster line 1)"],
+        ),
+        (
+            "shell in conf.d",
+            "etc/conf.d/muster",
+            "K3S_URL=$(id)\n",
+            &["K3S_URL (/etc/conf.d/muster line 1)", "expansions"],
+        ),
+        (
+            "kernel token",
+            "proc/cmdline",
+            "quiet K3S_TOKEN=x\n",
+            &["K3S_TOKEN=<redacted> (kernel command line)", "every pod"],
+        ),
+        (
+            "unknown in kernel",
+            "proc/cmdline",
+            "MUSTER_X=1\n",
+            &["MUSTER_X=\"1\" (kernel command line)"],
+        ),
+        (
+            "garbage mac",
+            "sys/class/net/eth0/address",
+            "garbage\n",
+            &["MUSTER_INTERFACE=\"eth0\" (default)", "garbage"],
+        ),
+        (
+            "zero mac",
+            "sys/class/net/eth0/address",
+            "00:00:00:00:00:00\n",
+            &["MUSTER_INTERFACE=\"eth0\" (default)", "all-zero"],
+        ),
+        (
+            "multicast mac",
+            "sys/class/net/eth0/address",
+            "01:00:5e:00:00:01\n",
+            &["MUSTER_INTERFACE=", "multicast"],
+        ),
+    ];
+    for (name, file, text, words) in cases {
+        let root = Root::new();
+        root.write(file, text);
+        assert_one_line(name, &root.muster(&["--dry-run"]), words);
+    }
+}

@@ -1,0 +1,32 @@
+//! The dry run, and what the program says before any boot.
+
+use crate::root::{Root, SECRET, snapshot, stderr, stdout};
+
+#[test]
+fn dry_run_prints_the_boot_and_changes_nothing() {
+    let root = Root::new();
+    let before = snapshot(root.folder());
+    let output = root.muster(&["--dry-run"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let (asset, sums) = match std::env::consts::ARCH {
+        "x86_64" => ("k3s", "sha256sum-amd64.txt"),
+        "aarch64" => ("k3s-arm64", "sha256sum-arm64.txt"),
+        "arm" => ("k3s-armhf", "sha256sum-arm.txt"),
+        other => panic!("k3s has no release for {other}"),
+    };
+    let plan = include_str!("plan.txt")
+        .replace("{root}", root.folder().to_str().unwrap())
+        .replace("{asset}", asset)
+        .replace("{sums}", sums);
+    assert_eq!(stdout(&output), plan);
+    assert_eq!(snapshot(root.folder()), before);
+    assert!(!stdout(&output).contains(SECRET) && !stderr(&output).contains(SECRET));
+}
+
+#[test]
+fn status_before_any_boot_fails_and_says_so() {
+    let root = Root::new();
+    let output = root.muster(&["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("muster has not run on this boot"));
+}

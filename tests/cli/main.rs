@@ -1,0 +1,13 @@
+//! The command line as its users see it: the built program, run below a root folder of its own.
+//! Tests that need root or the board's own binary are in `tests/labs`.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests stay outside the agent's single place for effects"
+)]
+
+mod bad_settings;
+mod dry_run;
+mod names;
+mod root;
+mod settings;

@@ -1,0 +1,91 @@
+//! Where settings come from, and where they are documented.
+
+use crate::root::{Root, assert_one_line, stdout};
+use std::fs;
+
+#[test]
+fn a_flag_beats_kernel_command_line_environment_and_conf_d() {
+    let root = Root::new();
+    let name = |root: &Root, environment: &[(&str, &str)], flags: &[&str]| {
+        let mut command = root.command(flags);
+        let output = command
+            .args(["--dry-run", "identity"])
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        stdout(&output)
+            .lines()
+            .next()
+            .unwrap()
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(name(&root, &[], &[]), "worker-64e59a");
+    root.write(
+        "etc/conf.d/muster",
+        "MUSTER_HOSTNAME_PREFIX=\"conf-\"\nMUSTER_HOSTNAME_LENGTH='4'\n",
+    );
+    assert_eq!(name(&root, &[], &[]), "conf-64e5");
+    let environment = [("MUSTER_HOSTNAME_PREFIX", "env-")];
+    assert_eq!(name(&root, &environment, &[]), "env-64e5");
+    root.write("proc/cmdline", "quiet MUSTER_HOSTNAME_PREFIX=kernel-\n");
+    assert_eq!(name(&root, &environment, &[]), "kernel-64e5");
+    assert_eq!(
+        name(
+            &root,
+            &environment,
+            &["--set", "MUSTER_HOSTNAME_PREFIX=flag-"]
+        ),
+        "flag-64e5"
+    );
+    // An empty prefix is a valid prefix.
+    assert_eq!(
+        name(&root, &environment, &["--set", "MUSTER_HOSTNAME_PREFIX="]),
+        "64e5"
+    );
+}
+
+#[test]
+fn auto_picks_the_netbooted_or_the_only_physical_interface() {
+    let root = Root::new();
+    root.write("sys/class/net/eth1/address", "b8:27:eb:00:00:01\n");
+    root.write("sys/class/net/eth1/device/vendor", "");
+    root.write("sys/class/net/wlan0/address", "b8:27:eb:00:00:02\n");
+    root.write("sys/class/net/wlan0/device/vendor", "");
+    root.write("sys/class/net/wlan0/phy80211/index", "");
+    let arguments = ["--dry-run", "--set", "MUSTER_INTERFACE=auto", "identity"];
+    assert!(stdout(&root.muster(&arguments)).contains("worker-b5b697"));
+    root.write("proc/cmdline", "BOOTIF=01-52-54-00-12-34-56\n");
+    assert!(stdout(&root.muster(&arguments)).contains("worker-64e59a"));
+    root.write("proc/cmdline", "");
+    root.write("sys/class/net/eth0/device/vendor", "");
+    assert_one_line(
+        "two physical interfaces",
+        &root.muster(&arguments),
+        &["MUSTER_INTERFACE=\"auto\" (--set)", "eth0, eth1"],
+    );
+}
+
+#[test]
+fn readme_and_conf_d_list_every_setting() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let conf =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openrc/muster.confd")).unwrap();
+    for setting in muster::settings::SETTINGS {
+        let default = match setting.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let row = format!("| `{}` | {default} | {} |", setting.name, setting.meaning);
+        assert!(readme.contains(&row), "README.md lacks: {row}");
+        let of_the_environment =
+            ["HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"].contains(&setting.name);
+        assert!(
+            of_the_environment || conf.contains(setting.name),
+            "openrc/muster.confd lacks {}",
+            setting.name
+        );
+    }
+}

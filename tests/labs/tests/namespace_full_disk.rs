@@ -1,0 +1,106 @@
+//! Downloads to disks that are full, read-only or fail. Each row has its own mount namespace; strace
+//! makes single system calls fail. That needs root.
+
+use fault_harness::row::{How, Row, row};
+use fault_harness::script::*;
+
+#[test]
+fn a_disk_that_fails_ends_as_its_row_says() {
+    fault_harness::run_table(rows(), &muster_labs::muster());
+}
+
+const SYNC_FAILS: &str = concat!(
+    "WITH=\"strace -f -qq -o /dev/null -P $BIN/.k3s.part ",
+    "-e inject=fsync:error=ENOSPC\""
+);
+const RENAME_FAILS: &str = concat!(
+    "WITH=\"strace -f -qq -o /dev/null -P $BIN/.k3s.part ",
+    "-e inject=?rename,?renameat,?renameat2:error=ENOSPC\""
+);
+const RENAME_KILLS: &str = concat!(
+    "strace -f -qq -o /dev/null -P $BIN/.k3s.part ",
+    "-e inject=?rename,?renameat,?renameat2:signal=KILL \"$MUSTER\" \"$@\" && exit 3; ",
+    "test -x $BIN/.k3s.part"
+);
+
+fn rows() -> Vec<Row> {
+    let on = |name, mirror: Script, prepare| row(name, [mirror]).how(How::Program(prepare));
+    let untold = || mirror().binary([good().length(Length::Chunked)]);
+    vec![
+        on(
+            "no fault, on a disk of its own",
+            mirror(),
+            "mount -t tmpfs none $BIN",
+        )
+        .installs(SIZE),
+        on(
+            "disk too small, known beforehand",
+            mirror(),
+            "mount -t tmpfs -o size=128k none $BIN",
+        )
+        .fails("give the root more"),
+        on(
+            "disk full at open",
+            mirror(),
+            "mount -t tmpfs -o nr_inodes=1 none $BIN",
+        )
+        .fails("No space left on device"),
+        on(
+            "disk full at the note",
+            mirror(),
+            "mount -t tmpfs -o nr_inodes=2 none $BIN",
+        )
+        .fails("No space left on device"),
+        on(
+            "disk full at write",
+            untold(),
+            "mount -t tmpfs -o size=128k none $BIN",
+        )
+        .fails("cannot write the download"),
+        on("disk full at sync", mirror(), SYNC_FAILS)
+            .leaves_a_part()
+            .fails("No space left on device"),
+        on("disk full at rename", mirror(), RENAME_FAILS)
+            .leaves_a_part()
+            .fails("No space left on device"),
+        on(
+            "disk full at the note's bytes, an old k3s in place",
+            mirror(),
+            "mount -t tmpfs -o size=4k none $BIN && printf old > $BIN/k3s && chmod 755 $BIN/k3s",
+        )
+        .before("k3s", 0o755, "old")
+        .fails("No space left on device"),
+        row(
+            "a mirror that claims 200 MiB, and a right one",
+            [
+                mirror()
+                    .binary([good().length(Length::Lie(200 << 20))])
+                    .always(),
+                mirror(),
+            ],
+        )
+        .how(How::Program("mount -t tmpfs -o size=8m none $BIN"))
+        .installs(2 * SIZE),
+        row(
+            "a mirror that fills the disk, and a right one",
+            [
+                mirror()
+                    .binary([good().length(Length::Chunked).end(End::Endless)])
+                    .always(),
+                mirror(),
+            ],
+        )
+        .how(How::Program("mount -t tmpfs -o size=2m none $BIN"))
+        .installs(16 << 20),
+        on(
+            "read-only target",
+            mirror(),
+            "mount -t tmpfs -o ro none $BIN",
+        )
+        .fails("Read-only file system"),
+        row("killed at the rename", [mirror()])
+            .how(How::Program(RENAME_KILLS))
+            .installs(SIZE)
+            .asks_from([0]),
+    ]
+}
