@@ -9,8 +9,8 @@
     reason = "a test looks from outside; the seam is for the agent"
 )]
 
-use muster::backoff::Backoff;
-use muster::mac::Mac;
+use muster::board::mac::Mac;
+use muster::http::retry::Backoff;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
@@ -141,7 +141,7 @@ impl Site {
             outcome: Outcome::default(),
         };
         for number in 0..boards {
-            let spread = muster::server::spread(site.boards[number].seed).as_micros() as u64;
+            let spread = muster::k3s::server::spread(site.boards[number].seed).as_micros() as u64;
             // `/cacerts` needs no admission: a round trip.
             let power_on = (number / group) as u64 * 60_000_000;
             site.at(power_on + spread + 2 * LATENCY, Event::Ask(number));

@@ -1,7 +1,7 @@
 //! What a misbehaving server does, said so that a table of it can be read.
 
 use crate::pki::Cert;
-use muster::release::Arch;
+use muster::k3s::release::Arch;
 use std::sync::LazyLock;
 
 /// Long enough to be cut anywhere, odd so that no round number fits it by chance.

@@ -4,7 +4,7 @@ use crate::pki::{Cert, Pki};
 use crate::script::{
     Act, Body, End, Head, Hello, Length, RIGHT, Ranges, Script, WRONG, good, sums_text,
 };
-use muster::release::Arch;
+use muster::k3s::release::Arch;
 use rustls::{ServerConnection, StreamOwned};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};

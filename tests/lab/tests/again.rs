@@ -132,7 +132,7 @@ fn when_all_is_done_it_does_nothing_again() {
             "wait for",
             "ask https://",
             "version: ask",
-            "unless it is there",
+            "unless it is installed",
             "run modprobe",
             "exec ",
         ];

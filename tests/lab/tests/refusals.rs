@@ -31,7 +31,8 @@ fn wrong_bytes_never_become_executable() {
     board.power_on();
     let said = fails(&board, &[]);
     assert!(
-        said.contains("no mirror has the right k3s v1.34.1+k3s1") && said.contains("wrong bytes"),
+        said.contains("no mirror has the right k3s v1.34.1+k3s1")
+            && said.contains("SHA-256 mismatch"),
         "{said}"
     );
     // A body that is cut short behind a length that says so is wrong bytes too.
@@ -42,7 +43,7 @@ fn wrong_bytes_never_become_executable() {
         .set_len(1_000_000)
         .unwrap();
     let said = fails(&board, &[]);
-    assert!(said.contains("wrong bytes"), "{said}");
+    assert!(said.contains("SHA-256 mismatch"), "{said}");
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn a_mirror_that_is_ill_is_waited_for() {
     board.power_on();
     let mut boot = board.boot(&[]);
     let said = boot
-        .wait_for("answers 500 Internal Server Error; trying again")
+        .wait_for("answers 500 Internal Server Error; retrying")
         .text;
     assert!(
         said.contains("WARN: fetch: https://mirror.lab:8443/"),

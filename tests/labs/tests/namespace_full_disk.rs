@@ -38,7 +38,7 @@ fn rows() -> Vec<Row> {
             mirror(),
             "mount -t tmpfs -o size=128k none $BIN",
         )
-        .fails("give the root more"),
+        .fails("make the root file system larger"),
         on(
             "disk full at open",
             mirror(),

@@ -1,68 +1,43 @@
-//! A download in the making: `.k3s.part` beside where it will go, and the note that says what it is a part of.
+//! The partial file of a download: `.k3s.part` beside the place where k3s is installed, with a note
+//! that says what it is a part of.
 //!
-//! Like `host`, this module has effects; it is used from within one of `host`'s.
+//! Like [`host`](crate::host), this module has effects. It is only used inside one of `host`'s.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module is the second file of the seam that the list guards"
+    reason = "this module is the second part of the seam that the list guards"
 )]
 
+use super::origin::Origin;
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The part of a file that has come so far. It is not executable until [`Part::install`].
-pub struct Part {
+/// The bytes of a download that have come so far. The file is not executable before
+/// [`PartialFile::install`].
+pub struct PartialFile {
     target: PathBuf,
-    /// Locked: of two musters (the boot's, and one at the console) that wrote here, each would have hashed its own bytes, and
-    /// installed a mixture.
+    /// The file is locked. If two musters (the boot's, and one at the console) wrote to it, each
+    /// would hash its own bytes only, and a mixture of both would be installed.
     file: Flock<File>,
     hasher: Hasher,
     len: u64,
     origin: Origin,
 }
 
-/// What a part is a part of. Kept beside it, so that a later run can prove before it goes on that it goes on with the same object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Of the whole object.
-    pub sha256: Sha256,
-    /// Where the bytes came from first.
-    pub url: String,
-    /// What the server called that state of the object: for `If-Range`, there only.
-    pub validator: Option<String>,
-}
-
-impl Origin {
-    fn to_json(&self) -> String {
-        json!({ "sha256": self.sha256.to_string(), "url": self.url, "validator": self.validator })
-            .to_string()
-    }
-
-    fn parse(text: &str) -> Option<Origin> {
-        let value: Value = serde_json::from_str(text).ok()?;
-        Some(Origin {
-            sha256: Sha256::parse(value["sha256"].as_str()?)?,
-            url: value["url"].as_str()?.into(),
-            validator: value["validator"].as_str().map(String::from),
-        })
-    }
-}
-
-/// The longest note that is read (bytes).
-const NOTE_MAX: u64 = 16 * 1024;
 const BUFFER: usize = 64 * 1024;
 
-impl Part {
-    /// Takes up what an earlier attempt left of the object with this digest, all of its bytes hashed again; else begins anew.
-    pub fn open(host: &Host, target: &Path, sha256: Sha256) -> Result<Part> {
+impl PartialFile {
+    /// Resumes the partial file of the object with this digest after hashing it again, or starts an
+    /// empty one. `target` is the path where the object is installed later. Fails when another
+    /// muster is downloading to it.
+    pub fn open(host: &Host, target: &Path, sha256: Sha256) -> Result<PartialFile> {
         let target = host.path(target);
         if target.is_dir() {
             bail!(
@@ -74,12 +49,12 @@ impl Part {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let path = part_path(&target);
         let mut file = lock(&path)?;
-        let origin = read_note(&target).filter(|origin| origin.sha256 == sha256);
+        let origin = Origin::read(&note_path(&target)).filter(|origin| origin.sha256 == sha256);
         if origin.is_none() {
             file.set_len(0)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        // A run that was killed in the middle of `install` left it executable.
+        // A run that was killed inside `install` may have left the file executable.
         file.set_permissions(Permissions::from_mode(0o600))
             .with_context(|| format!("cannot write {}", path.display()))?;
         let (hasher, len) =
@@ -89,7 +64,7 @@ impl Part {
             url: String::new(),
             validator: None,
         });
-        Ok(Part {
+        Ok(PartialFile {
             target,
             file,
             hasher,
@@ -98,25 +73,27 @@ impl Part {
         })
     }
 
-    /// Bytes that are there.
+    /// The number of bytes in the file.
     pub fn len(&self) -> u64 {
         self.len
     }
 
+    /// Whether the file has no bytes yet.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
+    /// What the file is a part of.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Whether the bytes that are there are the whole object.
-    pub fn is_whole(&self) -> bool {
+    /// Whether the file holds the whole object: its digest is the expected one.
+    pub fn is_complete(&self) -> bool {
         self.hasher.clone().finish() == self.origin.sha256
     }
 
-    /// Throws away what is there, and notes where the bytes that follow come from.
+    /// Empties the file, and notes where the bytes that follow come from.
     pub fn restart(&mut self, url: &str, validator: Option<String>) -> Result<()> {
         let origin = Origin {
             sha256: self.origin.sha256,
@@ -124,14 +101,15 @@ impl Part {
             validator,
         };
         let restart = || -> io::Result<()> {
-            // In this order: an empty part belongs to any object, so a kill in between loses nothing.
+            // The file is emptied before the note is written. An empty file belongs to every
+            // object, so a kill between the two does no harm.
             self.file.set_len(0)?;
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
             let temporary = note.with_extension("muster");
             let written = fs::write(&temporary, origin.to_json())
                 .and_then(|()| fs::rename(&temporary, &note));
-            // What could not be written whole goes; that it may not go is no second error.
+            // Remove a note that could not be written whole. Only the first error is reported.
             written.inspect_err(|_| drop(fs::remove_file(&temporary)))
         };
         restart().with_context(|| format!("cannot write beside {}", self.target.display()))?;
@@ -141,7 +119,7 @@ impl Part {
         Ok(())
     }
 
-    /// Adds bytes: one pass, written and hashed.
+    /// Appends bytes: writes and hashes them in one pass.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.hasher.update(bytes);
@@ -149,36 +127,37 @@ impl Part {
         Ok(())
     }
 
-    /// Puts the file in its place, executable, whole or not at all. It must be whole.
+    /// Makes the file executable and renames it to its target. It must be complete.
     pub fn install(self) -> Result<()> {
         assert!(
-            self.is_whole(),
-            "a part is installed only when its digest matched"
+            self.is_complete(),
+            "a partial file is installed only after its digest matched"
         );
         let install = || -> io::Result<()> {
             self.file.set_permissions(Permissions::from_mode(0o755))?;
             self.file.sync_all()?;
             fs::rename(part_path(&self.target), &self.target)?;
-            // The name is safe only when its folder is.
+            // The rename is on disk only after its folder was synced.
             File::open(self.target.parent().unwrap_or(Path::new("/")))?.sync_all()
         };
         install()
             .inspect_err(|_| {
-                // What could not be put in its place is a part again; if not even that works, it is when it is opened.
+                // It is a partial file again. If this fails too, `open` resets the mode later.
                 let _ = self.file.set_permissions(Permissions::from_mode(0o600));
             })
             .with_context(|| format!("cannot install {}", self.target.display()))?;
         remove(&note_path(&self.target))
     }
 
-    /// Gives the room back.
+    /// Removes the file and its note.
     pub fn discard(self) -> Result<()> {
         remove(&part_path(&self.target))?;
         remove(&note_path(&self.target))
     }
 }
 
-/// Gives back the room of a part that nobody needs: the right file is in its place. One that another muster writes stays.
+/// Removes a partial file that is not needed because the right file is installed. Fails when another
+/// muster is writing to it.
 pub fn clear(host: &Host, target: &Path) -> Result<()> {
     let target = host.path(target);
     let path = part_path(&target);
@@ -189,7 +168,7 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
     remove(&note_path(&target))
 }
 
-/// The digest of an executable that is there; `None` where there is no such file.
+/// The digest of the installed executable; `None` when there is no such file with mode 0755.
 pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
     let path = host.path(target);
     let is_executable = fs::metadata(&path)
@@ -202,10 +181,10 @@ pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
     Ok(Some(hasher.finish()))
 }
 
-/// Opens a part for this process alone.
+/// Opens and locks a partial file for this process alone.
 fn lock(path: &Path) -> Result<Flock<File>> {
     let mut options = OpenOptions::new();
-    // Not truncated here: it may be another's.
+    // The file is not truncated here, because another muster may be writing to it.
     options
         .read(true)
         .write(true)
@@ -228,7 +207,8 @@ fn lock(path: &Path) -> Result<Flock<File>> {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         };
-        // Between the two calls another muster may have finished, and then this is what it installed.
+        // Another muster may have installed the file between the two calls. Then the lock is on
+        // the installed file, and the loop opens a new one.
         let ours = file
             .metadata()
             .with_context(|| format!("cannot read {}", path.display()))?;
@@ -268,16 +248,6 @@ fn beside(target: &Path, suffix: &str) -> PathBuf {
     target.with_file_name(format!(".{name}.{suffix}"))
 }
 
-fn read_note(target: &Path) -> Option<Origin> {
-    let mut text = String::new();
-    File::open(note_path(target))
-        .ok()?
-        .take(NOTE_MAX)
-        .read_to_string(&mut text)
-        .ok()?;
-    Origin::parse(&text)
-}
-
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -293,29 +263,29 @@ mod tests {
     use crate::host::Mode;
 
     #[test]
-    fn a_part_is_taken_up_only_for_the_same_object() {
+    fn a_partial_file_is_resumed_only_for_the_same_object() {
         let root = tempfile::tempdir().unwrap();
         let host = Host::new(root.path(), Mode::Perform);
         let target = Path::new("/bin/k3s");
         let whole = Sha256::of(b"hello world");
-        let mut part = Part::open(&host, target, whole).unwrap();
+        let mut part = PartialFile::open(&host, target, whole).unwrap();
         part.restart("https://a/k3s", Some("\"1\"".into())).unwrap();
         part.write(b"hello ").unwrap();
         drop(part);
 
-        let mut part = Part::open(&host, target, whole).unwrap();
+        let mut part = PartialFile::open(&host, target, whole).unwrap();
         assert_eq!(
             (part.len(), part.origin().validator.as_deref()),
             (6, Some("\"1\""))
         );
         part.write(b"world").unwrap();
-        assert!(part.is_whole());
+        assert!(part.is_complete());
         drop(part);
 
-        let part = Part::open(&host, target, Sha256::of(b"another")).unwrap();
+        let part = PartialFile::open(&host, target, Sha256::of(b"another")).unwrap();
         assert!(part.is_empty());
         drop(part);
-        assert!(Part::open(&host, target, whole).unwrap().is_empty());
+        assert!(PartialFile::open(&host, target, whole).unwrap().is_empty());
     }
 
     #[test]
@@ -323,7 +293,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let host = Host::new(root.path(), Mode::Perform);
         let target = Path::new("/bin/k3s");
-        let mut part = Part::open(&host, target, Sha256::of(b"x")).unwrap();
+        let mut part = PartialFile::open(&host, target, Sha256::of(b"x")).unwrap();
         part.restart("https://a/k3s", None).unwrap();
         part.write(b"x").unwrap();
         assert_eq!(
@@ -340,18 +310,18 @@ mod tests {
         assert_eq!(host.list("/bin"), ["k3s"]);
     }
 
-    /// A boot in the background and an operator's `muster fetch` at the console.
+    /// One is a boot in the background, the other is an operator's `muster fetch` at the console.
     #[test]
-    fn two_musters_do_not_write_one_part() {
+    fn two_musters_do_not_write_one_partial_file() {
         let root = tempfile::tempdir().unwrap();
         let host = Host::new(root.path(), Mode::Perform);
         let target = Path::new("/bin/k3s");
         let whole = Sha256::of(b"hello world");
-        let mut boot = Part::open(&host, target, whole).unwrap();
+        let mut boot = PartialFile::open(&host, target, whole).unwrap();
         boot.restart("https://a/k3s", None).unwrap();
         boot.write(b"hello ").unwrap();
         for digest in [whole, Sha256::of(b"another")] {
-            let error = Part::open(&host, target, digest)
+            let error = PartialFile::open(&host, target, digest)
                 .map(|_| ())
                 .unwrap_err()
                 .to_string();
@@ -360,8 +330,8 @@ mod tests {
         boot.write(b"world").unwrap();
         boot.install().unwrap();
         assert_eq!(installed(&host, target).unwrap(), Some(whole));
-        // What is in its place is nobody's part any more.
-        assert!(Part::open(&host, target, whole).unwrap().is_empty());
+        // The installed file is not taken for a partial file.
+        assert!(PartialFile::open(&host, target, whole).unwrap().is_empty());
         assert_eq!(installed(&host, target).unwrap(), Some(whole));
     }
 }

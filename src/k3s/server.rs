@@ -1,12 +1,11 @@
 //! The k3s server, spoken to as k3s's own agent does, with nothing but the join token (paths and answers: `docs/design.md`).
 
-use crate::backoff::retry;
+use crate::board::node::Node;
 use crate::host::Host;
-use crate::http::{Ca, Client, Failure, Net, Request};
-use crate::node::Node;
-use crate::release::Tag;
-use crate::settings::{TokenFound, below};
-use crate::token::{Credential, Token};
+use crate::http::retry::retry;
+use crate::http::{Ca, Client, Clients, Failure, Request, below};
+use crate::k3s::release::Tag;
+use crate::k3s::token::{Credential, JoinToken, Token};
 use anyhow::{Result, anyhow};
 use log::{info, warn};
 use reqwest::Url;
@@ -28,8 +27,8 @@ const ANSWER_MAX: u64 = 256 * 1024;
 /// The way to the server: connected once, when a step first needs it.
 pub struct ServerLink {
     url: Url,
-    token: TokenFound,
-    net: Net,
+    token: JoinToken,
+    net: Clients,
     server: OnceCell<Option<Server>>,
 }
 
@@ -37,13 +36,13 @@ pub struct ServerLink {
 pub struct Server {
     url: Url,
     token: Token,
-    net: Net,
+    net: Clients,
     ca: Ca,
     client: Client,
 }
 
 impl ServerLink {
-    pub fn new(url: Url, token: TokenFound, net: &Net) -> ServerLink {
+    pub fn new(url: Url, token: JoinToken, net: &Clients) -> ServerLink {
         ServerLink {
             url,
             token,
@@ -57,7 +56,7 @@ impl ServerLink {
         self.url.as_str().trim_end_matches('/')
     }
 
-    pub fn token(&self) -> &TokenFound {
+    pub fn token(&self) -> &JoinToken {
         &self.token
     }
 
@@ -80,7 +79,7 @@ impl ServerLink {
 
     /// One attempt to reach the server and have it prove itself.
     pub fn reach(&self) -> Result<Server, Failure> {
-        let TokenFound::Read(token) = &self.token else {
+        let JoinToken::Read(token) = &self.token else {
             return Err(anyhow!("the join token was not read").into());
         };
         let ca = self.pin(&below(&self.url, &["cacerts"]), token)?;
@@ -96,7 +95,7 @@ impl ServerLink {
 
     /// Fetches the server's CA, from whoever answers, and holds it against the token.
     fn pin(&self, url: &Url, token: &Token) -> Result<Ca, Failure> {
-        let answer = Request::get(&self.net.unverified()?, url).send(ANSWER_MAX)?;
+        let answer = Request::get(&self.net.unverified()?, url).body(ANSWER_MAX)?;
         Ca::check(&answer, token.ca()).map_err(|error| {
             Failure::permanent(anyhow!(
                 "{url}: {error}: the token is another cluster's, the server's CA was changed, or this is not your server; \
@@ -137,12 +136,12 @@ impl Server {
         let version = below(&self.url, &["version"]);
         let identity = self
             .authorized(&certificate)
-            .send(ANSWER_MAX)
+            .body(ANSWER_MAX)
             .map_err(|failure| self.refused(failure))?;
         let client = self.net.pinned(&self.ca, Some(&identity))?;
         // For some seconds after its start the server refuses even this certificate, until its roles are in place.
         let answer = Request::get(&client, &version)
-            .send(ANSWER_MAX)
+            .body(ANSWER_MAX)
             .map_err(Failure::into_transient)?;
         git_version(&answer)
             .ok_or_else(|| Failure::transient(anyhow!("{version}: the answer names no release")))
@@ -164,7 +163,7 @@ impl Server {
                 .header("k3s-Node-Name", node.name.as_str())
                 .secret_header("k3s-Node-Password", password)
                 .header("k3s-Node-IP", &address.to_string())
-                .send(ANSWER_MAX)
+                .body(ANSWER_MAX)
                 .map_err(|failure| match failure.status() {
                     Some(403) => Failure::permanent(anyhow!(
                         "{url}: the server knows {name} by another node password; if this is that node, run on the server: \

@@ -1,83 +1,83 @@
-//! HTTPS: how connections are made, whom they trust, and what a failed one means.
+//! HTTPS: how connections are made, which certificates are trusted, and what a failure means.
 
-mod ca;
-mod failure;
+pub mod ca;
+pub mod failure;
+pub mod headers;
+pub mod request;
+pub mod retry;
 
 pub use ca::Ca;
-pub use failure::{Failure, retry_after};
+pub use failure::Failure;
+pub use request::Request;
 pub use reqwest::blocking::{Client, Response};
 
-use anyhow::{Context, Result, anyhow};
-use reqwest::header::HeaderValue;
+use anyhow::{Context, Result};
 use reqwest::{NoProxy, Proxy, Url, redirect};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
-use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Redirects that are followed at most.
+/// The most redirects that are followed for one request.
 const REDIRECTS: usize = 5;
-/// The longest that a small answer may take once it began: a server that drips is to hold nobody up.
-const WHOLE: Duration = Duration::from_secs(15);
 
-/// How long connecting may take, TLS and all, and how long a connection may then be silent.
+/// How long muster waits for others.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
+    /// For a connection, with its TLS handshake.
     pub connect: Duration,
-    /// Without a byte. There is no limit on the whole: a slow link that moves is left alone. (reqwest's blocking client counts its
-    /// timeout anew at each read.)
+    /// Without data on an open connection. There is no limit on the whole transfer, so that a slow
+    /// link can finish. (The timeout of reqwest's blocking client starts again at each read.)
     pub stall: Duration,
-    /// Below this a mirror drips, and the next one is tried.
-    pub pace: Pace,
+    /// Below this rate a mirror is too slow, and the next one is tried.
+    pub minimum_rate: MinimumRate,
 }
 
-/// The slowest link that counts as moving: so many bytes in each window.
+/// The lowest transfer rate that is accepted: `bytes` in each `window`.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct MinimumRate {
     pub bytes: u64,
     pub window: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Timeouts {
-        let pace = Pace {
-            bytes: 32 * 1024,
-            window: Duration::from_secs(30),
-        };
         Timeouts {
             connect: Duration::from_secs(10),
             stall: Duration::from_secs(15),
-            pace,
+            minimum_rate: MinimumRate {
+                bytes: 32 * 1024,
+                window: Duration::from_secs(30),
+            },
         }
     }
 }
 
-/// How this board reaches others.
+/// Makes HTTP clients with this boot's timeouts, proxy and trusted certificates.
 #[derive(Clone, Debug)]
-pub struct Net {
+pub struct Clients {
     pub timeouts: Timeouts,
     proxy: Option<Proxy>,
-    /// The CAs for public hosts, in PEM; `None` for the built-in ones.
+    /// The CAs that public hosts are verified by, in PEM; `None` for the built-in ones.
     cas: Option<Vec<u8>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl Net {
+impl Clients {
     pub fn new(
         https_proxy: Option<&str>,
         no_proxy: Option<&str>,
         cas: Option<Vec<u8>>,
-    ) -> Result<Net> {
+    ) -> Result<Clients> {
         let proxy = https_proxy
             .map(Proxy::https)
             .transpose()
             .context("the proxy cannot be used")?;
         let proxy = proxy.map(|proxy| proxy.no_proxy(no_proxy.and_then(NoProxy::from_string)));
-        Ok(Net {
+        Ok(Clients {
             timeouts: Timeouts::default(),
             proxy,
             cas,
@@ -85,7 +85,7 @@ impl Net {
         })
     }
 
-    /// A client for public hosts. Redirects lead to https only.
+    /// A client for public hosts. It follows redirects to https only.
     pub fn public(&self) -> Result<Client> {
         let policy = redirect::Policy::custom(|attempt| {
             if attempt.url().scheme() != "https" {
@@ -99,7 +99,7 @@ impl Net {
         self.client(self.public_tls()?, policy)
     }
 
-    /// The same, for those who want to know where a redirect leads.
+    /// A client for public hosts that follows no redirects, so that the caller sees where they lead.
     pub fn public_without_redirects(&self) -> Result<Client> {
         self.client(self.public_tls()?, redirect::Policy::none())
     }
@@ -123,8 +123,9 @@ impl Net {
             .with_no_client_auth())
     }
 
-    /// A client for the k3s server that proves itself by `ca`; with `identity` (a certificate and its key in PEM) it proves itself
-    /// too. It follows no redirects: k3s sends none.
+    /// A client for the k3s server whose certificate `ca` signed. With `identity` (a certificate and
+    /// its key in PEM) the client also sends a certificate of its own. It follows no redirects,
+    /// because k3s sends none.
     pub fn pinned(&self, ca: &Ca, identity: Option<&[u8]>) -> Result<Client> {
         let config = self
             .tls()?
@@ -146,7 +147,8 @@ impl Net {
         self.client(config, redirect::Policy::none())
     }
 
-    /// A client that believes whoever answers, to fetch a CA that is checked before anything else is sent.
+    /// A client without certificate verification, for `/cacerts` only: the CA that it fetches is
+    /// checked against the token before anything else is sent.
     pub fn unverified(&self) -> Result<Client> {
         let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ca::Unverified(self.provider.clone()));
         let config = self
@@ -172,7 +174,7 @@ impl Net {
             .retry(reqwest::retry::never())
             .connect_timeout(self.timeouts.connect)
             .timeout(self.timeouts.stall)
-            // What the environment says of proxies has come through the settings.
+            // The proxy variables of the environment are settings, so reqwest must not read them.
             .no_proxy();
         let builder = match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),
@@ -182,8 +184,9 @@ impl Net {
     }
 }
 
-/// ring, with the cipher suites in the order that this CPU is quick at. A Pi 4 has no AES instructions: ChaCha20-Poly1305 is
-/// over four times as fast there, and Go servers, as k3s is one, take the client's first choice between the two.
+/// ring, with the cipher suites in the order of their speed on this CPU. A Pi 4 has no AES
+/// instructions, and ChaCha20-Poly1305 is over four times as fast there. Go servers such as k3s take
+/// the one that the client lists first.
 fn provider(has_aes: bool) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if !has_aes {
@@ -212,97 +215,14 @@ fn has_aes() -> bool {
     return false;
 }
 
-/// One GET for a small answer.
-pub struct Request {
-    url: Url,
-    inner: reqwest::blocking::RequestBuilder,
-}
-
-impl Request {
-    pub fn get(client: &Client, url: &Url) -> Request {
-        Request {
-            url: url.clone(),
-            inner: client.get(url.clone()),
-        }
+/// A URL with `segments` added to its path, each of them escaped as one path segment.
+pub fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Only URLs without a host cannot hold segments, and the settings accept none of those.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
     }
-
-    pub fn header(self, name: &str, value: &str) -> Request {
-        Request {
-            inner: self.inner.header(name, value),
-            ..self
-        }
-    }
-
-    /// A header that no log may show.
-    pub fn secret_header(self, name: &str, value: &str) -> Request {
-        let value = HeaderValue::from_str(value).map(|mut value| {
-            value.set_sensitive(true);
-            value
-        });
-        match value {
-            Ok(value) => Request {
-                inner: self.inner.header(name, value),
-                ..self
-            },
-            // reqwest keeps the error for `send`.
-            Err(_) => Request {
-                inner: self.inner.header(name, "\n"),
-                ..self
-            },
-        }
-    }
-
-    pub fn basic_auth(self, user: &str, password: &str) -> Request {
-        Request {
-            inner: self.inner.basic_auth(user, Some(password)),
-            ..self
-        }
-    }
-
-    pub fn bearer_auth(self, token: &str) -> Request {
-        Request {
-            inner: self.inner.bearer_auth(token),
-            ..self
-        }
-    }
-
-    /// The answer whatever its status is: for those who read its headers.
-    pub fn answer(self) -> Result<Response, Failure> {
-        self.inner
-            .send()
-            .map_err(|error| Failure::of_connection(&self.url, &error))
-    }
-
-    /// The body of a successful answer of `limit` bytes at most.
-    pub fn send(self, limit: u64) -> Result<Vec<u8>, Failure> {
-        let url = self.url.clone();
-        let mut answer = self.answer()?;
-        if !answer.status().is_success() {
-            return Err(Failure::of_status(&answer));
-        }
-        let mut body = Vec::new();
-        let mut buffer = [0; 4096];
-        let started = Instant::now();
-        loop {
-            let n = answer
-                .read(&mut buffer)
-                .map_err(|error| Failure::of_connection(&url, &error))?;
-            body.extend_from_slice(&buffer[..n]);
-            if body.len() as u64 > limit {
-                return Err(Failure::permanent(anyhow!(
-                    "{url}: the answer is longer than {limit} bytes"
-                )));
-            }
-            if n == 0 {
-                return Ok(body);
-            }
-            if started.elapsed() > WHOLE {
-                return Err(Failure::transient(anyhow!(
-                    "{url}: not all of it came in {WHOLE:?}: too slow"
-                )));
-            }
-        }
-    }
+    url
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The board, once it is known.
 
-use crate::hostname::Hostname;
-use crate::mac::Mac;
+use crate::board::hostname::Hostname;
+use crate::board::mac::Mac;
 
 /// The board, as the identity step found it.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! The node's name: the one function that owns it.
 
-use crate::mac::Mac;
+use crate::board::mac::Mac;
 use sha1::{Digest, Sha1};
 use std::fmt;
 

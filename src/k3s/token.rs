@@ -102,6 +102,14 @@ impl Token {
     }
 }
 
+/// The result of reading the join token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JoinToken {
+    Read(Token),
+    /// The user of a dry run may not read it.
+    Unreadable,
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(<redacted>)")

@@ -1,19 +1,19 @@
-//! Trying again: when, and what is said about it.
+//! Retries: how long to wait before the next attempt, and what is logged about it.
 
+use super::failure::Failure;
+use crate::board::mac::mix;
 use crate::host::Host;
-use crate::http::Failure;
-use crate::mac::mix;
 use anyhow::Result;
 use log::info;
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
-/// The longest wait that a server may ask for with `Retry-After`.
-pub const LONGEST_ASKED: Duration = Duration::from_secs(300);
+/// The longest `Retry-After` that is honoured.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The delays between attempts: doubling from a second to thirty, each of them shortened by up to half by a jitter that is a
-/// board's own, so that boards which failed together do not come back together.
+/// The delays between attempts. They double from one second to thirty, and each is shortened by up to
+/// half by the board's own jitter, so that boards which failed together do not retry together.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
@@ -21,6 +21,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Delays with the jitter of `seed`, the board's own number ([`crate::board::mac::Mac::seed`]).
     pub fn new(seed: u64) -> Backoff {
         Backoff {
             next: FIRST,
@@ -28,24 +29,25 @@ impl Backoff {
         }
     }
 
-    /// Begins again with short delays.
+    /// Starts again with short delays.
     pub fn restart(&mut self) {
         self.next = FIRST;
     }
 
-    /// The next delay; `asked` is what the server asked for.
-    pub fn delay(&mut self, asked: Option<Duration>) -> Duration {
+    /// The delay before the next attempt. `retry_after` is what the server asked for: the board waits
+    /// that long, up to [`LONGEST_RETRY_AFTER`], and its own jitter on top.
+    pub fn delay(&mut self, retry_after: Option<Duration>) -> Duration {
         self.state = mix(self.state);
         let part = self.state as f64 / u64::MAX as f64;
         let delay = self.next.mul_f64(0.5 + part / 2.0);
         self.next = (self.next * 2).min(LONGEST);
-        // A board waits as long as it was asked to, and its own jitter on top.
-        asked.map_or(delay, |asked| asked.min(LONGEST_ASKED) + delay / 2)
+        retry_after.map_or(delay, |asked| asked.min(LONGEST_RETRY_AFTER) + delay / 2)
     }
 }
 
-/// Attempts for ever while failures may pass. One warning when the reason changes and one line when it works again: not one for
-/// each attempt. `what` is what is asked for.
+/// Repeats `attempt` until it succeeds or fails for good. It logs one warning when the reason of the
+/// failures changes and one line when an attempt succeeds again, not one for each attempt. `what`
+/// names what is asked for.
 pub fn retry<T>(
     host: &Host,
     seed: u64,
@@ -53,12 +55,12 @@ pub fn retry<T>(
     mut attempt: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T> {
     let mut backoff = Backoff::new(seed);
-    let mut said = String::new();
+    let mut last_message = String::new();
     loop {
         match attempt() {
             Ok(value) => {
-                if !said.is_empty() {
-                    info!(target: host.step(), "{what}: it works again");
+                if !last_message.is_empty() {
+                    info!(target: host.step(), "{what}: recovered");
                 }
                 return Ok(value);
             }
@@ -66,12 +68,12 @@ pub fn retry<T>(
             Err(Failure::Transient {
                 error, retry_after, ..
             }) => {
-                let text = format!("{error:#}");
-                if text != said {
-                    host.trouble(&format!("{what}: {text}; trying again"));
-                    said = text;
+                let message = format!("{error:#}");
+                if message != last_message {
+                    host.report_problem(&format!("{what}: {message}; retrying"));
+                    last_message = message;
                 }
-                host.wait_out(backoff.delay(retry_after));
+                host.wait_before_retry(backoff.delay(retry_after));
             }
         }
     }
@@ -95,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_wish_is_heeded_within_reason() {
+    fn retry_after_is_honoured_up_to_a_cap() {
         let asked = Duration::from_secs(40);
         assert!(Backoff::new(1).delay(Some(asked)) >= asked);
-        assert!(Backoff::new(1).delay(Some(Duration::MAX)) <= LONGEST_ASKED + LONGEST);
+        assert!(Backoff::new(1).delay(Some(Duration::MAX)) <= LONGEST_RETRY_AFTER + LONGEST);
     }
 }

@@ -1,14 +1,17 @@
-//! What the kernel tells of the machine: mounts, memory, and the room that both leave.
+//! What `/proc` says about mounts and memory, and whether a download fits into both.
 
 use crate::host::Host;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// One mount, as `/proc/self/mountinfo` has it (proc_pid_mountinfo(5)).
+/// One mount of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
+    /// The mount point.
     pub point: PathBuf,
+    /// The file system type, such as `tmpfs`.
     pub kind: String,
+    /// Whether mounts below it propagate to other mount namespaces.
     pub shared: bool,
 }
 
@@ -17,7 +20,7 @@ pub fn mounts(host: &Host) -> Result<Vec<Mount>> {
     Ok(parse_mounts(&host.read_text("/proc/self/mountinfo")?))
 }
 
-/// Reads a mountinfo; lines that are none are passed over.
+/// Reads the text of a mountinfo file. Lines that do not have its form are skipped.
 pub fn parse_mounts(text: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
@@ -35,7 +38,8 @@ pub fn parse_mounts(text: &str) -> Vec<Mount> {
     text.lines().filter_map(mount).collect()
 }
 
-/// The mount that holds `path`: the last one, since mounts stack, of those with the longest mount point.
+/// The mount that holds `path`: the one with the longest mount point, and the last of several on one
+/// mount point, because a later mount hides an earlier one.
 pub fn holder<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     mounts
         .iter()
@@ -43,14 +47,17 @@ pub fn holder<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
         .max_by_key(|mount| mount.point.as_os_str().len())
 }
 
-/// What `/proc/meminfo` says (bytes).
+/// The memory of the board according to `/proc/meminfo` (bytes); `None` where the file does not say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Memory {
+    /// All usable memory.
     pub total: Option<u64>,
+    /// Memory that programs can get without swapping.
     pub available: Option<u64>,
 }
 
 impl Memory {
+    /// Reads `/proc/meminfo`.
     pub fn read(host: &Host) -> Result<Memory> {
         Ok(Memory::parse(&host.read_text("/proc/meminfo")?))
     }
@@ -74,31 +81,36 @@ impl Memory {
     }
 }
 
-/// What a download must leave free of memory (bytes): the rest of the boot happens in it.
+/// The memory that a download must leave free for the rest of the boot (bytes).
 const MEMORY_KEPT: u64 = 16 << 20;
 
-/// Refuses to write `needed` bytes into `folder` where there is no room for them: on its file system, and in the memory that a
-/// RAM root is made of. The text is the remedy's; `None` is room.
+/// Checks whether `needed` bytes fit into `folder`: on its file system and, when that is a RAM disk, in
+/// the available memory. Returns the operator's message with the remedy, or `None` if there is room.
 pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>> {
     let (shown, wanted) = (folder.display(), megabytes(needed));
     let free = host.free_space(folder)?;
     if free < needed {
         let free = megabytes(free);
         return Ok(Some(format!(
-            "k3s needs {wanted} MB in {shown}, which has {free} MB free: give the root more, such as rootflags=size=75% on the kernel command line"
+            "k3s needs {wanted} MB in {shown}, which has {free} MB free: make the root file system \
+             larger, such as rootflags=size=75% on the kernel command line"
         )));
     }
     let mounts = mounts(host)?;
     let in_memory = holder(&mounts, folder)
         .is_some_and(|mount| ["tmpfs", "ramfs", "rootfs"].contains(&mount.kind.as_str()));
     let available = Memory::read(host)?.available.filter(|_| in_memory);
-    Ok(available.map(|available| available.saturating_sub(MEMORY_KEPT)).filter(|available| *available < needed).map(|available| {
-        let available = megabytes(available);
-        format!("k3s needs {wanted} MB in {shown}, which is memory, and {available} MB of that are available: this board is too small")
+    let usable = available.map(|available| available.saturating_sub(MEMORY_KEPT));
+    Ok(usable.filter(|usable| *usable < needed).map(|usable| {
+        let usable = megabytes(usable);
+        format!(
+            "k3s needs {wanted} MB in {shown}, which is in memory, and {usable} MB of memory are \
+             available: this board is too small"
+        )
     }))
 }
 
-/// Bytes as the megabytes that messages show.
+/// Bytes in megabytes (1,000,000 bytes), for messages.
 pub fn megabytes(bytes: u64) -> u64 {
     bytes / 1_000_000
 }
