@@ -1,6 +1,6 @@
 //! A site that powers on at once.
 
-use muster_lab::{Board, Options, Site, run, wait_for};
+use muster_labs::{Board, Options, Site, run, wait_for};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! One board's boot, on real parts.
 
-use muster_lab::{Board, Options, Output, PATIENCE, Site, wait_for};
+use muster_labs::{Board, Options, Output, PATIENCE, Site, wait_for};
 use std::time::UNIX_EPOCH;
 
 const MAC: &str = "52:54:00:12:34:56";
@@ -217,7 +217,7 @@ fn k3s_takes_the_place_of_muster_and_hears_its_signals() {
         .filter(|(_, line)| line.starts_with("/usr/sbin/muster"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    muster_lab::run(&["kill", "-TERM", &pid.to_string()]);
+    muster_labs::run(&["kill", "-TERM", &pid.to_string()]);
     boot.wait_for("Received signal SIGTERM");
     assert!(boot.end().success());
 }

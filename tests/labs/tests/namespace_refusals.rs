@@ -1,6 +1,6 @@
 //! What must not be run, and who says no: each ends in one line that says what to do, and nothing executable is left behind.
 
-use muster_lab::{Board, Options, Site};
+use muster_labs::{Board, Options, Site};
 
 const MAC: &str = "52:54:00:12:34:56";
 

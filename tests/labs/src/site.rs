@@ -59,7 +59,7 @@ impl Site {
             SITES.fetch_add(1, Ordering::Relaxed)
         );
         let folder = tempfile::Builder::new()
-            .prefix("muster-lab-")
+            .prefix("muster-labs-")
             .tempdir()
             .expect("a temporary folder");
         run(&["ip", "netns", "add", &namespace]);

@@ -1,6 +1,6 @@
 //! A boot that is cut off, and one that has nothing left to do.
 
-use muster_lab::{Board, Options, Output, PATIENCE, Site, run, wait_for};
+use muster_labs::{Board, Options, Output, PATIENCE, Site, run, wait_for};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;

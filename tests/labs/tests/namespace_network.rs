@@ -1,6 +1,6 @@
 //! The ways in which a board may come to its address. (Its clock is this machine's, so that is tested in the power-on lab.)
 
-use muster_lab::{Board, Options, Site};
+use muster_labs::{Board, Options, Site};
 
 const MAC: &str = "52:54:00:12:34:56";
 
