@@ -1,150 +1,230 @@
-//! The site: one segment with a DHCP and DNS server, a release mirror and a k3s server on it.
+//! The site: one segment with its services, in a network namespace of its own.
 
-use crate::{Output, PATIENCE, k3s, run, wait_for};
-use std::fs;
-use std::path::PathBuf;
+use crate::tools::{cache, k3s, run, text};
+use crate::{Board, Kind, MachineBoard, NamespaceBoard, Output, Overlay, Service, tree};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// The site's own address; every service listens here.
-pub const ADDRESS: &str = "10.77.0.1";
+pub const ADDRESS: &str = "10.11.0.1";
+/// The site's own interface, a bridge with all boards' cables.
+pub const BRIDGE: &str = "lan0";
 /// The release that the stand-in runs.
-const TAG: &str = "v1.34.1+k3s1";
+pub(crate) const TAG: &str = "v1.34.1+k3s1";
+/// How many sites may have emulated machines at a time, whatever the test processes.
+const SLOTS: u32 = 2;
 
 /// How a site is laid out.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What its boards are made of.
+    pub kind: Kind,
+    /// Services that are not started with the site.
+    pub without: Vec<Service>,
+    /// Whether dnsmasq serves DHCP too.
+    pub dhcp: bool,
     /// More of dnsmasq's configuration, lines as in its file.
     pub dnsmasq: String,
-    pub dhcp: bool,
-    /// More of the nginx server's configuration.
+    /// More of the mirror's nginx configuration.
     pub nginx: String,
-    /// Bytes that the k3s on the mirror is padded to; 0: as it is.
+    /// Bytes that the k3s of the release is padded to; 0: as it is.
     pub k3s_size: u64,
     /// Environment of the k3s server.
     pub server: Vec<(String, String)>,
 }
 
-impl Default for Options {
-    fn default() -> Options {
+impl Options {
+    /// The usual site for boards of this kind.
+    pub fn of(kind: Kind) -> Options {
         Options {
-            dnsmasq: String::new(),
+            kind,
+            without: match kind {
+                // Namespace boards share this machine's clock and boot without a web server.
+                Kind::Namespace => vec![Service::Time, Service::Web],
+                Kind::Machine => Vec::new(),
+            },
             dhcp: true,
+            dnsmasq: String::new(),
             nginx: String::new(),
-            k3s_size: 0,
+            k3s_size: match kind {
+                Kind::Namespace => 0,
+                // As big as a real one.
+                Kind::Machine => 80 << 20,
+            },
             server: Vec::new(),
         }
     }
 }
 
+impl Default for Options {
+    /// The usual site for namespace boards.
+    fn default() -> Options {
+        Options::of(Kind::Namespace)
+    }
+}
+
 /// A running site.
 pub struct Site {
+    /// The name of its network namespace.
     pub namespace: String,
+    pub(crate) options: Options,
     folder: tempfile::TempDir,
-    options: Options,
-    /// Replaced while boards are on.
-    dnsmasq: Mutex<Option<Output>>,
-    nginx: Option<Output>,
-    server: Option<Output>,
+    logs: PathBuf,
+    pub(crate) services: Mutex<BTreeMap<Service, Output>>,
+    pub(crate) archives: Mutex<BTreeMap<Overlay, PathBuf>>,
     boards: AtomicU32,
+    /// Held while the site lives.
+    _slot: Option<File>,
 }
 
 impl Site {
+    /// Makes the network and starts the services.
     pub fn new(options: Options) -> Site {
         static SITES: AtomicU32 = AtomicU32::new(0);
-        let namespace = format!(
-            "mst{}s{}",
-            std::process::id(),
-            SITES.fetch_add(1, Ordering::Relaxed)
-        );
+        let number = SITES.fetch_add(1, Ordering::Relaxed);
+        remove_left_namespaces();
+        let slot = (options.kind == Kind::Machine).then(take_slot);
         let folder = tempfile::Builder::new()
             .prefix("muster-labs-")
             .tempdir()
             .expect("a temporary folder");
-        run(&["ip", "netns", "add", &namespace]);
-        let (dnsmasq, boards) = (Mutex::default(), AtomicU32::new(0));
-        let mut site = Site {
-            namespace,
-            folder,
+        let site = Site {
+            namespace: format!("mst{}s{number}", std::process::id()),
             options,
-            dnsmasq,
-            nginx: None,
-            server: None,
-            boards,
+            folder,
+            logs: log_folder(),
+            services: Mutex::default(),
+            archives: Mutex::default(),
+            boards: AtomicU32::new(0),
+            _slot: slot,
         };
+        run(&["ip", "netns", "add", &site.namespace]);
         site.ip(&["link", "set", "lo", "up"]);
-        site.ip(&["link", "add", "br0", "type", "bridge"]);
-        site.ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "br0"]);
-        site.ip(&["link", "set", "br0", "up"]);
-        site.start_dnsmasq(site.options.dhcp);
+        site.ip(&[
+            "link",
+            "add",
+            BRIDGE,
+            "type",
+            "bridge",
+            "forward_delay",
+            "0",
+        ]);
+        site.ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", BRIDGE]);
+        site.ip(&["link", "set", BRIDGE, "up"]);
         site.fill_mirror();
-        site.start_nginx();
-        site.start_server();
+        site.make_certificates();
+        if site.kind() == Kind::Machine {
+            site.fill_server();
+        }
+        tree::lay_out(&site);
+        let services = [
+            Service::Dhcp,
+            Service::Server,
+            Service::Mirror,
+            Service::Web,
+            Service::Time,
+        ];
+        for service in services {
+            if !site.options.without.contains(&service) {
+                site.start(service);
+            }
+        }
         site
     }
 
-    fn ip(&self, arguments: &[&str]) {
+    /// What the site's boards are made of.
+    pub fn kind(&self) -> Kind {
+        self.options.kind
+    }
+
+    /// The nth board of this site, off.
+    pub fn board(&self, number: u8) -> Box<dyn Board + Send + '_> {
+        let mac = Site::mac(number);
+        match self.kind() {
+            Kind::Namespace => Box::new(NamespaceBoard::new(self, &mac)),
+            Kind::Machine => Box::new(MachineBoard::new(self, &mac)),
+        }
+    }
+
+    /// The nth board's MAC address.
+    pub fn mac(number: u8) -> String {
+        format!("52:54:00:12:34:{:02x}", 0x55 + number)
+    }
+
+    pub(crate) fn ip(&self, arguments: &[&str]) {
         run(&[&["ip", "-n", &self.namespace], arguments].concat());
     }
 
     /// A number for the next board's names.
     pub(crate) fn next_board(&self) -> u32 {
-        self.boards.fetch_add(1, Ordering::Relaxed)
+        self.boards.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// A file of the site's, which is gone with it.
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
+    /// A file that is kept after the test, in `logs/<test>` of the cache.
+    pub fn log_path(&self, name: &str) -> PathBuf {
+        self.logs.join(name)
+    }
+
+    /// A command inside the site's network. It is killed when this process ends.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(crate::spawn::KILLED_WITH_PARENT[0]);
+        command.args(&crate::spawn::KILLED_WITH_PARENT[1..]);
+        command.args(["ip", "netns", "exec", &self.namespace, program]);
+        command
+    }
+
+    /// The k3s server, as boards name it.
     pub fn server_url(&self) -> String {
-        format!("https://{ADDRESS}:6443")
+        "https://k3s.lan:6443".into()
     }
 
+    /// The release mirror, as boards name it.
     pub fn mirror_url(&self) -> String {
-        "https://mirror.lab:8443/k3s".into()
+        "https://mirror.lan:8443/k3s".into()
     }
 
-    /// The join token.
-    pub fn token(&self) -> String {
-        fs::read_to_string(self.path("k3s/server/node-token"))
-            .expect("the server's token")
-            .trim()
-            .into()
+    /// The release's names for the boards' k3s and its sums file.
+    pub fn assets(&self) -> (&'static str, &'static str) {
+        match self.kind() {
+            Kind::Namespace => ("k3s", "sha256sum-amd64.txt"),
+            Kind::Machine => ("k3s-arm64", "sha256sum-arm64.txt"),
+        }
     }
 
     /// The folder of the release on the mirror, or on the k3s server itself.
     pub fn release(&self, on_server: bool) -> PathBuf {
-        self.path(if on_server {
+        let base = if on_server {
             "k3s/server/static/k3s"
         } else {
             "mirror/k3s"
-        })
-        .join(TAG)
+        };
+        self.path(base).join(TAG)
     }
 
-    /// Puts the release on the k3s server too.
+    /// Puts the mirror's release on the k3s server too.
     pub fn fill_server(&self) {
-        let (from, to) = (self.release(false), self.release(true));
-        fs::create_dir_all(&to).expect("the server's static folder");
-        for entry in fs::read_dir(from).expect("the mirror") {
-            let entry = entry.expect("the mirror");
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy of the release");
-        }
+        copy_all(&self.release(false), &self.release(true));
     }
 
     fn fill_mirror(&self) {
         let release = self.release(false);
         fs::create_dir_all(&release).expect("the mirror's folder");
-        let binary = release.join("k3s");
-        fs::copy(k3s(), &binary).expect("a copy of k3s");
+        let binary = release.join(self.assets().0);
+        fs::copy(k3s(self.kind()), &binary).expect("a copy of k3s");
         let size = fs::metadata(&binary).expect("k3s").len();
         if self.options.k3s_size > size {
             // Bytes behind an ELF's sections are no part of the program.
-            let file = fs::OpenOptions::new()
-                .write(true)
-                .open(&binary)
-                .expect("k3s");
+            let file = File::options().write(true).open(&binary).expect("k3s");
             file.set_len(self.options.k3s_size).expect("room for k3s");
         }
         self.write_sums();
@@ -152,205 +232,86 @@ impl Site {
 
     /// Writes the sums file anew for the k3s that is on the mirror.
     pub fn write_sums(&self) {
-        let release = self.release(false);
-        let folder = release.to_str().expect("a plain path");
-        let sums = run(&["sh", "-c", &format!("cd '{folder}' && sha256sum k3s")]);
-        fs::write(release.join("sha256sum-amd64.txt"), sums).expect("the sums file");
-    }
-
-    /// A command inside the site's network.
-    pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace, program]);
-        command
-    }
-
-    fn start_dnsmasq(&self, dhcp: bool) {
-        let mut running = self.dnsmasq.lock().unwrap();
-        // Its port must be free first.
-        *running = None;
-        let leases = self.path("leases");
-        let lines = "dhcp-range=10.77.0.50,10.77.0.250,255.255.255.0,1h\ndhcp-option=option:router,10.77.0.1\n\
-            dhcp-option=option:dns-server,10.77.0.1\ndhcp-authoritative\n";
-        let text = format!(
-            "interface=br0\nexcept-interface=lo\nbind-interfaces\nno-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\npid-file=\n\
-             dhcp-leasefile={}\nlocal=/lab/\nhost-record=mirror.lab,{ADDRESS}\nhost-record=k3s.lab,{ADDRESS}\n{}{}",
-            leases.display(),
-            if dhcp { lines } else { "" },
-            self.options.dnsmasq,
-        );
-        let file = self.path("dnsmasq.conf");
-        fs::write(&file, text).expect("dnsmasq's configuration");
-        let mut command = self.command("dnsmasq");
-        command
-            .args(["--keep-in-foreground", "--log-facility=-"])
-            .arg(format!("--conf-file={}", file.display()));
-        let mut dnsmasq = Output::follow(&mut command);
-        dnsmasq.wait_for("started");
-        *running = Some(dnsmasq);
-    }
-
-    /// Has a site that had no DHCP server get one.
-    pub fn offer_dhcp(&self) {
-        self.start_dnsmasq(true);
-    }
-
-    pub fn dnsmasq_log(&self) -> String {
-        self.dnsmasq
-            .lock()
-            .unwrap()
-            .as_ref()
-            .map(Output::text)
-            .unwrap_or_default()
-    }
-
-    /// The CA of the mirror, in PEM.
-    pub fn mirror_ca(&self) -> PathBuf {
-        self.path("ca.pem")
-    }
-
-    fn start_nginx(&mut self) {
-        let folder = self
-            .folder
-            .path()
-            .to_str()
-            .expect("a plain path")
-            .to_string();
-        let script = r#"set -e
-            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=lab mirror CA" -keyout ca.key -out ca.pem
-            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=mirror.lab" -keyout mirror.key -out mirror.csr
-            printf 'subjectAltName=DNS:mirror.lab\nbasicConstraints=CA:FALSE\n' > mirror.ext
-            openssl x509 -req -in mirror.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile mirror.ext -out mirror.pem"#;
-        run(&[
-            "sh",
-            "-c",
-            &format!("cd '{folder}' && {script} 2>openssl.log"),
-        ]);
-        let text = format!(
-            "daemon off;\nuser root;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx-error.log;\nevents {{}}\n\
-             http {{\n  access_log {folder}/nginx.log;\n  client_body_temp_path {folder}/t1;\n  proxy_temp_path {folder}/t2;\n\
-             fastcgi_temp_path {folder}/t3;\n  uwsgi_temp_path {folder}/t4;\n  scgi_temp_path {folder}/t5;\n\
-             server {{\n    listen {ADDRESS}:8443 ssl;\n    ssl_certificate {folder}/mirror.pem;\n    ssl_certificate_key {folder}/mirror.key;\n\
-             root {folder}/mirror;\n{}\n  }}\n}}\n",
-            self.options.nginx
-        );
-        let file = self.path("nginx.conf");
-        fs::write(&file, text).expect("nginx's configuration");
-        // It reads as other users do where it drops its rights.
-        run(&["chmod", "755", &folder]);
-        let mut command = self.command("nginx");
-        command.arg("-c").arg(file);
-        self.nginx = Some(Output::follow(&mut command));
-        self.wait_for_port(8443);
-    }
-
-    /// The paths that the mirror was asked for, with the status and the bytes of body sent.
-    pub fn mirror_requests(&self) -> Vec<(String, u16, u64)> {
-        let log = fs::read_to_string(self.path("nginx.log")).unwrap_or_default();
-        let request = |line: &str| {
-            let (_, rest) = line.split_once("\"GET ")?;
-            let (path, rest) = rest.split_once(' ')?;
-            let mut numbers = rest.split_once("\" ")?.1.split(' ');
-            Some((
-                path.to_string(),
-                numbers.next()?.parse().ok()?,
-                numbers.next()?.parse().ok()?,
-            ))
-        };
-        log.lines().filter_map(request).collect()
-    }
-
-    pub fn start_server(&mut self) {
-        let mut command = self.command(k3s().to_str().expect("a plain path"));
-        command
-            .arg("server")
-            .arg("--data-dir")
-            .arg(self.path("k3s"));
-        command.args([
-            "--bind-address",
-            ADDRESS,
-            "--https-listen-port",
-            "6443",
-            "--tls-san",
-            "k3s.lab",
-            "--disable-agent",
-        ]);
-        command.envs(
-            self.options
-                .server
-                .iter()
-                .map(|(name, value)| (name, value)),
-        );
-        self.server = Some(Output::follow(&mut command));
-        let token = self.path("k3s/server/node-token");
-        wait_for("the k3s server's token", PATIENCE, || {
-            token.exists().then_some(())
-        });
-        self.wait_for_port(6443);
-    }
-
-    pub fn stop_server(&mut self) {
-        self.server = None;
-    }
-
-    fn wait_for_port(&self, port: u16) {
-        let port = format!("sport = :{port}");
-        wait_for("a server that listens", PATIENCE, || {
-            (!run(&["ip", "netns", "exec", &self.namespace, "ss", "-Hltn", &port]).is_empty())
-                .then_some(())
-        });
-    }
-
-    /// What the k3s server was asked: lines of `<unix ms> <client> <method> <path> <status> <node>`.
-    pub fn server_requests(&self) -> Vec<String> {
-        let log = fs::read_to_string(self.path("k3s/requests.log")).unwrap_or_default();
-        log.lines().map(String::from).collect()
-    }
-
-    /// The server's nodes, as `kubectl get nodes` prints them.
-    pub fn nodes(&self) -> Vec<String> {
-        self.kubectl(&["get", "nodes", "--no-headers"])
-            .lines()
-            .map(String::from)
-            .collect()
-    }
-
-    pub fn kubectl(&self, arguments: &[&str]) -> String {
-        let output = self
-            .command(k3s().to_str().expect("a plain path"))
-            .arg("kubectl")
-            .args(arguments)
-            .env("K3S_DATA_DIR", self.path("k3s"))
-            .output();
-        let output = output.expect("kubectl");
-        assert!(
-            output.status.success(),
-            "kubectl {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    /// Waits until the server has this node Ready.
-    pub fn wait_ready(&self, name: &str) {
-        wait_for(&format!("{name} to be Ready"), PATIENCE, || {
-            self.nodes()
-                .iter()
-                .any(|line| line.starts_with(name) && line.contains(" Ready"))
-                .then_some(())
-        });
+        let (release, (asset, sums)) = (self.release(false), self.assets());
+        let script = format!("cd '{}' && sha256sum {asset} >{sums}", text(&release));
+        run(&["sh", "-c", &script]);
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        self.server = None;
-        self.nginx = None;
-        *self.dnsmasq.get_mut().unwrap() = None;
-        // Whatever else runs in the namespace, a nginx worker or a capture, goes by its pid.
+        self.services.get_mut().unwrap().clear();
+        // Whatever else runs in the namespace, such as a capture, goes by its pid.
         for pid in run(&["ip", "netns", "pids", &self.namespace]).split_whitespace() {
             let _ = Command::new("kill").args(["-9", pid]).status();
         }
         run(&["ip", "netns", "del", &self.namespace]);
+    }
+}
+
+/// Copies the files of a folder into another.
+pub(crate) fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("a folder");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+}
+
+/// An empty folder for the logs of the test that runs on this thread: `logs/<test binary>/<test>` of the cache.
+fn log_folder() -> PathBuf {
+    static USED: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
+    let program = std::env::current_exe().expect("this program");
+    let program = program.file_stem().expect("its name").to_string_lossy();
+    // Cargo puts a hash behind the name of a test binary.
+    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
+    let thread = std::thread::current();
+    let mut name = format!("{program}/{}", thread.name().unwrap_or("main"));
+    let mut used = USED.lock().unwrap();
+    let count = used.get_or_insert_default().entry(name.clone());
+    let count = count.and_modify(|count| *count += 1).or_insert(1);
+    if *count > 1 {
+        name += &format!("-{count}");
+    }
+    let folder = cache().join("logs").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("old logs");
+    }
+    fs::create_dir_all(&folder).expect("a folder for logs");
+    folder
+}
+
+/// Waits until fewer than [`SLOTS`] other sites on this machine have emulated machines.
+fn take_slot() -> File {
+    fs::create_dir_all(cache()).expect("the cache");
+    loop {
+        for slot in 1..=SLOTS {
+            let path = cache().join(format!("slot{slot}.lock"));
+            let file = File::create(path).expect("a slot");
+            match file.try_lock() {
+                Ok(()) => return file,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => panic!("a slot: {error}"),
+            }
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// A test process that was killed leaves its network namespaces, with no process in them.
+fn remove_left_namespaces() {
+    for line in run(&["ip", "netns", "list"]).lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        let Some((pid, _)) = name
+            .strip_prefix("mst")
+            .and_then(|rest| rest.split_once('s'))
+        else {
+            continue;
+        };
+        if !Path::new("/proc").join(pid).exists() {
+            let script = "[ -n \"$(ip netns pids \"$0\")\" ] || ip netns del \"$0\"";
+            // Another test process may have removed it meanwhile.
+            let _ = Command::new("sh").args(["-c", script, name]).output();
+        }
     }
 }

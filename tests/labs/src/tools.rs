@@ -1,10 +1,11 @@
-//! Running the machine's tools, and finding the programs under test.
+//! Runs this machine's tools, and finds the programs under test.
 
+use crate::Kind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Runs a command line to its end and returns what it printed; panics, with all it said, when it fails.
+/// Runs a command line to its end and returns what it printed; panics, with all its output, when it fails.
 pub fn run(argv: &[&str]) -> String {
     let output = Command::new(argv[0])
         .args(&argv[1..])
@@ -12,7 +13,7 @@ pub fn run(argv: &[&str]) -> String {
         .output();
     let output = output.unwrap_or_else(|error| {
         panic!(
-            "{}: {error}; `tests/setup.sh` installs what the lab needs",
+            "{}: {error}; `tests/setup.sh` installs what the labs need",
             argv[0]
         )
     });
@@ -42,25 +43,61 @@ pub fn wait_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Option<T
     }
 }
 
-/// The agent under test: `MUSTER`, else what `make amd64` builds.
-pub fn muster() -> PathBuf {
-    program("MUSTER", "muster", "make amd64")
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
 }
 
-/// `K3S`, else the stand-in that `make standin` builds.
-pub fn k3s() -> PathBuf {
-    program("K3S", "k3s", "make standin")
+/// The top of the source tree.
+pub(crate) fn top() -> PathBuf {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    top.canonicalize().expect("the source tree")
 }
 
-fn program(variable: &str, name: &str, how: &str) -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
-    let built = target.join("x86_64-unknown-linux-musl/release").join(name);
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or(top().join("target"), PathBuf::from)
+}
+
+/// Where Alpine, the programs of the power-on lab and the logs are: `LABS_CACHE`, else `target/labs`.
+pub fn cache() -> PathBuf {
+    std::env::var_os("LABS_CACHE").map_or(target().join("labs"), PathBuf::from)
+}
+
+/// A file of the cache; panics with what makes it when it is missing.
+pub(crate) fn cached(path: &str, how: &str) -> PathBuf {
+    let file = cache().join(path);
+    assert!(file.exists(), "{}: missing: run `{how}`", file.display());
+    file
+}
+
+/// The command line's start for a program that does not come with this machine: QEMU or chronyd.
+pub fn host_program(name: &str) -> Vec<String> {
+    let run_host = cached("host/run-host", "tests/labs/host/build.sh");
+    vec![text(&run_host).into(), name.into()]
+}
+
+/// The agent under test: `MUSTER` or `MUSTER_ARM64`, else what make builds for this kind of board.
+pub fn muster(kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Namespace => program("MUSTER", "x86_64-unknown-linux-musl", "muster"),
+        Kind::Machine => program("MUSTER_ARM64", "aarch64-unknown-linux-musl", "muster"),
+    }
+}
+
+/// `K3S` or `K3S_ARM64`, else the stand-in that make builds for this kind of board. The server is a namespace board's.
+pub fn k3s(kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Namespace => program("K3S", "x86_64-unknown-linux-musl", "k3s"),
+        Kind::Machine => program("K3S_ARM64", "aarch64-unknown-linux-musl", "k3s"),
+    }
+}
+
+fn program(variable: &str, architecture: &str, name: &str) -> PathBuf {
+    let built = target().join(architecture).join("release").join(name);
     let path = std::env::var_os(variable).map_or(built, PathBuf::from);
     path.canonicalize().unwrap_or_else(|error| {
         panic!(
-            "{}: {error}: run `{how}`, or set {variable}",
+            "{}: {error}: run `make amd64 standin standin-arm64`, or set {variable}",
             path.display()
         )
     })
