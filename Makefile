@@ -23,7 +23,8 @@ demo: setup
 	@tests/boot/demo
 
 test: setup aarch64 amd64 standin
-	cargo test --workspace --locked
+	cargo test --workspace --locked --exclude muster-labs
+	cargo test --locked -p muster-labs --lib --test 'namespace_*'
 
 # Boards powered on under emulation; six minutes more, so apart from the tests that one runs all day.
 test-boot: setup standin-arm64

@@ -85,8 +85,9 @@ impl Site {
 
     fn start_dnsmasq(&self, dhcp: bool) {
         let leases = self.path("leases");
+        // With another user or group it would not be killed with this process.
         let text = format!(
-            "{}no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\npid-file=\ndhcp-leasefile={}\nhost-record=mirror.lan,{ADDRESS}\n{}",
+            "{}no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\ndhcp-leasefile={}\nhost-record=mirror.lan,{ADDRESS}\n{}",
             tree::dnsmasq_conf(self, dhcp),
             leases.display(),
             self.options.dnsmasq,
