@@ -35,8 +35,8 @@ and dnsmasq.conf. The same input gives the same tree.
   --cmdline WORDS          more words for the kernel command line; of a word
                            that is given twice, the last one counts
   --proxy-dhcp             for a network that keeps its own DHCP server
-  --output DIR             write there (default: netboot); a tree that this
-                           tool made is replaced, anything else is refused
+  --output DIR             write there (default: netboot-tree); a tree that
+                           this tool made is replaced, all else is refused
   --help                   this text
 E
 }
@@ -54,7 +54,7 @@ readable() { # OPTION FILE
 # ---- what is asked for
 
 alpine='' overlay='' interface='' network='' repository='' grub='' flavor='' k3s='' k3s_sums='' k3s_version='' cmdline='' proxy=''
-output=netboot
+output=netboot-tree
 names='' # NAME,ADDR words
 
 is_ipv4() {
