@@ -82,11 +82,15 @@ impl Folder {
         command
     }
 
+    /// A tar.gz archive in the folder, decompressed.
+    pub fn tar(&self, archive: &str) -> Vec<u8> {
+        let mut gzip = Command::new("gzip");
+        succeed(gzip.arg("-dc").arg(self.path(archive))).stdout
+    }
+
     /// The entries of a tar.gz archive in the folder.
     pub fn entries(&self, archive: &str) -> Vec<Entry> {
-        let mut gzip = Command::new("gzip");
-        let tar = succeed(gzip.arg("-dc").arg(self.path(archive))).stdout;
-        entries(&tar)
+        entries(&self.tar(archive))
     }
 }
 
