@@ -132,7 +132,7 @@ fn whatever_modes_the_input_has_any_server_can_read_the_tree() {
 fn a_board_with_uefi_finds_grub_and_what_grub_loads() {
     let tree = made(
         &release::releases(),
-        &[UEFI, &["--cmdline", "panic=-1 a={MAC}*"]].concat(),
+        &[UEFI, &["--cmdline", "panic=-1 a={MAC} rp?"]].concat(),
     );
     assert_same(&tree, "tftp/grubnetaa64.efi", "GRUB");
     assert_same(&tree, "tftp/boot/vmlinuz-lts", "netboot/boot/vmlinuz-lts");
@@ -164,7 +164,8 @@ fn a_board_with_uefi_finds_grub_and_what_grub_loads() {
             "alpine_repo=https://mirror.lan/v3.23/main,https://mirror.lan/v3.23/community",
             "BOOTIF=01-$net_default_mac",
             "'panic=-1'",
-            "'a={MAC}*'",
+            "'a={MAC}'",
+            "'rp?'",
         ]
     );
     let rest: Vec<&str> = lines.collect();
