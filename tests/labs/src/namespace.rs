@@ -133,6 +133,13 @@ impl<'a> NamespaceBoard<'a> {
             .join(path.trim_start_matches('/'))
     }
 
+    /// The board's root folder as `/proc` names it for this process: `/`, or a folder of another
+    /// mount namespace when this process runs in a changed root.
+    pub fn root_as_seen_from_here(&self) -> PathBuf {
+        let link = Path::new("/proc").join(self.first_pid()).join("root");
+        fs::read_link(link).expect("the board's root")
+    }
+
     /// A command on the board, with the environment that a service has.
     pub fn command(&self, argv: &[&str]) -> Command {
         self.command_as(&[], argv)
