@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fuzzes each parser in turn: fuzz/run.sh [SECONDS] [TARGET...]. The default is 60 seconds for each
-# target. cargo-fuzz must be in the PATH. A run stops at the first input that fails, and leaves it in
-# fuzz/artifacts.
+# target. cargo-fuzz must be in the PATH. A run stops at the first input that fails, and leaves it
+# in fuzz/artifacts.
 set -eu
 cd "$(dirname "$0")/.."
 # The flags of the sanitizer are unstable. With this, the stable compiler accepts them, so that no

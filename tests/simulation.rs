@@ -1,10 +1,11 @@
-//! Simulates the boards of a whole site that power on. The table in `docs/mirrors.md` is the output.
+//! Simulates the boards of a whole site that power on. The table in `docs/mirrors.md` is the
+//! output.
 //!
-//! It is a discrete-event simulation with muster's own backoff and its own spread of first requests.
-//! The server admits 20 reading and 10 writing requests at a time, as k3s does. It answers 429 to the
-//! others, with `Retry-After: 1`. Each request that names a node costs one scrypt on one of its cores.
-//! A mirror divides its link evenly between downloads. The simulation leaves out packet loss, slow
-//! boards, and other work of the server.
+//! It is a discrete-event simulation with muster's own backoff and its own spread of first
+//! requests. The server admits 20 reading and 10 writing requests at a time, as k3s does. It
+//! answers 429 to the others, with `Retry-After: 1`. Each request that names a node costs one
+//! scrypt on one of its cores. A mirror divides its link evenly between downloads. The simulation
+//! leaves out packet loss, slow boards, and other work of the server.
 
 #![allow(
     clippy::disallowed_methods,
@@ -72,8 +73,8 @@ struct Board {
     backoff: Backoff,
 }
 
-/// A mirror whose link is divided evenly between its downloads. All downloads have the same size, so
-/// they complete in the order in which they started.
+/// A mirror whose link is divided evenly between its downloads. All downloads have the same size,
+/// so they complete in the order in which they started.
 #[derive(Default)]
 struct Mirror {
     /// Bytes that one endless download would have received so far.
@@ -269,7 +270,8 @@ impl Simulation {
     }
 }
 
-/// Each site: its boards, how many of them power on in each minute, its mirrors, its server's cores.
+/// Each site: its boards, how many of them power on in each minute, its mirrors, its server's
+/// cores.
 const SITES: [(usize, usize, usize, usize); 9] = [
     (1, 1, 1, 4),
     (50, 50, 1, 4),

@@ -129,7 +129,8 @@ pub fn rows() -> Vec<Row> {
             ],
         )
         .installs(LONGEST + BUFFERS + SIZE)
-        // muster keeps no byte of the endless body, so the other mirror is asked for the whole file.
+        // muster keeps no byte of the endless body, so the other mirror is asked for the whole
+        // file.
         .requests_start_at([0, 0, 0]),
         row(
             "gzip-encoded body",

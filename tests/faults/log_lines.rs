@@ -23,7 +23,8 @@ pub fn rows() -> Vec<Row> {
         )
         .installs(SIZE)
         .logs_at_most("resuming", 1),
-        // The mirror may send and count more bytes before it sees that the client closed the connection.
+        // The mirror may send and count more bytes before it sees that the client closed the
+        // connection.
         row("one byte a second, three times", [mirror().binary(drips)])
             .installs(SIZE + 9)
             .logs_at_most("too slow", 1),

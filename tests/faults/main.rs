@@ -1,4 +1,5 @@
-//! Everything that can go wrong with a download, one row for each fault, against misbehaving mirrors.
+//! Everything that can go wrong with a download, one row for each fault, against misbehaving
+//! mirrors.
 //!
 //! `tests/fault-harness` runs the rows. It checks for every row that only verified files are
 //! executable and that every partial file can be resumed. Rows that need root are in `tests/labs`.

@@ -2,8 +2,8 @@
 
 use crate::properties;
 
-/// A parser that recurses would overflow its stack here, and a parser with quadratic time would take
-/// minutes.
+/// A parser that recurses would overflow its stack here, and a parser with quadratic time would
+/// take minutes.
 #[test]
 fn long_inputs_neither_overflow_the_stack_nor_hang() {
     for piece in [

@@ -1,7 +1,7 @@
 //! Property tests: the parsers that read untrusted bytes get a million random inputs.
 //!
-//! Some inputs are valid: the parser must return the values that they were made from. The others are
-//! damaged or random: the parser must not panic, and its property (`properties.rs`) must hold.
+//! Some inputs are valid: the parser must return the values that they were made from. The others
+//! are damaged or random: the parser must not panic, and its property (`properties.rs`) must hold.
 
 mod long;
 mod properties;

@@ -14,8 +14,8 @@ use muster::steps::fetch::tag_of_location;
 use muster::token::{Credential, Token};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The current time for parsers of dates. It is fixed, so that a case gives the same result at every
-/// run.
+/// The current time for parsers of dates. It is fixed, so that a case gives the same result at
+/// every run.
 pub const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 /// A returned digest is in the file, on a line that ends with the name of the asset.
@@ -36,8 +36,8 @@ pub fn sums(text: &str) {
     }
 }
 
-/// An accepted token keeps its text, fits into an HTTP header, and never appears in debug output. Its
-/// CA hash is the one in the text.
+/// An accepted token keeps its text, fits into an HTTP header, and never appears in debug output.
+/// Its CA hash is the one in the text.
 pub fn token(text: &str) {
     // By its type, an error is a literal, so it cannot contain the token.
     let token: Result<Token, &'static str> = Token::parse(text);

@@ -61,8 +61,8 @@ impl Random {
         }
     }
 
-    /// Damages a text in one to four places: deletes or repeats a few bytes, flips a bit, inserts a piece
-    /// or truncates the text.
+    /// Damages a text in one to four places: deletes or repeats a few bytes, flips a bit, inserts a
+    /// piece or truncates the text.
     pub fn damage(&mut self, text: &mut Vec<u8>, pieces: &[&str]) {
         for _ in 0..=self.below(4) {
             let at = self.below(text.len() + 1);

@@ -1,5 +1,5 @@
-//! Both OpenRC's shell and muster read `/etc/conf.d/muster`. Where muster accepts a line, the shell must
-//! read the same value.
+//! Both OpenRC's shell and muster read `/etc/conf.d/muster`. Where muster accepts a line, the shell
+//! must read the same value.
 
 #![allow(
     clippy::disallowed_methods,

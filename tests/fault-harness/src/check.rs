@@ -77,8 +77,8 @@ pub fn check(
         }
         (expected, result) => expect(false, format!("expected {expected:?}, got {result:?}")),
     }
-    // This must hold for every row: only verified files are executable, and every partial file can be
-    // resumed.
+    // This must hold for every row: only verified files are executable, and every partial file can
+    // be resumed.
     for (name, mode, bytes) in outcome.files.iter().filter(|(_, _, bytes)| bytes.is_some()) {
         let bytes = bytes.as_deref().unwrap_or_default();
         let old = row

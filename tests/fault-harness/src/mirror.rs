@@ -1,5 +1,5 @@
-//! A mirror that follows a script, on real sockets with real TLS. It records all requests and counts
-//! the bytes of all bodies.
+//! A mirror that follows a script, on real sockets with real TLS. It records all requests and
+//! counts the bytes of all bodies.
 
 use crate::pki::{Cert, Pki};
 use crate::respond::respond;

@@ -17,7 +17,8 @@ const NAME: &str = "mirror.example";
 /// The longest wait for an event.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Prepares the namespace, runs muster and copies the target folder: a mount ends with its namespace.
+/// Prepares the namespace, runs muster and copies the target folder: a mount ends with its
+/// namespace.
 const IN_NAMESPACE: &str = r#"
 WITH=
 eval "$PREPARE"

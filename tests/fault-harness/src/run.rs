@@ -87,8 +87,8 @@ pub fn run(row: &Row, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
     }
 }
 
-/// Runs again with the partial file of a failed run: the second run must resume it, and download only
-/// the missing bytes.
+/// Runs again with the partial file of a failed run: the second run must resume it, and download
+/// only the missing bytes.
 fn run_again(left: &Outcome, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
     let mut row = row("the run after the failed one", [mirror()]);
     let names = [".k3s.part", ".k3s.part.json"];

@@ -202,8 +202,8 @@ impl Response {
 }
 
 /// What one mirror does. Each list is used up in order, one entry for each connection
-/// (`handshakes`) or each request of a path (the others). After its last entry, responses are right;
-/// with `repeat_last`, the last entry repeats instead.
+/// (`handshakes`) or each request of a path (the others). After its last entry, responses are
+/// right; with `repeat_last`, the last entry repeats instead.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     pub handshakes: Vec<Handshake>,

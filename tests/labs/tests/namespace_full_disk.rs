@@ -1,5 +1,5 @@
-//! Downloads to disks that are full, read-only or fail. Each row has its own mount namespace; strace
-//! makes single system calls fail. That needs root.
+//! Downloads to disks that are full, read-only or fail. Each row has its own mount namespace;
+//! strace makes single system calls fail. That needs root.
 
 use fault_harness::row::{Row, Runner, row};
 use fault_harness::script::*;
