@@ -1,8 +1,8 @@
 //! The boot: which steps there are, in which order, and what becomes of a boot when one fails.
 
 use crate::host::Host;
-use crate::http::Net;
-use crate::server::ServerLink;
+use crate::http::Clients;
+use crate::k3s::server::ServerLink;
 use crate::settings::Settings;
 use crate::steps::{clock, fetch, identity, join, network, prepare};
 use anyhow::{Context, Result};
@@ -65,7 +65,7 @@ impl Step {
 pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Result<()> {
     let chosen = |step: Step| chosen.is_empty() || chosen.contains(&step);
     // Whatever is wrong with the settings shows before the first effect.
-    let net = Net::new(
+    let net = Clients::new(
         settings.https_proxy.as_deref(),
         settings.no_proxy.as_deref(),
         settings.ca_file(host),

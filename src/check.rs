@@ -1,10 +1,14 @@
 //! `muster check`: what a boot would need, looked at without changing anything. Each question is asked once; nobody is waited for.
 
+use crate::board::node::Node;
+use crate::download::mirror;
 use crate::host::Host;
-use crate::http::Net;
-use crate::server::{Server, ServerLink};
-use crate::settings::{Settings, TokenFound, Version};
-use crate::steps::{clock, fetch, identity, network, prepare};
+use crate::http::Clients;
+use crate::k3s::channel::ask_channel;
+use crate::k3s::server::{Server, ServerLink};
+use crate::k3s::token::JoinToken;
+use crate::settings::{Settings, Version};
+use crate::steps::{clock, identity, network, prepare};
 use anyhow::Result;
 use std::fmt::Write;
 
@@ -38,7 +42,7 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
         text: String::new(),
         complete: true,
     };
-    let net = Net::new(
+    let net = Clients::new(
         settings.https_proxy.as_deref(),
         settings.no_proxy.as_deref(),
         settings.ca_file(host),
@@ -69,10 +73,10 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
         .iter()
         .for_each(|why| report.missing("prepare", why));
     match link.token() {
-        TokenFound::Unreadable => {
+        JoinToken::Unreadable => {
             report.missing("server", "not asked: only root may read the join token")
         }
-        TokenFound::Read(_) => server(&mut report, settings, &net, &node, &link)?,
+        JoinToken::Read(_) => server(&mut report, settings, &net, &node, &link)?,
     }
     Ok(report)
 }
@@ -80,8 +84,8 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
 fn server(
     report: &mut Report,
     settings: &Settings,
-    net: &Net,
-    node: &crate::node::Node,
+    net: &Clients,
+    node: &Node,
     link: &ServerLink,
 ) -> Result<()> {
     let server = link.reach();
@@ -100,7 +104,7 @@ fn server(
     let wanted = match &settings.version {
         Version::Server => version.ok(),
         Version::Tag(tag) => Some(tag.clone()),
-        Version::Channel(url) => match fetch::ask_channel(net, url) {
+        Version::Channel(url) => match ask_channel(net, url) {
             Ok(tag) => Some(tag),
             Err(failure) => {
                 report.missing("channel", failure);
@@ -112,7 +116,7 @@ fn server(
         return Ok(());
     };
     let server: Option<&Server> = server.as_ref().ok();
-    let mirrors = fetch::probe(settings, net, node, server, &tag)?;
+    let mirrors = mirror::probe(settings, net, node, server, &tag)?;
     // One mirror that has the release is enough for a boot.
     let any = mirrors.iter().any(|(_, answer)| answer.is_ok());
     for (base, answer) in mirrors {

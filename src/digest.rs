@@ -1,4 +1,4 @@
-//! SHA-256 digests, and the sums files that k3s publishes beside its binaries.
+//! SHA-256 digests.
 
 use std::fmt;
 
@@ -14,6 +14,7 @@ impl Sha256 {
         Some(Sha256(bytes))
     }
 
+    /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Sha256 {
         let mut hasher = Hasher::new();
         hasher.update(bytes);
@@ -33,20 +34,23 @@ impl fmt::Debug for Sha256 {
     }
 }
 
-/// A SHA-256 in the making, for bytes that pass by once. It is ring's, which needs about 0.7 of the time of the sha2
-/// crate's on the same bytes.
+/// Computes a SHA-256 of bytes that arrive in pieces. It uses ring, which takes about 0.7 of the time
+/// of the sha2 crate for the same bytes (`docs/design.md`).
 #[derive(Clone)]
 pub struct Hasher(ring::digest::Context);
 
 impl Hasher {
+    /// A hasher of no bytes yet.
     pub fn new() -> Hasher {
         Hasher(ring::digest::Context::new(&ring::digest::SHA256))
     }
 
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
+    /// The digest of all bytes that were added.
     pub fn finish(self) -> Sha256 {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.0.finish().as_ref());
@@ -60,16 +64,6 @@ impl Default for Hasher {
     }
 }
 
-/// The digest that a sums file (lines of `<64 hex>  <asset>`, as `sha256sum` writes them) gives for `asset`.
-pub fn in_sums(sums: &str, asset: &str) -> Option<Sha256> {
-    sums.lines().find_map(|line| {
-        let (digest, name) = line.trim().split_once(char::is_whitespace)?;
-        // `*` marks a binary file in sha256sum's own output.
-        let name = name.trim_start();
-        (name.strip_prefix('*').unwrap_or(name) == asset).then(|| Sha256::parse(digest))?
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,21 +75,5 @@ mod tests {
         assert_eq!(Sha256::of(b"abc").to_string(), A);
         assert_eq!(Sha256::parse(&A.to_uppercase()), Some(Sha256::of(b"abc")));
         assert_eq!(Sha256::parse(&A[1..]), None);
-    }
-
-    #[test]
-    fn finds_its_asset_and_no_other() {
-        let sums = format!(
-            "{}  k3s-airgap-images-arm64.tar\r\n{A}  k3s-arm64\r\n",
-            "0".repeat(64)
-        );
-        assert_eq!(in_sums(&sums, "k3s-arm64"), Some(Sha256::of(b"abc")));
-        assert_eq!(in_sums(&sums, "k3s"), None);
-        assert_eq!(
-            in_sums(&format!("{A} *k3s\n"), "k3s"),
-            Some(Sha256::of(b"abc"))
-        );
-        assert_eq!(in_sums("<html>not a sums file</html>", "k3s"), None);
-        assert_eq!(in_sums("", "k3s"), None);
     }
 }

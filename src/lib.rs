@@ -1,24 +1,30 @@
 //! muster turns a diskless, netbooted board into a named, verified, joined k3s worker.
 //!
-//! Imports point one way: `cli` → `boot` → `steps` → helpers → `host`. `boot` alone knows the order of the steps; steps never
-//! import each other; `host` and `part` alone have effects.
+//! The crate is one program; the library exists so that tests can reach its parts. Imports point
+//! one way:
+//!
+//! ```text
+//! main → cli → arguments, name, check → boot → steps → download → settings → k3s → http
+//!      → host → status, board, digest, paths
+//! ```
+//!
+//! [`boot`] alone knows the order of the [`steps`], and no step imports another. Only [`host`] and
+//! [`download::part`] change the machine, so a dry run is the same code with a [`host::Host`] that
+//! prints each effect instead of performing it.
 
-pub mod backoff;
+pub mod arguments;
+pub mod board;
 pub mod boot;
 pub mod check;
 pub mod cli;
 pub mod digest;
 pub mod download;
 pub mod host;
-pub mod hostname;
 pub mod http;
-pub mod mac;
-pub mod machine;
-pub mod node;
-pub mod part;
-pub mod release;
-pub mod server;
+pub mod k3s;
+pub mod logging;
+pub mod name;
+pub mod paths;
 pub mod settings;
 pub mod status;
 pub mod steps;
-pub mod token;

@@ -1,11 +1,8 @@
-//! What this boot did, for the operator who comes later: `muster status`.
+//! What this boot did, for `muster status`: each step with its state, its time and its last error.
 
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
-
-/// Where a boot notes its status; readable by all, so it holds no secret.
-pub const STATUS_FILE: &str = "/run/muster/status.json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -35,7 +32,7 @@ struct Entry {
     error: Option<String>,
 }
 
-/// The steps of one run and how they went. Times are those of a clock that nobody sets.
+/// The steps of one run and how they went. All times are measured with the time since boot.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     hostname: Option<String>,
@@ -44,7 +41,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Starts over, with the steps that this run will take.
+    /// Starts the status of a new run, which will take these steps.
     pub fn begin(&mut self, hostname: &str, steps: impl Iterator<Item = &'static str>) {
         let entry = |step| Entry {
             step,
@@ -60,7 +57,7 @@ impl Status {
         };
     }
 
-    /// `now` is the time since power-on, here and below.
+    /// Marks a step as running. `now` is the time since boot, as in [`Status::end`].
     pub fn start(&mut self, step: &str, now: Duration) {
         if let Some(entry) = self.entry(step) {
             entry.state = State::Running;
@@ -68,7 +65,7 @@ impl Status {
         }
     }
 
-    /// Ends a step, with the error that it ended with, if any.
+    /// Marks a step as done, or as failed with an error.
     pub fn end(&mut self, step: &str, now: Duration, error: Option<&str>) {
         if let Some(entry) = self.entry(step) {
             entry.state = if error.is_some() {
@@ -81,13 +78,14 @@ impl Status {
         }
     }
 
-    /// The last thing that a step had to wait out.
-    pub fn trouble(&mut self, step: &str, text: &str) {
+    /// Sets the problem that a step waits for.
+    pub fn problem(&mut self, step: &str, text: &str) {
         if let Some(entry) = self.entry(step) {
             entry.error = Some(text.into());
         }
     }
 
+    /// Sets the release of k3s that this boot wants.
     pub fn k3s_version(&mut self, version: &str) {
         self.k3s_version = Some(version.into());
     }
@@ -96,6 +94,7 @@ impl Status {
         self.steps.iter_mut().find(|entry| entry.step == step)
     }
 
+    /// The text of the status file.
     pub fn to_json(&self) -> String {
         let step = |entry: &Entry| {
             let seconds = (entry.took.as_secs_f64() * 1000.0).round() / 1000.0;
@@ -144,7 +143,7 @@ mod tests {
         status.start("identity", Duration::from_millis(5000));
         status.end("identity", Duration::from_millis(5012), None);
         status.start("network", Duration::from_secs(6));
-        status.trouble("network", "no address on eth0 yet");
+        status.problem("network", "no address on eth0 yet");
         status.k3s_version("v1.34.1+k3s1");
         let table = table(&status.to_json()).unwrap();
         let expected = "hostname  worker-b5b697\nk3s       v1.34.1+k3s1\n\n\

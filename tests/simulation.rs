@@ -12,8 +12,8 @@
     reason = "the tests stay outside the agent's single place for effects"
 )]
 
-use muster::backoff::Backoff;
-use muster::mac::Mac;
+use muster::board::mac::Mac;
+use muster::http::retry::Backoff;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
@@ -155,7 +155,8 @@ impl Simulation {
             outcome: Outcome::default(),
         };
         for number in 0..boards {
-            let spread = muster::server::spread(simulation.boards[number].seed).as_micros() as u64;
+            let spread =
+                muster::k3s::server::spread(simulation.boards[number].seed).as_micros() as u64;
             // `/cacerts` has no admission limit: it costs one round trip.
             let power_on = (number / group) as u64 * 60_000_000;
             simulation.at(power_on + spread + 2 * LATENCY, Event::Request(number));

@@ -1,5 +1,6 @@
-//! What a failed request means: try again, or not.
+//! Failures of requests, and whether a retry may help.
 
+use super::headers::{header, retry_after};
 use anyhow::anyhow;
 use reqwest::Url;
 use reqwest::blocking::Response;
@@ -9,19 +10,19 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-/// The most of a URL that is shown (bytes).
-const SHOWN: usize = 300;
+/// The longest URL that a message shows (bytes).
+const URL_SHOWN: usize = 300;
 
-/// A request that did not bring what was asked for.
+/// Why a request failed. `status` is the HTTP status, where there was an answer.
 #[derive(Debug)]
 pub enum Failure {
-    /// Trying again later may help; not before `retry_after`, when the server named a time.
+    /// A later attempt may succeed. `retry_after` is how long the server asks to wait before it.
     Transient {
         error: anyhow::Error,
         retry_after: Option<Duration>,
         status: Option<u16>,
     },
-    /// Asking the same again will be answered the same.
+    /// Another attempt would get the same answer.
     Permanent {
         error: anyhow::Error,
         status: Option<u16>,
@@ -29,6 +30,7 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A transient failure without an answer.
     pub fn transient(error: anyhow::Error) -> Failure {
         Failure::Transient {
             error,
@@ -37,6 +39,7 @@ impl Failure {
         }
     }
 
+    /// A permanent failure without an answer.
     pub fn permanent(error: anyhow::Error) -> Failure {
         Failure::Permanent {
             error,
@@ -51,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// For servers whose no of this moment is not their last word.
+    /// Makes a permanent failure transient, for servers that refuse while they start.
     pub fn into_transient(self) -> Failure {
         match self {
             Failure::Permanent { error, status } => Failure::Transient {
@@ -63,28 +66,27 @@ impl Failure {
         }
     }
 
+    /// The error without the decision about retries.
     pub fn into_error(self) -> anyhow::Error {
         match self {
             Failure::Transient { error, .. } | Failure::Permanent { error, .. } => error,
         }
     }
 
-    /// For an answer whose status is no success. Which statuses pass by themselves: the ones that curl retries.
+    /// The failure for an answer with an error status. The statuses that curl retries are transient.
     pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
-        // Without its query: a redirect's is signed and another at each attempt, and the log has a line for each new text. The rest
-        // is the server's to choose too, and a log in memory is no place for a long one.
+        // The message has no query: a redirect target has a signature there that is new at each
+        // attempt, and each new message would be a line in the log. The URL is also cut, because
+        // the server chooses it and the log is in memory.
         let mut url = response.url().clone();
         url.set_query(None);
         let url = url.as_str();
-        let error = anyhow!("{} answers {status}", url.get(..SHOWN).unwrap_or(url));
+        let error = anyhow!("{} answers {status}", url.get(..URL_SHOWN).unwrap_or(url));
         match status.as_u16() {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => {
-                let header = response
-                    .headers()
-                    .get(RETRY_AFTER)
-                    .and_then(|value| value.to_str().ok());
-                let retry_after = header.and_then(|text| retry_after(text, SystemTime::now()));
+                let retry_after = header(response.headers(), &RETRY_AFTER)
+                    .and_then(|text| retry_after(text, SystemTime::now()));
                 Failure::Transient {
                     error,
                     retry_after,
@@ -98,7 +100,7 @@ impl Failure {
         }
     }
 
-    /// For a request without an answer, or one whose answer broke off.
+    /// The failure for a connection that could not be made or was lost.
     pub fn of_connection(url: &Url, error: &(dyn Error + 'static)) -> Failure {
         Failure::transient(anyhow!("{url}: {}", explain(error)))
     }
@@ -120,7 +122,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The innermost of an error's causes, which says what happened; the layers round it say who noticed.
+/// Describes an error by its innermost cause, which says what happened. The layers around it only say
+/// where it was noticed.
 fn explain(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error.to_string();
     let mut cause = Some(error);
@@ -129,9 +132,9 @@ fn explain(error: &(dyn Error + 'static)) -> String {
             && reqwest.is_timeout()
         {
             return if reqwest.is_connect() {
-                "no answer to the connection".into()
+                "timed out while connecting".into()
             } else {
-                "no byte came for too long".into()
+                "timed out while waiting for data".into()
             };
         }
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
@@ -140,9 +143,10 @@ fn explain(error: &(dyn Error + 'static)) -> String {
         innermost = error.to_string();
         cause = match error.downcast_ref::<io::Error>() {
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return "the connection broke off".into();
+                return "the connection was closed early".into();
             }
-            // Asked for its source, an io::Error passes over what it wraps; and it may wrap another.
+            // The `source` of an io::Error skips the error that it wraps, and that one may wrap
+            // another.
             Some(error) => error
                 .get_ref()
                 .map(|wrapped| wrapped as &(dyn Error + 'static)),
@@ -152,12 +156,13 @@ fn explain(error: &(dyn Error + 'static)) -> String {
     innermost
 }
 
-/// Length of the day in a date (bytes): `Thu, 01 Jan 1970`.
+/// The length of the day in an HTTP date (bytes): `Thu, 01 Jan 1970`.
 const DAY: usize = 16;
 
 fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
-    // The day alone, which tells 1970: a text that changes each second would be a line in the log for each attempt.
+    // Only the day is shown. A text that changes each second would be a new line in the log at each
+    // attempt.
     let clock = || {
         format!(
             "this board's clock says {}",
@@ -184,47 +189,15 @@ fn explain_tls(error: &rustls::Error) -> String {
     }
 }
 
-/// What `Retry-After` asks for, in seconds or as a date (RFC 9110, 10.2.3); `None` when it cannot be read.
-pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
-    match text.trim().parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(text.trim())
-            .ok()?
-            .duration_since(now)
-            .ok(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::UNIX_EPOCH;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = UNIX_EPOCH + Duration::from_secs(784_111_777 - 60);
-        assert_eq!(retry_after(" 120 ", now), Some(Duration::from_secs(120)));
-        assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now),
-            Some(Duration::from_secs(60))
-        );
-        for text in [
-            "",
-            "-1",
-            "soon",
-            "1e9",
-            "99999999999999999999",
-            "Sun, 06 Nov 1993 08:49:37 GMT",
-        ] {
-            assert_eq!(retry_after(text, now), None, "{text}");
-        }
-    }
 
     #[test]
     fn the_innermost_cause_speaks() {
         let url = Url::parse("https://a/").unwrap();
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidYet);
-        // As it comes out of a handshake: wrapped twice.
+        // A failed handshake wraps the TLS error twice.
         let wrapped = io::Error::other(io::Error::other(tls));
         let text = Failure::of_connection(&url, &wrapped).to_string();
         assert!(

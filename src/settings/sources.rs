@@ -27,6 +27,15 @@ impl fmt::Display for Source {
     }
 }
 
+/// The places that settings come from.
+pub struct Sources {
+    /// `--set NAME=VALUE`, in order.
+    pub flags: Vec<(String, String)>,
+    pub environment: Vec<(String, String)>,
+    /// The path of the settings file.
+    pub conf: String,
+}
+
 /// The `NAME=VALUE` words of a kernel command line; double quotes hold a word with spaces together, as the kernel reads
 /// them (Linux, lib/cmdline.c), round the whole word or round its value.
 pub fn kernel_words(text: &str) -> Vec<(String, String)> {

@@ -1,8 +1,8 @@
 //! The clock: never earlier than the image, then network time. Boards without a battery start in 1970, where no certificate is
 //! valid yet.
 
-use super::network::NTP_FILE;
 use crate::host::Host;
+use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use log::info;
@@ -54,7 +54,7 @@ fn set(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     }
     let fallback = settings.ntp.join(" ");
     host.set_clock(format_args!("set the clock from the DHCP server's time servers, else {fallback}"), || {
-        let dhcp: Vec<String> = host.read_text(NTP_FILE)?.split_whitespace().map(String::from).collect();
+        let dhcp: Vec<String> = host.read_text(paths::DHCP_TIME_SERVERS.path)?.split_whitespace().map(String::from).collect();
         let servers = if dhcp.is_empty() { settings.ntp.clone() } else { dhcp };
         let names = servers.join(" ");
         let (server, time) = ask(servers).with_context(|| {

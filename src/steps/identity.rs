@@ -1,9 +1,11 @@
 //! Who this board is: its name from its MAC address, in the kernel and in the files that programs read it from.
 
-use crate::host::{Content, Host};
-use crate::hostname::Hostname;
-use crate::mac::Mac;
-use crate::node::Node;
+use crate::board::hostname::Hostname;
+use crate::board::mac::Mac;
+use crate::board::node::Node;
+use crate::host::Host;
+use crate::host::files::Content;
+use crate::paths;
 use crate::settings::{Interface, Settings, sources};
 use anyhow::{Result, anyhow};
 use ring::hmac;
@@ -45,20 +47,13 @@ pub fn apply(host: &Host, node: &Node) -> Result<()> {
     if host.hostname()? != name {
         host.set_hostname(name)?;
     }
-    host.ensure_file(
-        "/etc/hostname",
-        0o644,
-        Content::Public(&format!("{name}\n")),
-    )?;
-    let hosts = hosts(&host.read_text("/etc/hosts")?, &node.name);
-    host.ensure_file("/etc/hosts", 0o644, Content::Public(&hosts))?;
-    let machine_id = host.read_text("/etc/machine-id")?;
+    host.ensure_file(paths::HOSTNAME, Content::Public(&format!("{name}\n")))?;
+    let hosts = hosts(&host.read_text(paths::HOSTS.path)?, &node.name);
+    host.ensure_file(paths::HOSTS, Content::Public(&hosts))?;
+    let machine_id = host.read_text(paths::MACHINE_ID.path)?;
     if matches!(machine_id.trim(), "" | "uninitialized") {
-        host.ensure_file(
-            "/etc/machine-id",
-            0o444,
-            Content::Public(&format!("{}\n", derive_machine_id(node))),
-        )?;
+        let id = format!("{}\n", derive_machine_id(node));
+        host.ensure_file(paths::MACHINE_ID, Content::Public(&id))?;
     }
     log::info!("this board is {name} ({} {})", node.interface, node.mac);
     Ok(())
@@ -167,7 +162,7 @@ fn derive_machine_id(node: &Node) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hostname::Naming;
+    use crate::board::hostname::Naming;
 
     fn node(serial: Option<&str>) -> Node {
         let mac = Mac::parse("b8:27:eb:00:00:01").unwrap();

@@ -1,38 +1,29 @@
 //! Becoming the node: its password, its own configuration, the server's word that it is welcome, and then `k3s agent`.
 
-use crate::host::{Content, Host, Variable};
-use crate::node::Node;
-use crate::server::ServerLink;
-use crate::settings::{Settings, TokenFound};
+use crate::board::node::Node;
+use crate::host::Host;
+use crate::host::files::Content;
+use crate::host::process::Variable;
+use crate::k3s::server::ServerLink;
+use crate::k3s::token::JoinToken;
+use crate::paths;
+use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use log::info;
 use ring::hmac;
 use std::path::Path;
 
-/// Where k3s reads the node password (k3s pkg/agent/config).
-const PASSWORD_FILE: &str = "/etc/rancher/node/password";
-/// The node's own part of k3s's configuration; k3s reads the folder in the order of the names.
-const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
-/// Where a token that was not given in a file is put for k3s, whose environment and arguments others could read.
-const TOKEN_FILE: &str = "/run/muster/token";
-
 /// Prepares the node and has the server accept it. What is left to do then is [`exec`].
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = password(host, settings, node, link.token())?;
-    host.ensure_file(
-        PASSWORD_FILE,
-        0o600,
-        Content::Secret(&format!("{password}\n")),
-    )?;
+    let line = format!("{password}\n");
+    host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
     node_config(host, node)?;
     if settings.token_file().is_none()
-        && let TokenFound::Read(token) = link.token()
+        && let JoinToken::Read(token) = link.token()
     {
-        host.ensure_file(
-            TOKEN_FILE,
-            0o600,
-            Content::Secret(&format!("{}\n", token.text())),
-        )?;
+        let line = format!("{}\n", token.text());
+        host.ensure_file(paths::RUN_TOKEN, Content::Secret(&line))?;
     }
     let server = link.connect(host, node.mac.seed())?;
     host.ask(
@@ -49,7 +40,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
 /// Becomes k3s. Returns only on a plan, or with the reason why it could not.
 pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
-    let token_file = host.path(settings.token_file().unwrap_or(TOKEN_FILE));
+    let token_file = host.path(settings.token_file().unwrap_or(paths::RUN_TOKEN.path));
     let variable = |name: &str, value: String| Variable {
         name: name.into(),
         value,
@@ -69,12 +60,12 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
 }
 
 /// The node password: the same at each boot, another on each board, and not to be had from the node's name.
-fn password(host: &Host, settings: &Settings, node: &Node, token: &TokenFound) -> Result<String> {
+fn password(host: &Host, settings: &Settings, node: &Node, token: &JoinToken) -> Result<String> {
     let key = match (settings.node_secret(host)?, token) {
         (Some(secret), _) => secret,
-        (None, TokenFound::Read(token)) => token.secret().into(),
+        (None, JoinToken::Read(token)) => token.secret().into(),
         // A plan shows no password, so it can do without one.
-        (None, TokenFound::Unreadable) => String::new(),
+        (None, JoinToken::Unreadable) => String::new(),
     };
     Ok(derive_password(&key, node))
 }
@@ -88,13 +79,13 @@ fn derive_password(key: &str, node: &Node) -> String {
 }
 
 fn node_config(host: &Host, node: &Node) -> Result<()> {
-    let own = format!("/etc/muster/nodes/{}.yaml", node.name);
+    let own = format!("{}/{}.yaml", paths::NODES, node.name);
     if host.metadata(&own).is_some() {
-        return host.ensure_link(&own, NODE_CONFIG);
+        return host.ensure_link(&own, paths::NODE_CONFIG);
     }
     // A link that another name left behind.
-    match host.link_target(NODE_CONFIG) {
-        Some(target) if target.starts_with("/etc/muster/nodes") => host.remove(NODE_CONFIG),
+    match host.link_target(paths::NODE_CONFIG) {
+        Some(target) if target.starts_with(paths::NODES) => host.remove(paths::NODE_CONFIG),
         _ => Ok(()),
     }
 }
@@ -102,8 +93,8 @@ fn node_config(host: &Host, node: &Node) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hostname::Naming;
-    use crate::mac::Mac;
+    use crate::board::hostname::Naming;
+    use crate::board::mac::Mac;
 
     #[test]
     fn password_golden_vectors() {

@@ -2,7 +2,8 @@
 //! inside k3s; here it is said first, with the remedy.
 
 use crate::host::Host;
-use crate::machine::{self, Memory, Mount, holder, megabytes, mounts};
+use crate::host::machine::{self, Memory, Mount, holder, megabytes, mounts};
+use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Result, bail};
 use log::warn;
@@ -78,7 +79,7 @@ fn data_dir(settings: &Settings) -> PathBuf {
         .for_k3s
         .iter()
         .find(|variable| variable.name == "K3S_DATA_DIR");
-    PathBuf::from(given.map_or("/var/lib/rancher/k3s", |variable| &variable.value))
+    PathBuf::from(given.map_or(paths::DATA_DIR, |variable| &variable.value))
 }
 
 /// Why k3s cannot run on these file systems, if so.
@@ -194,7 +195,7 @@ fn no_room(host: &Host, settings: &Settings) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::parse_mounts;
+    use crate::host::machine::parse_mounts;
 
     #[test]
     fn unfit_roots_name_the_remedy() {

@@ -112,12 +112,12 @@ pub fn rows() -> Vec<Row> {
             [mirror().binary([wrong()]), mirror()],
         )
         .installs(2 * SIZE)
-        .logs("left out"),
+        .logs("skipping this mirror"),
         row(
             "digest mismatch always",
             [mirror().binary([wrong()]).repeat_last()],
         )
-        .fails("wrong bytes, their SHA-256 is not"),
+        .fails("SHA-256 mismatch, expected"),
         row(
             "digest mismatch on all mirrors",
             vec![mirror().binary([wrong()]).repeat_last(); 3],
@@ -133,6 +133,6 @@ pub fn rows() -> Vec<Row> {
         .installs(HALF + 2 * SIZE),
         row("MUSTER_K3S_SHA256 differs from the sums", [mirror()])
             .set("MUSTER_K3S_SHA256", "0".repeat(64))
-            .fails("wrong bytes"),
+            .fails("SHA-256 mismatch"),
     ]
 }

@@ -12,7 +12,7 @@ pub fn rows() -> Vec<Row> {
             [mirror().sums([status(404)]).repeat_last(), mirror()],
         )
         .installs(SIZE),
-        row("sums empty", sums(String::new())).fails("there is no digest of"),
+        row("sums empty", sums(String::new())).fails("has no digest of"),
         row("sums of 1 MiB", sums("x".repeat(1 << 20))).fails("longer than 65536 bytes"),
         row(
             "endless sums",
@@ -33,19 +33,19 @@ pub fn rows() -> Vec<Row> {
             "sums without the asset",
             sums(sums_text().lines().next().unwrap().into()),
         )
-        .fails("there is no digest of"),
+        .fails("has no digest of"),
         row(
             "sums replaced by a web page",
             sums("<html>Sign in to the hotel's network</html>".into()),
         )
-        .fails("there is no digest of"),
+        .fails("has no digest of"),
         row("sums with CRLF", sums(sums_text().replace('\n', "\r\n"))).installs(SIZE),
         row("sums in upper case", sums(upper_case(&sums_text()))).installs(SIZE),
         row(
             "sums of another k3s",
             sums(sums_text().replace(&right_digest(), &"0".repeat(64))),
         )
-        .fails("wrong bytes"),
+        .fails("SHA-256 mismatch"),
         row(
             "sums cut three times",
             [mirror().sums(vec![good().end(End::Cut(20)); 3])],

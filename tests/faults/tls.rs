@@ -17,7 +17,7 @@ pub fn rows() -> Vec<Row> {
             begins_with(Handshake::Silent),
         )
         .installs(SIZE)
-        .logs("no answer to the connection"),
+        .logs("timed out while connecting"),
         row("expired certificate", with(Cert::Expired))
             .installs(SIZE)
             .logs("the server's certificate has expired"),

@@ -8,16 +8,16 @@ mod properties;
 mod random;
 mod shell;
 
-use muster::digest::{Sha256, in_sums};
-use muster::download::{ContentRange, content_range};
-use muster::http::retry_after;
-use muster::mac::Mac;
-use muster::machine::parse_mounts;
-use muster::release::Tag;
-use muster::server::git_version;
+use muster::board::mac::Mac;
+use muster::host::machine::parse_mounts;
+use muster::http::headers::retry_after;
+use muster::http::headers::{ContentRange, content_range};
+use muster::k3s::channel::tag_of_location;
+use muster::k3s::release::Tag;
+use muster::k3s::server::git_version;
+use muster::k3s::token::Token;
 use muster::settings::sources::{conf_assignments, kernel_words};
-use muster::steps::fetch::tag_of_location;
-use muster::token::Token;
+use muster::{digest::Sha256, k3s::release::digest_in_sums};
 use random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, UNIX_EPOCH};
@@ -89,7 +89,7 @@ fn sums_files() {
         let (after, _) = line(random, "k3s");
         let text = format!("{before}{own}{after}");
         assert_eq!(
-            in_sums(&text, "k3s-arm64"),
+            digest_in_sums(&text, "k3s-arm64"),
             Sha256::parse(&digest),
             "{text}"
         );

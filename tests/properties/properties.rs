@@ -1,17 +1,17 @@
 //! One property for each parser of untrusted bytes: a function that panics if the parser's result
 //! breaks a rule that must hold for any input. The property tests and the fuzz targets share them.
 
-use muster::backoff::Backoff;
-use muster::digest::in_sums;
-use muster::download::content_range;
-use muster::http::retry_after;
-use muster::mac::Mac;
-use muster::machine::parse_mounts;
-use muster::release::Tag;
-use muster::server::git_version;
+use muster::board::mac::Mac;
+use muster::host::machine::parse_mounts;
+use muster::http::headers::content_range;
+use muster::http::headers::retry_after;
+use muster::http::retry::Backoff;
+use muster::k3s::channel::tag_of_location;
+use muster::k3s::release::Tag;
+use muster::k3s::release::digest_in_sums;
+use muster::k3s::server::git_version;
+use muster::k3s::token::{Credential, Token};
 use muster::settings::sources::{conf_assignments, kernel_words};
-use muster::steps::fetch::tag_of_location;
-use muster::token::{Credential, Token};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The current time for parsers of dates. It is fixed, so that a case gives the same result at
@@ -21,7 +21,7 @@ pub const NOW: Duration = Duration::from_secs(1_800_000_000);
 /// A returned digest is in the file, on a line that ends with the name of the asset.
 pub fn sums(text: &str) {
     for asset in ["k3s", "k3s-arm64", "k3s-armhf"] {
-        let Some(digest) = in_sums(text, asset) else {
+        let Some(digest) = digest_in_sums(text, asset) else {
             continue;
         };
         let digest = digest.to_string();

@@ -4,7 +4,7 @@
 use crate::pki::{Cert, Pki};
 use crate::respond::respond;
 use crate::script::{Handshake, Response, Script, good};
-use muster::release::Arch;
+use muster::k3s::release::Arch;
 use rustls::{ServerConnection, StreamOwned};
 use std::collections::VecDeque;
 use std::io::{self, Read};

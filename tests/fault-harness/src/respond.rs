@@ -4,7 +4,7 @@ use crate::mirror::{Request, Resource, Shared, Tls, wait_for_end};
 use crate::script::{
     Body, End, Head, Length, RIGHT, Ranges, Response, WRONG, status as status_only, sums_text,
 };
-use muster::release::Arch;
+use muster::k3s::release::Arch;
 use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;

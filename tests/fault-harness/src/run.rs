@@ -6,15 +6,18 @@ use crate::pki::Pki;
 use crate::row::{Pin, Row, Runner, row};
 use crate::script::{SIZE, Script, mirror};
 use crate::{log, program};
+use muster::board::mac::Mac;
+use muster::board::node::Node;
 use muster::digest::Sha256;
 use muster::host::{Host, Mode};
-use muster::http::{Net, Pace, Timeouts};
-use muster::mac::Mac;
-use muster::node::Node;
-use muster::server::ServerLink;
-use muster::settings::{Raw, Settings, TokenFound};
+use muster::http::{Clients, MinimumRate, Timeouts};
+use muster::k3s::server::ServerLink;
+use muster::k3s::token::Token;
 use muster::steps::fetch;
-use muster::token::Token;
+use muster::{
+    k3s::token::JoinToken,
+    settings::{self, Sources},
+};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -124,17 +127,17 @@ fn in_process(
             .iter()
             .map(|(name, value)| (name.to_string(), value.clone())),
     );
-    let raw = Raw {
+    let raw = Sources {
         flags,
         environment: Vec::new(),
         conf: "/etc/conf.d/muster".into(),
     };
-    let settings = Settings::load(&host, &raw).unwrap();
-    let mut net = Net::new(None, None, Some(pki.ca.clone().into_bytes())).unwrap();
+    let settings = settings::load(&host, &raw).unwrap();
+    let mut net = Clients::new(None, None, Some(pki.ca.clone().into_bytes())).unwrap();
     net.timeouts = Timeouts {
         connect: Duration::from_secs(2),
         stall: Duration::from_secs(3),
-        pace: Pace {
+        minimum_rate: MinimumRate {
             bytes: 2000,
             window: Duration::from_secs(4),
         },
@@ -147,7 +150,7 @@ fn in_process(
         };
         ServerLink::new(
             server.url().parse().unwrap(),
-            TokenFound::Read(Token::parse(&token).unwrap()),
+            JoinToken::Read(Token::parse(&token).unwrap()),
             &net,
         )
     });

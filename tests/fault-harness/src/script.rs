@@ -1,7 +1,7 @@
 //! Scripts for misbehaving mirrors: what a mirror does to each connection and each request.
 
 use crate::pki::Cert;
-use muster::release::Arch;
+use muster::k3s::release::Arch;
 use std::sync::LazyLock;
 
 /// Size of the k3s that mirrors serve (bytes). It is odd, so that no buffer size divides it.

@@ -6,7 +6,7 @@ use fault_harness::script::*;
 
 #[test]
 fn a_disk_that_fails_ends_as_its_row_says() {
-    fault_harness::run_table(rows(), &muster_labs::muster());
+    fault_harness::run_table(rows(), &muster_labs::muster(muster_labs::Kind::Namespace));
 }
 
 const SYNC_FAILS: &str = concat!(
@@ -24,21 +24,17 @@ const RENAME_KILLS: &str = concat!(
 );
 
 fn rows() -> Vec<Row> {
-    let on = |name, mirror: Script, prepare| row(name, [mirror]).runner(Runner::InNamespace(prepare));
+    let on =
+        |name, mirror: Script, prepare| row(name, [mirror]).runner(Runner::InNamespace(prepare));
     let untold = || mirror().binary([good().length(Length::Chunked)]);
     vec![
-        on(
-            "no fault, on a tmpfs",
-            mirror(),
-            "mount -t tmpfs none $BIN",
-        )
-        .installs(SIZE),
+        on("no fault, on a tmpfs", mirror(), "mount -t tmpfs none $BIN").installs(SIZE),
         on(
             "disk too small, checked before the download",
             mirror(),
             "mount -t tmpfs -o size=128k none $BIN",
         )
-        .fails("give the root more"),
+        .fails("make the root file system larger"),
         on(
             "disk full at open",
             mirror(),

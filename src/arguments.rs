@@ -1,0 +1,182 @@
+//! The command line's arguments, and the help.
+
+use crate::boot::Step;
+use crate::paths;
+use crate::settings::SETTINGS;
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+const USAGE: &str = "\
+muster makes a netbooted board a named, verified, joined k3s worker.
+
+Usage:
+  muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
+  muster name [MAC | FILE | -]...
+  muster check
+  muster status [--json]
+  muster --help | --version
+
+Without a command it runs the boot: all steps, or those named, in order:
+  identity, network, clock, prepare, fetch, join; then it becomes k3s agent.
+
+  --dry-run         print what a boot would do; change nothing, send nothing
+  --root DIR        a folder in front of every path that is read or written
+  --conf FILE       the settings file, in place of /etc/conf.d/muster
+  --set NAME=VALUE  a setting; it beats the kernel command line (NAME=value),
+                    which beats the environment, which beats the settings file
+
+  name              print the hostname of each MAC address, of those in a file,
+                    or of those on standard input; exits 1 if two are the same
+  check             look at all that a boot needs, and change nothing; exits 1
+                    if anything is missing
+  status            print what this boot did; --json: as JSON
+
+Settings:
+";
+
+const EXITS: &str = "
+Exit status: 0 done, 1 failed, 2 usage or configuration error.
+";
+
+/// An error in the command line. The command exits with status 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run the named steps, or all of them when none is named.
+    Boot(Vec<Step>),
+    /// Print the hostnames of these addresses, files, or `-` for standard input.
+    Name(Vec<String>),
+    Check,
+    Status {
+        json: bool,
+    },
+    /// Print the help or the version.
+    Print(String),
+}
+
+/// The arguments, parsed.
+#[derive(Debug)]
+pub struct Arguments {
+    pub command: Command,
+    pub dry_run: bool,
+    /// The folder in front of every path (`--root`).
+    pub root: PathBuf,
+    /// The path of the settings file (`--conf`).
+    pub conf: String,
+    /// The settings given as `--set NAME=VALUE`, in order.
+    pub set: Vec<(String, String)>,
+}
+
+/// Parses the arguments. The first of them is the program's name.
+pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
+    let usage = |error: lexopt::Error| Usage(format!("{error}; see muster --help"));
+    let mut arguments = Arguments {
+        command: Command::Boot(Vec::new()),
+        dry_run: false,
+        root: "/".into(),
+        conf: paths::CONF.into(),
+        set: Vec::new(),
+    };
+    let mut first = true;
+    while let Some(argument) = parser.next().map_err(usage)? {
+        match argument {
+            Long("dry-run") => arguments.dry_run = true,
+            Long("root") => arguments.root = parser.value().map_err(usage)?.into(),
+            Long("conf") => {
+                arguments.conf = parser
+                    .value()
+                    .and_then(|value| value.string())
+                    .map_err(usage)?
+            }
+            Long("set") => {
+                let word = parser
+                    .value()
+                    .and_then(|value| value.string())
+                    .map_err(usage)?;
+                let (name, value) = word
+                    .split_once('=')
+                    .ok_or_else(|| Usage(format!("--set {word}: must be NAME=VALUE")))?;
+                arguments.set.push((name.into(), value.into()));
+            }
+            Long("json") if matches!(arguments.command, Command::Status { .. }) => {
+                arguments.command = Command::Status { json: true }
+            }
+            Short('h') | Long("help") => arguments.command = Command::Print(help()),
+            Short('V') | Long("version") => {
+                arguments.command =
+                    Command::Print(format!("muster {}\n", env!("CARGO_PKG_VERSION")))
+            }
+            Value(word) => {
+                let word = word.string().map_err(usage)?;
+                match (&mut arguments.command, word.as_str()) {
+                    (Command::Boot(_), "name") if first => {
+                        arguments.command = Command::Name(Vec::new())
+                    }
+                    (Command::Boot(_), "check") if first => arguments.command = Command::Check,
+                    (Command::Boot(_), "status") if first => {
+                        arguments.command = Command::Status { json: false }
+                    }
+                    (Command::Boot(steps), word) => {
+                        steps.push(Step::parse(word).ok_or_else(|| unknown_step(word))?)
+                    }
+                    (Command::Name(words), _) => words.push(word),
+                    (_, word) => bail!(Usage(format!(
+                        "unexpected argument {word:?}; see muster --help"
+                    ))),
+                }
+                first = false;
+            }
+            other => bail!(usage(other.unexpected())),
+        }
+        if matches!(arguments.command, Command::Print(_)) {
+            break;
+        }
+    }
+    Ok(arguments)
+}
+
+fn unknown_step(word: &str) -> Usage {
+    let names: Vec<&str> = Step::all().map(Step::name).collect();
+    Usage(format!(
+        "STEP={word:?} (command line): there is no such step; the steps are {}",
+        names.join(", ")
+    ))
+}
+
+/// The help, at most 80 columns wide.
+pub fn help() -> String {
+    let mut text = String::from(USAGE);
+    for setting in &SETTINGS {
+        let _ = writeln!(text, "  {:<26}{}", setting.name, setting.meaning);
+    }
+    text + EXITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_fits_a_terminal_and_names_every_step() {
+        let help = help();
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 80),
+            "{help}"
+        );
+        let steps: Vec<&str> = Step::all().map(Step::name).collect();
+        assert!(help.contains(&steps.join(", ")), "{help}");
+    }
+}

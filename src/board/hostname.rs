@@ -1,0 +1,117 @@
+//! The node's name: the one function that owns it.
+
+use crate::board::mac::Mac;
+use sha1::{Digest, Sha1};
+use std::fmt;
+
+/// The longest DNS label (RFC 1035, 2.3.4).
+const LABEL_MAX: usize = 63;
+/// Hex digits in a SHA-1.
+const SHA1_HEX: usize = 40;
+
+/// A node's hostname: one DNS label in lower case, which is also its Kubernetes node name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hostname(String);
+
+impl Hostname {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hostname {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How hostnames are made: `MUSTER_HOSTNAME_PREFIX` and `MUSTER_HOSTNAME_LENGTH`, checked together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    prefix: String,
+    length: usize,
+}
+
+impl Naming {
+    /// `length` is in hex digits. The error says what is wrong with the prefix or with the length.
+    pub fn new(prefix: &str, length: usize) -> Result<Naming, BadNaming> {
+        if !prefix
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
+            return Err(BadNaming::Prefix(
+                "may hold lower-case letters, digits and hyphens only (a DNS label)",
+            ));
+        }
+        if prefix.starts_with('-') {
+            return Err(BadNaming::Prefix("a DNS label cannot begin with a hyphen"));
+        }
+        if length == 0 || length > SHA1_HEX {
+            return Err(BadNaming::Length("must be 1 to 40 hex digits".into()));
+        }
+        if prefix.len() + length > LABEL_MAX {
+            let total = prefix.len() + length;
+            return Err(BadNaming::Length(format!(
+                "makes a hostname of {total} characters; a DNS label has at most 63"
+            )));
+        }
+        Ok(Naming {
+            prefix: prefix.into(),
+            length,
+        })
+    }
+
+    /// The hostname of the board whose `/sys/class/net/<if>/address` holds `address`: the exact bytes, newline
+    /// included, so that it equals `sha1sum <file> | head -c 6` behind the prefix.
+    pub fn of_address_file(&self, address: &[u8]) -> Hostname {
+        let digest = hex::encode(Sha1::digest(address));
+        Hostname(format!("{}{}", self.prefix, &digest[..self.length]))
+    }
+
+    /// The hostname of the board with this MAC address, whose address file the kernel would end with a newline.
+    pub fn of(&self, mac: Mac) -> Hostname {
+        self.of_address_file(format!("{mac}\n").as_bytes())
+    }
+}
+
+/// Which of the two settings is wrong, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadNaming {
+    Prefix(&'static str),
+    Length(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_vectors() {
+        let naming = Naming::new("worker-", 6).unwrap();
+        for (mac, name) in [
+            ("b8:27:eb:00:00:01", "worker-b5b697"),
+            ("dc:a6:32:01:02:03", "worker-43dfae"),
+            ("52:54:00:12:34:56", "worker-64e59a"),
+        ] {
+            assert_eq!(naming.of(Mac::parse(mac).unwrap()).as_str(), name);
+        }
+    }
+
+    #[test]
+    fn only_dns_labels() {
+        assert!(Naming::new("", 40).is_ok());
+        assert!(Naming::new(&"a".repeat(57), 6).is_ok());
+        for prefix in ["Worker-", "-w", "w_", "w.", "wörker"] {
+            assert!(
+                matches!(Naming::new(prefix, 6), Err(BadNaming::Prefix(_))),
+                "{prefix}"
+            );
+        }
+        for (prefix, length) in [("w-", 0), ("w-", 41), (&*"a".repeat(58), 6)] {
+            assert!(
+                matches!(Naming::new(prefix, length), Err(BadNaming::Length(_))),
+                "{prefix} {length}"
+            );
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The note beside a partial file, which says what the partial file is a part of.
+
+use crate::digest::Sha256;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The longest note that is read (bytes).
+const NOTE_MAX: u64 = 16 * 1024;
+
+/// What a partial file is a part of. A later run resumes the file only when it wants the same
+/// object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The digest of the whole object.
+    pub sha256: Sha256,
+    /// The URL that the first bytes came from.
+    pub url: String,
+    /// The `ETag` or `Last-Modified` of the object at that URL, for `If-Range`.
+    pub validator: Option<String>,
+}
+
+impl Origin {
+    /// Reads a note; `None` when it is missing or damaged.
+    pub fn read(note: &Path) -> Option<Origin> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the note is read beside the partial file, which is part of the seam"
+        )]
+        let file = File::open(note).ok()?;
+        let mut text = String::new();
+        file.take(NOTE_MAX).read_to_string(&mut text).ok()?;
+        Origin::parse(&text)
+    }
+
+    /// The note's text.
+    pub fn to_json(&self) -> String {
+        json!({
+            "sha256": self.sha256.to_string(),
+            "url": self.url,
+            "validator": self.validator,
+        })
+        .to_string()
+    }
+
+    fn parse(text: &str) -> Option<Origin> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        Some(Origin {
+            sha256: Sha256::parse(value["sha256"].as_str()?)?,
+            url: value["url"].as_str()?.into(),
+            validator: value["validator"].as_str().map(String::from),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_reads_back_and_a_damaged_one_does_not() {
+        let mut origin = Origin {
+            sha256: Sha256::of(b"k3s"),
+            url: "https://a/k3s".into(),
+            validator: Some("\"1\"".into()),
+        };
+        assert_eq!(Origin::parse(&origin.to_json()), Some(origin.clone()));
+        origin.validator = None;
+        assert_eq!(Origin::parse(&origin.to_json()), Some(origin.clone()));
+        let text = origin.to_json();
+        for damaged in ["", "{}", &text[1..], r#"{"sha256":"00","url":"x"}"#] {
+            assert_eq!(Origin::parse(damaged), None, "{damaged}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The partial file of a download: `.k3s.part` beside the place where k3s is installed, with a note
+//! that says what it is a part of.
+//!
+//! Like [`host`](crate::host), this module has effects. It is only used inside one of `host`'s.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is the second part of the seam that the list guards"
+)]
+
+use super::origin::Origin;
+use crate::digest::{Hasher, Sha256};
+use crate::host::Host;
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The bytes of a download that have come so far. The file is not executable before
+/// [`PartialFile::install`].
+pub struct PartialFile {
+    target: PathBuf,
+    /// The file is locked. If two musters (the boot's, and one at the console) wrote to it, each
+    /// would hash its own bytes only, and a mixture of both would be installed.
+    file: Flock<File>,
+    hasher: Hasher,
+    len: u64,
+    origin: Origin,
+}
+
+const BUFFER: usize = 64 * 1024;
+
+impl PartialFile {
+    /// Resumes the partial file of the object with this digest after hashing it again, or starts an
+    /// empty one. `target` is the path where the object is installed later. Fails when another
+    /// muster is downloading to it.
+    pub fn open(host: &Host, target: &Path, sha256: Sha256) -> Result<PartialFile> {
+        let target = host.path(target);
+        if target.is_dir() {
+            bail!(
+                "{} is a directory: remove it, or set INSTALL_K3S_BIN_DIR",
+                target.display()
+            );
+        }
+        let folder = target.parent().context("no folder to install into")?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = part_path(&target);
+        let mut file = lock(&path)?;
+        let origin = Origin::read(&note_path(&target)).filter(|origin| origin.sha256 == sha256);
+        if origin.is_none() {
+            file.set_len(0)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        // A run that was killed inside `install` may have left the file executable.
+        file.set_permissions(Permissions::from_mode(0o600))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let (hasher, len) =
+            hash(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
+        let origin = origin.unwrap_or(Origin {
+            sha256,
+            url: String::new(),
+            validator: None,
+        });
+        Ok(PartialFile {
+            target,
+            file,
+            hasher,
+            len,
+            origin,
+        })
+    }
+
+    /// The number of bytes in the file.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the file has no bytes yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// What the file is a part of.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether the file holds the whole object: its digest is the expected one.
+    pub fn is_complete(&self) -> bool {
+        self.hasher.clone().finish() == self.origin.sha256
+    }
+
+    /// Empties the file, and notes where the bytes that follow come from.
+    pub fn restart(&mut self, url: &str, validator: Option<String>) -> Result<()> {
+        let origin = Origin {
+            sha256: self.origin.sha256,
+            url: url.into(),
+            validator,
+        };
+        let restart = || -> io::Result<()> {
+            // The file is emptied before the note is written. An empty file belongs to every
+            // object, so a kill between the two does no harm.
+            self.file.set_len(0)?;
+            io::Seek::rewind(&mut &*self.file)?;
+            let note = note_path(&self.target);
+            let temporary = note.with_extension("muster");
+            let written = fs::write(&temporary, origin.to_json())
+                .and_then(|()| fs::rename(&temporary, &note));
+            // Remove a note that could not be written whole. Only the first error is reported.
+            written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+        };
+        restart().with_context(|| format!("cannot write beside {}", self.target.display()))?;
+        self.hasher = Hasher::new();
+        self.len = 0;
+        self.origin = origin;
+        Ok(())
+    }
+
+    /// Appends bytes: writes and hashes them in one pass.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the file executable and renames it to its target. It must be complete.
+    pub fn install(self) -> Result<()> {
+        assert!(
+            self.is_complete(),
+            "a partial file is installed only after its digest matched"
+        );
+        let install = || -> io::Result<()> {
+            self.file.set_permissions(Permissions::from_mode(0o755))?;
+            self.file.sync_all()?;
+            fs::rename(part_path(&self.target), &self.target)?;
+            // The rename is on disk only after its folder was synced.
+            File::open(self.target.parent().unwrap_or(Path::new("/")))?.sync_all()
+        };
+        install()
+            .inspect_err(|_| {
+                // It is a partial file again. If this fails too, `open` resets the mode later.
+                let _ = self.file.set_permissions(Permissions::from_mode(0o600));
+            })
+            .with_context(|| format!("cannot install {}", self.target.display()))?;
+        remove(&note_path(&self.target))
+    }
+
+    /// Removes the file and its note.
+    pub fn discard(self) -> Result<()> {
+        remove(&part_path(&self.target))?;
+        remove(&note_path(&self.target))
+    }
+}
+
+/// Removes a partial file that is not needed because the right file is installed. Fails when another
+/// muster is writing to it.
+pub fn clear(host: &Host, target: &Path) -> Result<()> {
+    let target = host.path(target);
+    let path = part_path(&target);
+    if path.exists() {
+        let _locked = lock(&path)?;
+        remove(&path)?;
+    }
+    remove(&note_path(&target))
+}
+
+/// The digest of the installed executable; `None` when there is no such file with mode 0755.
+pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
+    let path = host.path(target);
+    let is_executable = fs::metadata(&path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == 0o755);
+    if !is_executable {
+        return Ok(None);
+    }
+    let read = || hash(&mut File::open(&path)?);
+    let (hasher, _) = read().with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(hasher.finish()))
+}
+
+/// Opens and locks a partial file for this process alone.
+fn lock(path: &Path) -> Result<Flock<File>> {
+    let mut options = OpenOptions::new();
+    // The file is not truncated here, because another muster may be writing to it.
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    loop {
+        let file = options
+            .open(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                bail!(
+                    "another muster is downloading to {}: let it, or stop it",
+                    path.display()
+                )
+            }
+            Err((_, error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        };
+        // Another muster may have installed the file between the two calls. Then the lock is on
+        // the installed file, and the loop opens a new one.
+        let ours = file
+            .metadata()
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        if fs::metadata(path)
+            .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+        {
+            return Ok(file);
+        }
+    }
+}
+
+fn hash(file: &mut File) -> io::Result<(Hasher, u64)> {
+    let mut hasher = Hasher::new();
+    let mut len = 0;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((hasher, len)),
+            n => {
+                hasher.update(&buffer[..n]);
+                len += n as u64;
+            }
+        }
+    }
+}
+
+fn part_path(target: &Path) -> PathBuf {
+    beside(target, "part")
+}
+
+fn note_path(target: &Path) -> PathBuf {
+    beside(target, "part.json")
+}
+
+fn beside(target: &Path, suffix: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}.{suffix}"))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+
+    #[test]
+    fn a_partial_file_is_resumed_only_for_the_same_object() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let target = Path::new("/bin/k3s");
+        let whole = Sha256::of(b"hello world");
+        let mut part = PartialFile::open(&host, target, whole).unwrap();
+        part.restart("https://a/k3s", Some("\"1\"".into())).unwrap();
+        part.write(b"hello ").unwrap();
+        drop(part);
+
+        let mut part = PartialFile::open(&host, target, whole).unwrap();
+        assert_eq!(
+            (part.len(), part.origin().validator.as_deref()),
+            (6, Some("\"1\""))
+        );
+        part.write(b"world").unwrap();
+        assert!(part.is_complete());
+        drop(part);
+
+        let part = PartialFile::open(&host, target, Sha256::of(b"another")).unwrap();
+        assert!(part.is_empty());
+        drop(part);
+        assert!(PartialFile::open(&host, target, whole).unwrap().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_executable_before_it_is_installed() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let target = Path::new("/bin/k3s");
+        let mut part = PartialFile::open(&host, target, Sha256::of(b"x")).unwrap();
+        part.restart("https://a/k3s", None).unwrap();
+        part.write(b"x").unwrap();
+        assert_eq!(
+            host.metadata("/bin/.k3s.part")
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+        assert_eq!(installed(&host, target).unwrap(), None);
+        part.install().unwrap();
+        assert_eq!(installed(&host, target).unwrap(), Some(Sha256::of(b"x")));
+        assert_eq!(host.list("/bin"), ["k3s"]);
+    }
+
+    /// One is a boot in the background, the other is an operator's `muster fetch` at the console.
+    #[test]
+    fn two_musters_do_not_write_one_partial_file() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let target = Path::new("/bin/k3s");
+        let whole = Sha256::of(b"hello world");
+        let mut boot = PartialFile::open(&host, target, whole).unwrap();
+        boot.restart("https://a/k3s", None).unwrap();
+        boot.write(b"hello ").unwrap();
+        for digest in [whole, Sha256::of(b"another")] {
+            let error = PartialFile::open(&host, target, digest)
+                .map(|_| ())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("another muster is downloading"), "{error}");
+        }
+        boot.write(b"world").unwrap();
+        boot.install().unwrap();
+        assert_eq!(installed(&host, target).unwrap(), Some(whole));
+        // The installed file is not taken for a partial file.
+        assert!(PartialFile::open(&host, target, whole).unwrap().is_empty());
+        assert_eq!(installed(&host, target).unwrap(), Some(whole));
+    }
+}

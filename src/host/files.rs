@@ -1,0 +1,279 @@
+//! Files: read whole with a limit, and written whole or not at all.
+
+use super::Host;
+use crate::paths::NodeFile;
+use anyhow::{Context, Result, anyhow};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The largest file that muster reads whole (bytes). A larger one is an error, so that it cannot
+/// use up the memory.
+const READ_MAX: u64 = 1 << 20;
+
+/// The text of a file to be written, and whether a plan may show it.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A plan shows it.
+    Public(&'a str),
+    /// A plan shows `<redacted>`.
+    Secret(&'a str),
+}
+
+impl<'a> Content<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Content::Public(text) | Content::Secret(text) => text,
+        }
+    }
+}
+
+impl Host {
+    /// The bytes of a file, or `None` when there is no such file. Errors name the file.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
+        let path = path.as_ref();
+        read_whole(&self.path(path)).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// As [`Host::read`], for a file that the operator named on the command line. The path is
+    /// relative to the working directory, and `--root` does not apply to it.
+    pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        read_whole(Path::new(path)).with_context(|| format!("cannot read {path}"))
+    }
+
+    /// The text of a file, empty when there is no such file. Bytes that are not UTF-8 are replaced.
+    pub fn read_text(&self, path: impl AsRef<Path>) -> Result<String> {
+        let bytes = self.read(path)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The names in a folder, sorted; empty when there is no such folder.
+    pub fn list(&self, folder: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path(folder)) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The metadata of what `path` leads to; `None` when there is nothing.
+    pub fn metadata(&self, path: impl AsRef<Path>) -> Option<fs::Metadata> {
+        fs::metadata(self.path(path)).ok()
+    }
+
+    /// Where a symbolic link points; `None` when `path` is not a symbolic link.
+    pub fn link_target(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
+        fs::read_link(self.path(path)).ok()
+    }
+
+    /// Makes a file hold `content` with the permissions of `file`, whole or not at all. Does
+    /// nothing when the file is like that already.
+    pub fn ensure_file(&self, file: NodeFile, content: Content<'_>) -> Result<()> {
+        let NodeFile { path, mode } = file;
+        let text = content.text();
+        // A dry run may belong to a user who cannot read what root wrote. Then the plan is to
+        // write the file.
+        let current = self
+            .read(path)
+            .or_else(|error| if self.plans() { Ok(None) } else { Err(error) })?;
+        let has_mode = self
+            .metadata(path)
+            .is_some_and(|meta| meta.permissions().mode() & 0o7777 == mode);
+        if has_mode && current.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        let shown = match content {
+            Content::Public(text) if text.trim_end().lines().count() == 1 => {
+                format!("): {}", text.trim_end())
+            }
+            Content::Public(_) => ")".into(),
+            Content::Secret(_) => "): <redacted>".into(),
+        };
+        self.effect(format_args!("write {path} ({mode:04o}{shown}"), || {
+            self.write_whole(file, text.as_bytes())
+        })?;
+        Ok(())
+    }
+
+    /// Writes a file that only muster reads, for a later run of the same boot. It is not an effect
+    /// and not part of a plan.
+    pub fn write_note(&self, file: NodeFile, content: &str) -> Result<()> {
+        if self.plans() {
+            Ok(())
+        } else {
+            self.write_whole(file, content.as_bytes())
+        }
+    }
+
+    fn write_whole(&self, file: NodeFile, bytes: &[u8]) -> Result<()> {
+        let write = || -> Result<()> {
+            let target = self.path(file.path);
+            let folder = target
+                .parent()
+                .ok_or_else(|| anyhow!("not a file's path"))?;
+            fs::create_dir_all(folder)?;
+            let name = target
+                .file_name()
+                .ok_or_else(|| anyhow!("not a file's path"))?;
+            // All runs use one temporary name, so the next run overwrites what a killed run left.
+            let temporary = folder.join(format!(".{}.muster", name.to_string_lossy()));
+            remove_if_exists(&temporary)?;
+            let mut open = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(file.mode)
+                .open(&temporary)?;
+            open.set_permissions(Permissions::from_mode(file.mode))?;
+            open.write_all(bytes)?;
+            open.sync_all()?;
+            fs::rename(&temporary, &target)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write {}", file.path))
+    }
+
+    /// Writes to a file of the kernel, which takes each write as a command.
+    pub fn write_kernel_file(&self, path: &str, text: &str) -> Result<()> {
+        self.effect(format_args!("write {text} to {path}"), || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .open(self.path(path))
+                .with_context(|| format!("cannot open {path}"))?;
+            file.write_all(text.as_bytes())
+                .with_context(|| format!("cannot write {text} to {path}"))
+        })?;
+        Ok(())
+    }
+
+    /// Makes `link` a symbolic link to `target`. Does nothing when it is one already.
+    pub fn ensure_link(&self, target: &str, link: &str) -> Result<()> {
+        if self.link_target(link).as_deref() == Some(Path::new(target)) {
+            return Ok(());
+        }
+        self.effect(format_args!("link {link} to {target}"), || {
+            let make = || -> io::Result<()> {
+                let path = self.path(link);
+                let temporary = path.with_extension("muster");
+                fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+                remove_if_exists(&temporary)?;
+                std::os::unix::fs::symlink(target, &temporary)?;
+                fs::rename(&temporary, &path)
+            };
+            make().with_context(|| format!("cannot link {link}"))
+        })?;
+        Ok(())
+    }
+
+    /// Removes a file that exists.
+    pub fn remove(&self, path: &str) -> Result<()> {
+        self.effect(format_args!("remove {path}"), || {
+            remove_if_exists(&self.path(path)).with_context(|| format!("cannot remove {path}"))
+        })?;
+        Ok(())
+    }
+}
+
+fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    match fs::File::open(path).and_then(|file| file.take(READ_MAX + 1).read_to_end(&mut bytes)) {
+        Ok(_) if bytes.len() as u64 > READ_MAX => Err(io::Error::other("larger than 1 MiB")),
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn remove_if_exists(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+
+    const FILE: NodeFile = NodeFile {
+        path: "/etc/example",
+        mode: 0o640,
+    };
+
+    fn host() -> (tempfile::TempDir, Host) {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        (root, host)
+    }
+
+    #[test]
+    fn a_file_gets_its_content_and_mode_and_no_temporary_file_stays() {
+        let (_root, host) = host();
+        host.ensure_file(FILE, Content::Secret("one")).unwrap();
+        host.ensure_file(FILE, Content::Public("two")).unwrap();
+        assert_eq!(host.read_text(FILE.path).unwrap(), "two");
+        let mode = host.metadata(FILE.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, FILE.mode);
+        assert_eq!(host.list("/etc"), ["example"]);
+    }
+
+    #[test]
+    fn a_file_that_is_right_already_is_not_written_again() {
+        use std::os::unix::fs::MetadataExt;
+        let (_root, host) = host();
+        host.ensure_file(FILE, Content::Public("same")).unwrap();
+        let inode = |host: &Host| host.metadata(FILE.path).unwrap().ino();
+        let before = inode(&host);
+        host.ensure_file(FILE, Content::Public("same")).unwrap();
+        assert_eq!(inode(&host), before);
+        // The right content with wrong permissions is written again.
+        let open = Permissions::from_mode(0o666);
+        fs::set_permissions(host.path(FILE.path), open).unwrap();
+        host.ensure_file(FILE, Content::Public("same")).unwrap();
+        let mode = host.metadata(FILE.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, FILE.mode);
+    }
+
+    #[test]
+    fn a_dry_run_writes_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        host.ensure_file(FILE, Content::Public("text")).unwrap();
+        host.write_note(FILE, "text").unwrap();
+        host.ensure_link("/a", "/etc/link").unwrap();
+        assert_eq!(host.list("/"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_file_larger_than_the_limit_is_an_error_that_names_it() {
+        let (_root, host) = host();
+        fs::create_dir_all(host.path("/etc")).unwrap();
+        fs::write(host.path(FILE.path), vec![0; READ_MAX as usize]).unwrap();
+        assert_eq!(
+            host.read(FILE.path).unwrap().unwrap().len(),
+            READ_MAX as usize
+        );
+        fs::write(host.path(FILE.path), vec![0; READ_MAX as usize + 1]).unwrap();
+        let error = format!("{:#}", host.read(FILE.path).unwrap_err());
+        assert_eq!(error, "cannot read /etc/example: larger than 1 MiB");
+        assert_eq!(host.read("/etc/absent").unwrap(), None);
+    }
+
+    #[test]
+    fn links_are_replaced_and_removed() {
+        let (_root, host) = host();
+        host.ensure_link("/one", "/etc/link").unwrap();
+        host.ensure_link("/two", "/etc/link").unwrap();
+        assert_eq!(host.link_target("/etc/link"), Some(PathBuf::from("/two")));
+        host.remove("/etc/link").unwrap();
+        host.remove("/etc/link").unwrap();
+        assert_eq!(host.list("/etc"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,167 @@
+//! What `/proc` says about mounts and memory, and whether a download fits into both.
+
+use crate::host::Host;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+/// One mount of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The mount point.
+    pub point: PathBuf,
+    /// The file system type, such as `tmpfs`.
+    pub kind: String,
+    /// Whether mounts below it propagate to other mount namespaces.
+    pub shared: bool,
+}
+
+/// All mounts, in the order in which they were made.
+pub fn mounts(host: &Host) -> Result<Vec<Mount>> {
+    Ok(parse_mounts(&host.read_text("/proc/self/mountinfo")?))
+}
+
+/// Reads the text of a mountinfo file. Lines that do not have its form are skipped.
+pub fn parse_mounts(text: &str) -> Vec<Mount> {
+    let mount = |line: &str| {
+        let (before, after) = line.split_once(" - ")?;
+        let fields: Vec<&str> = before.split(' ').collect();
+        let shared = fields
+            .get(6..)?
+            .iter()
+            .any(|field| field.starts_with("shared:"));
+        Some(Mount {
+            point: PathBuf::from(fields[4]),
+            kind: after.split(' ').next()?.into(),
+            shared,
+        })
+    };
+    text.lines().filter_map(mount).collect()
+}
+
+/// The mount that holds `path`: the one with the longest mount point, and the last of several on one
+/// mount point, because a later mount hides an earlier one.
+pub fn holder<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
+    mounts
+        .iter()
+        .filter(|mount| path.starts_with(&mount.point))
+        .max_by_key(|mount| mount.point.as_os_str().len())
+}
+
+/// The memory of the board according to `/proc/meminfo` (bytes); `None` where the file does not say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// All usable memory.
+    pub total: Option<u64>,
+    /// Memory that programs can get without swapping.
+    pub available: Option<u64>,
+}
+
+impl Memory {
+    /// Reads `/proc/meminfo`.
+    pub fn read(host: &Host) -> Result<Memory> {
+        Ok(Memory::parse(&host.read_text("/proc/meminfo")?))
+    }
+
+    fn parse(text: &str) -> Memory {
+        let field = |name: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            // The file says kB and means KiB.
+            line.trim()
+                .strip_suffix(" kB")?
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(1024)
+        };
+        Memory {
+            total: field("MemTotal"),
+            available: field("MemAvailable"),
+        }
+    }
+}
+
+/// The memory that a download must leave free for the rest of the boot (bytes).
+const MEMORY_KEPT: u64 = 16 << 20;
+
+/// Checks whether `needed` bytes fit into `folder`: on its file system and, when that is a RAM disk, in
+/// the available memory. Returns the operator's message with the remedy, or `None` if there is room.
+pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>> {
+    let (shown, wanted) = (folder.display(), megabytes(needed));
+    let free = host.free_space(folder)?;
+    if free < needed {
+        let free = megabytes(free);
+        return Ok(Some(format!(
+            "k3s needs {wanted} MB in {shown}, which has {free} MB free: make the root file system \
+             larger, such as rootflags=size=75% on the kernel command line"
+        )));
+    }
+    let mounts = mounts(host)?;
+    let in_memory = holder(&mounts, folder)
+        .is_some_and(|mount| ["tmpfs", "ramfs", "rootfs"].contains(&mount.kind.as_str()));
+    let available = Memory::read(host)?.available.filter(|_| in_memory);
+    let usable = available.map(|available| available.saturating_sub(MEMORY_KEPT));
+    Ok(usable.filter(|usable| *usable < needed).map(|usable| {
+        let usable = megabytes(usable);
+        format!(
+            "k3s needs {wanted} MB in {shown}, which is in memory, and {usable} MB of memory are \
+             available: this board is too small"
+        )
+    }))
+}
+
+/// Bytes in megabytes (1,000,000 bytes), for messages.
+pub fn megabytes(bytes: u64) -> u64 {
+    bytes / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mountinfo() {
+        let mounts = parse_mounts(
+            "22 1 0:21 / / rw,relatime shared:1 - tmpfs tmpfs rw\n\
+             garbage\n\
+             24 22 0:23 / /var/lib/rancher rw master:2 - nfs4 10.0.0.1:/x rw\n\
+             25 22 0:24 / / rw - overlay overlay rw\n",
+        );
+        assert_eq!(
+            mounts[0],
+            Mount {
+                point: "/".into(),
+                kind: "tmpfs".into(),
+                shared: true
+            }
+        );
+        assert!(!mounts[1].shared);
+        assert_eq!(holder(&mounts, Path::new("/etc")).unwrap().kind, "overlay");
+        assert_eq!(
+            holder(&mounts, Path::new("/var/lib/rancher/k3s"))
+                .unwrap()
+                .kind,
+            "nfs4"
+        );
+        assert_eq!(
+            holder(&mounts, Path::new("/var/lib/rancher2"))
+                .unwrap()
+                .kind,
+            "overlay"
+        );
+    }
+
+    #[test]
+    fn meminfo() {
+        let memory =
+            Memory::parse("MemTotal:        2048 kB\nMemFree: 1 kB\nMemAvailable:    1024 kB\n");
+        assert_eq!(
+            memory,
+            Memory {
+                total: Some(2 << 20),
+                available: Some(1 << 20)
+            }
+        );
+        assert_eq!(Memory::parse("garbage"), Memory::default());
+    }
+}

@@ -1,0 +1,138 @@
+//! The one place that touches the machine.
+//!
+//! Steps decide; a [`Host`] performs. Every effect is one call here that carries its own
+//! description. In a dry run the same calls print the description instead of having the effect, so
+//! a plan shows what a boot does: it is the same code. clippy's `disallowed-methods` keeps the rest
+//! of the crate from having effects in another way.
+//!
+//! Reading is not an effect: a dry run reads what a boot reads. Writing muster's own status is not
+//! an effect either, and a dry run skips it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`files`] | reads and writes files below the root folder |
+//! | [`process`] | runs programs, and becomes one |
+//! | [`clock`] | reads and sets the clocks, and sleeps |
+//! | [`system`] | asks the kernel for names, addresses and space; mounts |
+//! | [`dhcp_client`] | finds a DHCP client among the processes |
+//! | [`routes`] | reads routes and resolvers |
+//! | [`machine`] | reads what `/proc` says about mounts and memory |
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is the seam that the list guards"
+)]
+
+pub mod clock;
+pub mod dhcp_client;
+pub mod files;
+pub mod machine;
+pub mod process;
+pub mod routes;
+pub mod system;
+
+use crate::paths;
+use crate::status::Status;
+use anyhow::{Context, Result};
+use log::{debug, warn};
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The log target under which a boot logs each effect, in the same words as a plan prints it.
+pub const EFFECTS: &str = "effect";
+
+/// What a [`Host`] does with effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Effects happen.
+    Perform,
+    /// Effects are printed on standard output, one a line, and do not happen.
+    Plan,
+}
+
+/// The machine below a root folder (`--root`), with its effects performed or planned.
+pub struct Host {
+    root: PathBuf,
+    mode: Mode,
+    step: Cell<&'static str>,
+    status: RefCell<Status>,
+    /// The time since boot and the wall clock at the moment when the clock was set or checked.
+    trusted_clock: Cell<Option<(Duration, Duration)>>,
+}
+
+impl Host {
+    /// A machine whose files are below `root`: `/`, unless `--root` or a test names a folder.
+    pub fn new(root: impl Into<PathBuf>, mode: Mode) -> Host {
+        Host {
+            root: root.into(),
+            mode,
+            step: Cell::new("muster"),
+            status: RefCell::default(),
+            trusted_clock: Cell::new(None),
+        }
+    }
+
+    /// Whether this is a dry run.
+    pub fn plans(&self) -> bool {
+        self.mode == Mode::Plan
+    }
+
+    /// Sets the step that later effects and log lines belong to.
+    pub fn enter(&self, step: &'static str) {
+        self.step.set(step);
+    }
+
+    /// The step that is running, for the log.
+    pub fn step(&self) -> &'static str {
+        self.step.get()
+    }
+
+    /// Where a path of the node is on this machine: below the root folder.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Performs an effect and returns its result. In a dry run it prints the description `what`
+    /// and returns `None`.
+    fn effect<T>(
+        &self,
+        what: impl Display,
+        perform: impl FnOnce() -> Result<T>,
+    ) -> Result<Option<T>> {
+        let step = self.step.get();
+        if self.plans() {
+            let mut out = io::stdout().lock();
+            writeln!(out, "{step}: {what}").context("cannot print the plan")?;
+            return Ok(None);
+        }
+        debug!(target: EFFECTS, "{step}: {what}");
+        perform().map(Some)
+    }
+
+    /// Asks a question that only the network can answer, or waits for such an answer. A dry run
+    /// prints what would be asked and returns `None`.
+    pub fn ask<T>(&self, what: impl Display, ask: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        self.effect(what, ask)
+    }
+
+    /// Changes what `muster status` shows, and writes the status file.
+    pub fn report(&self, change: impl FnOnce(&mut Status)) {
+        let mut status = self.status.borrow_mut();
+        change(&mut status);
+        if let Err(error) = self.write_note(paths::STATUS, &status.to_json()) {
+            // A boot does not fail because its status cannot be written.
+            debug!("{error:#}");
+        }
+    }
+
+    /// Logs a problem that the running step waits for, and shows it in the status.
+    pub fn report_problem(&self, text: &str) {
+        let step = self.step.get();
+        warn!(target: step, "{text}");
+        self.report(|status| status.problem(step, text));
+    }
+}

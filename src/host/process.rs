@@ -1,0 +1,135 @@
+//! Programs: one that runs to its end, and one that muster becomes.
+
+use super::Host;
+use anyhow::{Context, Result, bail};
+use std::fmt::{self, Display};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The environment variables that hold a token. No program that muster starts inherits them,
+/// because muster hands tokens over in files; and their values are never shown.
+pub const SECRET_VARIABLES: [&str; 3] = ["K3S_TOKEN", "K3S_AGENT_TOKEN", "K3S_CLUSTER_SECRET"];
+
+/// An environment variable for a program that muster becomes.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    pub name: String,
+    pub value: String,
+    /// Whether a plan or a log may show the value. Variables that the operator passes through to
+    /// k3s are not shown.
+    pub shown: bool,
+}
+
+impl Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = if self.shown {
+            &self.value
+        } else {
+            "<redacted>"
+        };
+        write!(f, "{}={value}", self.name)
+    }
+}
+
+impl Host {
+    /// Runs a program to its end. The error names the command and its exit status.
+    pub fn run(&self, argv: &[&str]) -> Result<()> {
+        let words = quoted(argv);
+        self.effect(format_args!("run {words}"), || run_to_end(argv))?;
+        Ok(())
+    }
+
+    /// Replaces this process with another program, under the same pid. It returns only in a dry
+    /// run, or with the reason why the program could not be started.
+    pub fn exec(
+        &self,
+        program: &Path,
+        arguments: &[String],
+        environment: &[Variable],
+    ) -> Result<()> {
+        let mut words: Vec<&str> = vec![program.to_str().unwrap_or_default()];
+        words.extend(arguments.iter().map(String::as_str));
+        let variables: String = environment
+            .iter()
+            .map(|variable| format!("{variable} "))
+            .collect();
+        let what = format!("exec {variables}{}", quoted(&words));
+        self.effect(what, || -> Result<()> {
+            let path = self.path(program);
+            let mut command = Command::new(&path);
+            let variables = environment.iter().map(|v| (&v.name, &v.value));
+            command.args(arguments).envs(variables);
+            remove_secrets(&mut command);
+            // Command::exec also gives the new program the default SIGPIPE, which Rust's runtime
+            // ignores.
+            let error = command.exec();
+            bail!("cannot run {}: {error}", path.display())
+        })?;
+        Ok(())
+    }
+}
+
+fn remove_secrets(command: &mut Command) {
+    for name in SECRET_VARIABLES {
+        command.env_remove(name);
+    }
+}
+
+fn quoted(argv: &[&str]) -> String {
+    shlex::try_join(argv.iter().copied()).unwrap_or_else(|_| argv.join(" "))
+}
+
+fn run_to_end(argv: &[&str]) -> Result<()> {
+    let [program, arguments @ ..] = argv else {
+        bail!("no program to run")
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    remove_secrets(&mut command);
+    // The output is not a pipe: a daemon that the program leaves behind may keep a pipe open.
+    let status = command.stdout(Stdio::null()).status().with_context(|| {
+        let path = std::env::var("PATH").unwrap_or_default();
+        format!("cannot run {program} (is it in the image, and in PATH={path})")
+    })?;
+    if !status.success() {
+        bail!("{} failed: {status}", quoted(argv));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_program_is_named_with_its_status() {
+        run_to_end(&["true"]).unwrap();
+        let error = run_to_end(&["sh", "-c", "exit 3"]).unwrap_err();
+        assert_eq!(error.to_string(), "sh -c 'exit 3' failed: exit status: 3");
+        let error = run_to_end(&["no-such-program"]).unwrap_err().to_string();
+        assert!(error.starts_with("cannot run no-such-program (is it in the image"));
+    }
+
+    #[test]
+    fn a_variable_shows_its_value_only_where_that_is_allowed() {
+        let variable = |shown| Variable {
+            name: "K3S_URL".into(),
+            value: "https://a".into(),
+            shown,
+        };
+        assert_eq!(variable(true).to_string(), "K3S_URL=https://a");
+        assert_eq!(variable(false).to_string(), "K3S_URL=<redacted>");
+    }
+
+    #[test]
+    fn no_program_inherits_a_token() {
+        let mut command = Command::new("true");
+        remove_secrets(&mut command);
+        let removed: Vec<_> = command
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .collect();
+        assert_eq!(removed.len(), SECRET_VARIABLES.len());
+    }
+}

@@ -1,0 +1,119 @@
+//! What muster asks the kernel for by system calls: hostname, addresses, free space and mounts.
+
+use super::Host;
+use anyhow::{Context, Result};
+use nix::mount::{MsFlags, mount};
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+impl Host {
+    /// Bytes that root may still write on the file system of `folder`. When `folder` does not
+    /// exist, the nearest folder above it is asked.
+    pub fn free_space(&self, folder: &Path) -> Result<u64> {
+        let path = self.path(folder);
+        let existing = path
+            .ancestors()
+            .find(|path| path.exists())
+            .unwrap_or(Path::new("/"));
+        let stat = nix::sys::statvfs::statvfs(existing)
+            .with_context(|| format!("cannot ask the free space of {}", folder.display()))?;
+        // The field widths differ between targets.
+        #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+        Ok(stat.blocks_free() as u64 * stat.fragment_size() as u64)
+    }
+
+    /// The kernel's hostname.
+    pub fn hostname(&self) -> Result<String> {
+        let name = nix::unistd::gethostname().context("cannot ask the kernel for the hostname")?;
+        Ok(String::from_utf8_lossy(name.as_bytes()).into_owned())
+    }
+
+    /// Sets the kernel's hostname.
+    pub fn set_hostname(&self, name: &str) -> Result<()> {
+        self.effect(format_args!("set the hostname to {name}"), || {
+            nix::unistd::sethostname(name)
+                .with_context(|| format!("cannot set the hostname to {name}"))
+        })?;
+        Ok(())
+    }
+
+    /// An address by which others reach the interface: IPv4 before IPv6, and never a link-local
+    /// one.
+    pub fn address(&self, interface: &str) -> Option<IpAddr> {
+        let all = nix::ifaddrs::getifaddrs().ok()?;
+        let mut addresses: Vec<IpAddr> = all
+            .filter(|found| found.interface_name == interface)
+            .filter_map(|found| {
+                let address = found.address?;
+                let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+                v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+            })
+            .filter(|address| match address {
+                IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),
+                IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_multicast(),
+            })
+            .collect();
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        addresses.first().copied()
+    }
+
+    /// Mounts a kernel file system of this `kind`, without set-user-ID, devices and programs.
+    pub fn mount(&self, source: &str, target: &str, kind: &str) -> Result<()> {
+        self.effect(format_args!("mount {kind} on {target}"), || {
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(
+                Some(source),
+                &self.path(target),
+                Some(kind),
+                flags,
+                None::<&str>,
+            )
+            .with_context(|| format!("cannot mount {kind} on {target}"))
+        })?;
+        Ok(())
+    }
+
+    /// Makes the mount at `target`, and all mounts below it, shared, so that mounts in pods
+    /// propagate.
+    pub fn make_shared(&self, target: &str) -> Result<()> {
+        self.effect(format_args!("make {target} a shared mount"), || {
+            mount(
+                None::<&str>,
+                &self.path(target),
+                None::<&str>,
+                MsFlags::MS_REC | MsFlags::MS_SHARED,
+                None::<&str>,
+            )
+            .with_context(|| format!("cannot make {target} a shared mount"))
+        })?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::{Host, Mode};
+    use std::path::Path;
+
+    #[test]
+    fn free_space_of_a_folder_that_does_not_exist_is_that_of_the_one_above() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        assert!(host.free_space(Path::new("/not/yet")).unwrap() > 0);
+    }
+
+    #[test]
+    fn an_interface_that_does_not_exist_has_no_address() {
+        let host = Host::new("/", Mode::Plan);
+        assert_eq!(host.address("muster-none0"), None);
+    }
+
+    #[test]
+    fn a_dry_run_leaves_the_hostname() {
+        let host = Host::new("/", Mode::Plan);
+        let before = host.hostname().unwrap();
+        host.set_hostname("muster-test").unwrap();
+        assert_eq!(host.hostname().unwrap(), before);
+    }
+}

@@ -1,0 +1,94 @@
+//! Values of HTTP headers that muster reads.
+
+use reqwest::header::{HeaderMap, HeaderName};
+use std::time::{Duration, SystemTime};
+
+/// The text of a header; `None` when there is none or when it is not text.
+pub fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A `Content-Range` of bytes (RFC 9110, 14.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentRange {
+    /// The offset of the first byte.
+    pub start: u64,
+    /// The length of the whole object (bytes); `None` when the server does not know it.
+    pub total: Option<u64>,
+}
+
+/// Reads `bytes <start>-<end>/<total>`. Returns `None` for everything else, and for a range that
+/// contradicts itself.
+pub fn content_range(text: &str) -> Option<ContentRange> {
+    let number = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| text.parse::<u64>().ok())?
+    };
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end) = (number(start)?, number(end)?);
+    let total = if total == "*" {
+        None
+    } else {
+        Some(number(total)?)
+    };
+    (start <= end && total.is_none_or(|total| end < total)).then_some(ContentRange { start, total })
+}
+
+/// How long `Retry-After` asks to wait, given as seconds or as a date (RFC 9110, 10.2.3). Returns
+/// `None` when it cannot be read or names a time that has passed.
+pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    match text.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(text.trim())
+            .ok()?
+            .duration_since(now)
+            .ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn content_ranges() {
+        let range = |start, total| Some(ContentRange { start, total });
+        assert_eq!(content_range("bytes 5-9/10"), range(5, Some(10)));
+        assert_eq!(content_range("bytes 5-9/*"), range(5, None));
+        let bad = [
+            "",
+            "bytes */10",
+            "bytes 9-5/10",
+            "bytes 5-10/10",
+            "bytes -5/10",
+            "bytes +5-9/10",
+            "items 5-9/10",
+            "bytes 5-9",
+        ];
+        for text in bad {
+            assert_eq!(content_range(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777 - 60);
+        let read = |text| retry_after(text, now);
+        assert_eq!(read(" 120 "), Some(Duration::from_secs(120)));
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(read(date), Some(Duration::from_secs(60)));
+        for text in [
+            "",
+            "-1",
+            "soon",
+            "1e9",
+            "99999999999999999999",
+            "Sun, 06 Nov 1993 08:49:37 GMT",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! HTTPS: how connections are made, which certificates are trusted, and what a failure means.
+
+pub mod ca;
+pub mod failure;
+pub mod headers;
+pub mod request;
+pub mod retry;
+
+pub use ca::Ca;
+pub use failure::Failure;
+pub use request::Request;
+pub use reqwest::blocking::{Client, Response};
+
+use anyhow::{Context, Result};
+use reqwest::{NoProxy, Proxy, Url, redirect};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CipherSuite, ClientConfig, RootCertStore};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most redirects that are followed for one request.
+const REDIRECTS: usize = 5;
+
+/// How long muster waits for others.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a connection, with its TLS handshake.
+    pub connect: Duration,
+    /// Without data on an open connection. There is no limit on the whole transfer, so that a slow
+    /// link can finish. (The timeout of reqwest's blocking client starts again at each read.)
+    pub stall: Duration,
+    /// Below this rate a mirror is too slow, and the next one is tried.
+    pub minimum_rate: MinimumRate,
+}
+
+/// The lowest transfer rate that is accepted: `bytes` in each `window`.
+#[derive(Clone, Copy, Debug)]
+pub struct MinimumRate {
+    pub bytes: u64,
+    pub window: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(10),
+            stall: Duration::from_secs(15),
+            minimum_rate: MinimumRate {
+                bytes: 32 * 1024,
+                window: Duration::from_secs(30),
+            },
+        }
+    }
+}
+
+/// Makes HTTP clients with this boot's timeouts, proxy and trusted certificates.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    pub timeouts: Timeouts,
+    proxy: Option<Proxy>,
+    /// The CAs that public hosts are verified by, in PEM; `None` for the built-in ones.
+    cas: Option<Vec<u8>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Clients {
+    pub fn new(
+        https_proxy: Option<&str>,
+        no_proxy: Option<&str>,
+        cas: Option<Vec<u8>>,
+    ) -> Result<Clients> {
+        let proxy = https_proxy
+            .map(Proxy::https)
+            .transpose()
+            .context("the proxy cannot be used")?;
+        let proxy = proxy.map(|proxy| proxy.no_proxy(no_proxy.and_then(NoProxy::from_string)));
+        Ok(Clients {
+            timeouts: Timeouts::default(),
+            proxy,
+            cas,
+            provider: Arc::new(provider(has_aes())),
+        })
+    }
+
+    /// A client for public hosts. It follows redirects to https only.
+    pub fn public(&self) -> Result<Client> {
+        let policy = redirect::Policy::custom(|attempt| {
+            if attempt.url().scheme() != "https" {
+                attempt.error("redirected away from https")
+            } else if attempt.previous().len() > REDIRECTS {
+                attempt.error("redirected too often")
+            } else {
+                attempt.follow()
+            }
+        });
+        self.client(self.public_tls()?, policy)
+    }
+
+    /// A client for public hosts that follows no redirects, so that the caller sees where they lead.
+    pub fn public_without_redirects(&self) -> Result<Client> {
+        self.client(self.public_tls()?, redirect::Policy::none())
+    }
+
+    fn public_tls(&self) -> Result<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        match &self.cas {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(pem) => {
+                for certificate in CertificateDer::pem_slice_iter(pem) {
+                    roots.add(
+                        certificate
+                            .context("SSL_CERT_FILE holds a certificate that cannot be read")?,
+                    )?;
+                }
+            }
+        }
+        Ok(self
+            .tls()?
+            .with_root_certificates(roots)
+            .with_no_client_auth())
+    }
+
+    /// A client for the k3s server whose certificate `ca` signed. With `identity` (a certificate and
+    /// its key in PEM) the client also sends a certificate of its own. It follows no redirects,
+    /// because k3s sends none.
+    pub fn pinned(&self, ca: &Ca, identity: Option<&[u8]>) -> Result<Client> {
+        let config = self
+            .tls()?
+            .dangerous()
+            .with_custom_certificate_verifier(ca.verifier(self.provider.clone())?);
+        let config = match identity {
+            None => config.with_no_client_auth(),
+            Some(pem) => {
+                let chain = CertificateDer::pem_slice_iter(pem)
+                    .collect::<Result<_, _>>()
+                    .context("no client certificate")?;
+                let key = PrivateKeyDer::from_pem_slice(pem)
+                    .context("no key for the client certificate")?;
+                config
+                    .with_client_auth_cert(chain, key)
+                    .context("the client certificate cannot be used")?
+            }
+        };
+        self.client(config, redirect::Policy::none())
+    }
+
+    /// A client without certificate verification, for `/cacerts` only: the CA that it fetches is
+    /// checked against the token before anything else is sent.
+    pub fn unverified(&self) -> Result<Client> {
+        let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ca::Unverified(self.provider.clone()));
+        let config = self
+            .tls()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        self.client(config, redirect::Policy::none())
+    }
+
+    fn tls(&self) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
+        ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .context("TLS cannot be set up")
+    }
+
+    fn client(&self, config: ClientConfig, policy: redirect::Policy) -> Result<Client> {
+        let builder = Client::builder()
+            .tls_backend_preconfigured(config)
+            .redirect(policy)
+            .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")))
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(self.timeouts.connect)
+            .timeout(self.timeouts.stall)
+            // The proxy variables of the environment are settings, so reqwest must not read them.
+            .no_proxy();
+        let builder = match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            None => builder,
+        };
+        builder.build().context("an HTTP client cannot be made")
+    }
+}
+
+/// ring, with the cipher suites in the order of their speed on this CPU. A Pi 4 has no AES
+/// instructions, and ChaCha20-Poly1305 is over four times as fast there. Go servers such as k3s take
+/// the one that the client lists first.
+fn provider(has_aes: bool) -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    if !has_aes {
+        let is_chacha = |suite: CipherSuite| {
+            use CipherSuite as Suite;
+            matches!(
+                suite,
+                Suite::TLS13_CHACHA20_POLY1305_SHA256
+                    | Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+                    | Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+            )
+        };
+        provider
+            .cipher_suites
+            .sort_by_key(|suite| !is_chacha(suite.suite()));
+    }
+    provider
+}
+
+fn has_aes() -> bool {
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+    return false;
+}
+
+/// A URL with `segments` added to its path, each of them escaped as one path segment.
+pub fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Only URLs without a host cannot hold segments, and the settings accept none of those.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chacha_comes_first_where_aes_is_slow() {
+        assert_eq!(
+            provider(false).cipher_suites[0].suite(),
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+        );
+        assert_ne!(
+            provider(true).cipher_suites[0].suite(),
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+        );
+        assert_eq!(
+            provider(false).cipher_suites.len(),
+            provider(true).cipher_suites.len()
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! One GET request, and its answer read with a limit on size and time.
+
+use super::failure::Failure;
+use anyhow::anyhow;
+use reqwest::Url;
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::HeaderValue;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+/// The longest time that [`Request::body`] takes once the answer began, so that a slow server does
+/// not hold up the boot.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A GET request that is being prepared.
+pub struct Request {
+    url: Url,
+    inner: RequestBuilder,
+}
+
+impl Request {
+    /// A GET of `url`.
+    pub fn get(client: &Client, url: &Url) -> Request {
+        Request {
+            url: url.clone(),
+            inner: client.get(url.clone()),
+        }
+    }
+
+    /// Adds a header.
+    pub fn header(self, name: &str, value: &str) -> Request {
+        self.with(|inner| inner.header(name, value))
+    }
+
+    /// Adds a header whose value must not be logged.
+    pub fn secret_header(self, name: &str, value: &str) -> Request {
+        let value = HeaderValue::from_str(value).map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        match value {
+            Ok(value) => self.with(|inner| inner.header(name, value)),
+            // reqwest reports the invalid value when the request is sent.
+            Err(_) => self.with(|inner| inner.header(name, "\n")),
+        }
+    }
+
+    /// Adds HTTP basic authentication.
+    pub fn basic_auth(self, user: &str, password: &str) -> Request {
+        self.with(|inner| inner.basic_auth(user, Some(password)))
+    }
+
+    /// Adds a bearer token.
+    pub fn bearer_auth(self, token: &str) -> Request {
+        self.with(|inner| inner.bearer_auth(token))
+    }
+
+    fn with(self, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Request {
+        Request {
+            inner: change(self.inner),
+            ..self
+        }
+    }
+
+    /// Sends the request. Returns the response with any status, its body not yet read.
+    pub fn response(self) -> Result<Response, Failure> {
+        self.inner
+            .send()
+            .map_err(|error| Failure::of_connection(&self.url, &error))
+    }
+
+    /// Sends the request. Returns the body of a successful answer, which may have `limit` bytes at
+    /// most.
+    pub fn body(self, limit: u64) -> Result<Vec<u8>, Failure> {
+        let url = self.url.clone();
+        let mut answer = self.response()?;
+        if !answer.status().is_success() {
+            return Err(Failure::of_status(&answer));
+        }
+        let mut body = Vec::new();
+        let mut buffer = [0; 4096];
+        let started = Instant::now();
+        loop {
+            let n = answer
+                .read(&mut buffer)
+                .map_err(|error| Failure::of_connection(&url, &error))?;
+            body.extend_from_slice(&buffer[..n]);
+            if body.len() as u64 > limit {
+                return Err(Failure::permanent(anyhow!(
+                    "{url}: the answer is longer than {limit} bytes"
+                )));
+            }
+            if n == 0 {
+                return Ok(body);
+            }
+            if started.elapsed() > BODY_TIMEOUT {
+                return Err(Failure::transient(anyhow!(
+                    "{url}: the answer was not complete after {BODY_TIMEOUT:?}: too slow"
+                )));
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! k3s as muster sees it from outside: its join tokens, its releases and its server's protocol.
+
+pub mod channel;
+pub mod release;
+pub mod server;
+pub mod token;

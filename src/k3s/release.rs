@@ -1,0 +1,166 @@
+//! k3s releases: tags, architectures, and the assets of a release.
+//!
+//! A mirror is laid out as GitHub is: `<base>/<tag>/<asset>`, with `sha256sum-<arch>.txt` beside the
+//! binaries.
+
+use crate::digest::Sha256;
+use crate::http::below;
+use reqwest::Url;
+use std::fmt;
+
+/// Where k3s publishes its releases. The tag and the asset follow.
+pub const GITHUB: &str = "https://github.com/k3s-io/k3s/releases/download";
+
+/// A release tag, such as `v1.34.1+k3s1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag(String);
+
+impl Tag {
+    /// Accepts what k3s calls its releases, and nothing that could change the meaning of a URL or a path.
+    pub fn parse(text: &str) -> Option<Tag> {
+        let (numbers, suffix) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
+        let numbers: Vec<&str> = numbers.strip_prefix('v')?.split('.').collect();
+        let number =
+            |text: &&str| (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        let plain = numbers.len() == 3 && numbers.iter().all(number);
+        let suffix = suffix.len() != 1
+            && suffix.len() <= 64
+            && !suffix.contains("..")
+            && suffix
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        (plain && suffix).then(|| Tag(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An architecture that k3s is released for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    Amd64,
+    Arm64,
+    Armhf,
+}
+
+impl Arch {
+    /// The architecture this program was built for: what runs it runs that k3s.
+    pub const fn own() -> Arch {
+        if cfg!(target_arch = "x86_64") {
+            Arch::Amd64
+        } else if cfg!(target_arch = "aarch64") {
+            Arch::Arm64
+        } else if cfg!(target_arch = "arm") {
+            Arch::Armhf
+        } else {
+            panic!("k3s is not released for this architecture")
+        }
+    }
+
+    /// The name of the k3s binary among a release's assets.
+    pub fn asset(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "k3s",
+            Arch::Arm64 => "k3s-arm64",
+            Arch::Armhf => "k3s-armhf",
+        }
+    }
+
+    /// The name of the sums file among a release's assets.
+    pub fn sums(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "sha256sum-amd64.txt",
+            Arch::Arm64 => "sha256sum-arm64.txt",
+            Arch::Armhf => "sha256sum-arm.txt",
+        }
+    }
+}
+
+/// The URL of a release's asset below a mirror's base URL.
+pub fn asset_url(base: &Url, tag: &Tag, asset: &str) -> Url {
+    let mut url = below(base, &[tag.as_str(), asset]);
+    // A `+` stands for itself in a path, but some servers read it as a space. The tag was checked,
+    // so nothing else has to be escaped.
+    let path = url.path().replace('+', "%2B");
+    url.set_path(&path);
+    url
+}
+
+/// The digest of `asset` in a sums file, which has lines of `<64 hex>  <asset>` as `sha256sum` writes
+/// them.
+pub fn digest_in_sums(sums: &str, asset: &str) -> Option<Sha256> {
+    sums.lines().find_map(|line| {
+        let (digest, name) = line.trim().split_once(char::is_whitespace)?;
+        // sha256sum marks a file that it read in binary mode with `*`.
+        let name = name.trim_start();
+        (name.strip_prefix('*').unwrap_or(name) == asset).then(|| Sha256::parse(digest))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn a_sums_file_gives_the_digest_of_its_asset_and_of_no_other() {
+        let zeros = "0".repeat(64);
+        let sums = format!("{zeros}  k3s-airgap-images-arm64.tar\r\n{DIGEST}  k3s-arm64\r\n");
+        let digest = Sha256::parse(DIGEST);
+        assert_eq!(digest_in_sums(&sums, "k3s-arm64"), digest);
+        assert_eq!(digest_in_sums(&sums, "k3s"), None);
+        assert_eq!(digest_in_sums(&format!("{DIGEST} *k3s\n"), "k3s"), digest);
+        let page = "<html>not a sums file</html>";
+        assert_eq!(digest_in_sums(page, "k3s"), None);
+        assert_eq!(digest_in_sums("", "k3s"), None);
+    }
+
+    #[test]
+    fn asset_urls() {
+        let tag = Tag::parse("v1.34.1+k3s1").unwrap();
+        let url = |base: &str| asset_url(&Url::parse(base).unwrap(), &tag, "k3s-arm64").to_string();
+        assert_eq!(url(GITHUB), format!("{GITHUB}/v1.34.1%2Bk3s1/k3s-arm64"));
+        let mirror = "https://mirror/v1.34.1%2Bk3s1/k3s-arm64";
+        assert_eq!(url("https://mirror/"), mirror);
+    }
+
+    #[test]
+    fn tags() {
+        for text in [
+            "v1.34.1+k3s1",
+            "v1.34.1-rc1+k3s1",
+            "v1.0.0",
+            "v1.21.14+k3s1",
+        ] {
+            assert_eq!(
+                Tag::parse(text).map(|tag| tag.to_string()).as_deref(),
+                Some(text)
+            );
+        }
+        for text in [
+            "",
+            "v",
+            "1.34.1",
+            "v1.34",
+            "v1.34.1/../x",
+            "v1.34.1+",
+            "v1.34.1+..",
+            "v1.34.1 k3s1",
+            "stable",
+            "v1..1",
+            "vv1.2.3",
+            "v1.2.3.4",
+        ] {
+            assert_eq!(Tag::parse(text), None, "{text}");
+        }
+    }
+}

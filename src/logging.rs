@@ -1,0 +1,38 @@
+//! The log: one line on standard error for each message.
+
+use crate::host::{EFFECTS, Host};
+use crate::settings::Value;
+use crate::settings::sources::Source;
+use anyhow::Result;
+use log::{Level, LevelFilter};
+use std::io::Write;
+
+/// Sets up the log with the filter of `MUSTER_LOG`. It is an error when the filter is not valid
+/// (env_logger's syntax).
+pub fn init(host: &Host, setting: &Value) -> Result<()> {
+    let filter = env_filter::Builder::new()
+        .try_parse(&setting.text)
+        .map(|builder| builder.build());
+    let filter = filter.map_err(|error| setting.bad(error))?;
+    let mut logger = env_logger::Builder::new();
+    logger
+        .filter_level(filter.filter())
+        .parse_filters(&setting.text);
+    if host.plans() && setting.source == Source::Default {
+        // The lines of a plan are on standard output. The messages that a boot logs beside them
+        // would not be true in a dry run.
+        logger.filter_level(LevelFilter::Warn);
+    }
+    logger.format(|out, record| {
+        let level = match record.level() {
+            Level::Error => "ERROR: ",
+            Level::Warn => "WARN: ",
+            Level::Info | Level::Debug | Level::Trace => "",
+        };
+        // The log target muster::steps::network stands for the step network.
+        let step = record.target().rsplit("::").next().unwrap_or(EFFECTS);
+        writeln!(out, "muster: {level}{step}: {}", record.args())
+    });
+    logger.init();
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The files on a node that muster reads or writes, each named once.
+//!
+//! A test holds these names and modes equal to the table in `docs/design.md`.
+
+/// A file that muster writes: its path, and the permissions that it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeFile {
+    /// The absolute path, before `--root` is put in front of it.
+    pub path: &'static str,
+    /// The permission bits, as `chmod` takes them.
+    pub mode: u32,
+}
+
+const fn file(path: &'static str, mode: u32) -> NodeFile {
+    NodeFile { path, mode }
+}
+
+/// The settings file, read by muster itself and sourced by OpenRC.
+pub const CONF: &str = "/etc/conf.d/muster";
+/// The default of `K3S_TOKEN_FILE`.
+pub const TOKEN: &str = "/etc/muster/token";
+/// The folder of per-node k3s configuration, one `<hostname>.yaml` for each node.
+pub const NODES: &str = "/etc/muster/nodes";
+/// The default of `INSTALL_K3S_BIN_DIR`.
+pub const BIN_DIR: &str = "/usr/local/bin";
+/// The default of `K3S_DATA_DIR`.
+pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
+/// The resolver configuration, which the DHCP client's script writes.
+pub const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The hostname, for the `hostname` service.
+pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
+/// Names of addresses; one line of it is muster's.
+pub const HOSTS: NodeFile = file("/etc/hosts", 0o644);
+/// The machine id (machine-id(5)).
+pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
+/// The script that udhcpc runs at each DHCP event.
+pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
+/// Where k3s reads the node password (k3s, `pkg/agent/config`).
+pub const NODE_PASSWORD: NodeFile = file("/etc/rancher/node/password", 0o600);
+/// The link to the node's own part of k3s's configuration. k3s reads the folder in name order.
+pub const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
+/// A token that was not given in a file is written here for k3s, because other users could read
+/// k3s's environment and arguments.
+pub const RUN_TOKEN: NodeFile = file("/run/muster/token", 0o600);
+/// What `muster status` shows. Every user may read it, so it holds no secret.
+pub const STATUS: NodeFile = file("/run/muster/status.json", 0o644);
+/// The release and the digest that this boot verified, so that a restart of k3s asks no mirror.
+pub const VERIFIED: NodeFile = file("/run/muster/k3s.json", 0o644);
+/// The time servers that DHCP named (option 42). The DHCP script writes it.
+pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
+
+/// Every file that muster or its DHCP script writes under a fixed name.
+pub const WRITTEN: [NodeFile; 9] = [
+    HOSTNAME,
+    HOSTS,
+    MACHINE_ID,
+    DHCP_SCRIPT,
+    NODE_PASSWORD,
+    RUN_TOKEN,
+    STATUS,
+    VERIFIED,
+    DHCP_TIME_SERVERS,
+];

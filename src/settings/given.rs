@@ -1,0 +1,185 @@
+//! The values that were given, by name: the strongest place wins.
+
+use super::sources::{self, Source, Sources};
+use super::table::SETTINGS;
+use super::value::{BadSetting, Value};
+use crate::host::Host;
+use crate::host::process::{SECRET_VARIABLES, Variable};
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// The strongest value given for each setting, and the variables that are passed on to k3s.
+#[derive(Default)]
+pub(super) struct Given {
+    values: BTreeMap<&'static str, Value>,
+    k3s_variables: BTreeMap<String, Variable>,
+}
+
+impl Given {
+    /// Reads all places, from the weakest to the strongest, so that a later value replaces an
+    /// earlier one.
+    pub fn collect(host: &Host, sources: &Sources) -> Result<Given> {
+        let mut given = Given::default();
+        let conf = host.read_text(&sources.conf)?;
+        for (line, name, value) in sources::conf_assignments(&conf) {
+            let source = Source::File(sources.conf.clone(), line);
+            match value {
+                Ok(value) => given.take(&name, value, source)?,
+                Err(_) if known(&name).is_none() && !name.starts_with("MUSTER_") => {}
+                Err(why) => return Err(BadSetting(format!("{name} ({source}): {why}")).into()),
+            }
+        }
+        for (name, value) in &sources.environment {
+            // The names of proxy variables are also accepted in lower case, as curl and Go do.
+            let upper = name.to_ascii_uppercase();
+            let name = if upper.ends_with("_PROXY") {
+                &upper
+            } else {
+                name
+            };
+            given.take(name, value.clone(), Source::Environment)?;
+        }
+        for (name, value) in sources::kernel_words(&host.read_text("/proc/cmdline")?) {
+            given.take(&name, value, Source::Kernel)?;
+        }
+        for (name, value) in &sources.flags {
+            if known(name).is_none() && !name.starts_with("K3S_") {
+                let error = format!("{name} (--set): there is no such setting");
+                return Err(BadSetting(error).into());
+            }
+            given.take(name, value.clone(), Source::Flag)?;
+        }
+        Ok(given)
+    }
+
+    /// Takes one value from one place. It replaces what a weaker place gave.
+    fn take(&mut self, name: &str, text: String, source: Source) -> Result<()> {
+        let readable_by = match source {
+            Source::Kernel => Some("every pod can read the kernel command line"),
+            Source::Flag => Some("every process can read a command's arguments"),
+            _ => None,
+        };
+        let error = if let Some(why) = readable_by.filter(|_| SECRET_VARIABLES.contains(&name)) {
+            format!(
+                "{name}=<redacted> ({source}): refused, {why}; put the token in /etc/muster/token"
+            )
+        } else if let Some(name) = known(name) {
+            self.values.insert(name, Value { name, text, source });
+            return Ok(());
+        } else if name.starts_with("MUSTER_") {
+            format!(
+                "{name}={text:?} ({source}): there is no such setting; muster --help lists them"
+            )
+        } else if name == "K3S_NODE_NAME" {
+            format!(
+                "{name}={text:?} ({source}): muster names the node, from its MAC address; \
+                 see MUSTER_HOSTNAME_PREFIX"
+            )
+        } else {
+            if name.starts_with("K3S_") {
+                let variable = Variable {
+                    name: name.into(),
+                    value: text,
+                    shown: false,
+                };
+                self.k3s_variables.insert(name.into(), variable);
+            }
+            return Ok(());
+        };
+        Err(BadSetting(error).into())
+    }
+
+    /// The value that was given, even when it is empty.
+    pub fn given(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// The value that was given, else the default; `None` when there is neither. An empty value
+    /// counts as not given.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let given = self.given(name).filter(|value| !value.text.is_empty());
+        given
+            .cloned()
+            .or_else(|| default(name).filter(|value| !value.text.is_empty()))
+    }
+
+    /// As [`Given::get`]; an empty value where there is neither.
+    pub fn or_default(&self, name: &'static str) -> Value {
+        self.get(name).unwrap_or(Value {
+            name,
+            text: String::new(),
+            source: Source::Default,
+        })
+    }
+
+    /// The `K3S_*` variables that are not settings of muster, for k3s's environment.
+    pub fn k3s_variables(&self) -> Vec<Variable> {
+        self.k3s_variables.values().cloned().collect()
+    }
+}
+
+fn default(name: &str) -> Option<Value> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+    Some(Value {
+        name: setting.name,
+        text: setting.default.into(),
+        source: Source::Default,
+    })
+}
+
+fn known(name: &str) -> Option<&'static str> {
+    SETTINGS
+        .iter()
+        .map(|setting| setting.name)
+        .find(|known| *known == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(name: &str, source: Source) -> Result<Given> {
+        let mut given = Given::default();
+        given.take(name, "value".into(), source).map(|()| given)
+    }
+
+    #[test]
+    fn a_later_value_replaces_an_earlier_one_and_an_empty_one_counts_as_not_given() {
+        let mut given = taken("MUSTER_NTP", Source::Environment).unwrap();
+        given
+            .take("MUSTER_NTP", "a".into(), Source::Kernel)
+            .unwrap();
+        let value = given.get("MUSTER_NTP").unwrap();
+        assert_eq!((value.text.as_str(), value.source), ("a", Source::Kernel));
+        given.take("MUSTER_NTP", "".into(), Source::Flag).unwrap();
+        let value = given.get("MUSTER_NTP").unwrap();
+        assert_eq!(
+            (value.text.as_str(), value.source),
+            ("pool.ntp.org", Source::Default)
+        );
+    }
+
+    #[test]
+    fn tokens_are_refused_where_others_can_read_them() {
+        for name in SECRET_VARIABLES {
+            for source in [Source::Kernel, Source::Flag] {
+                let error = taken(name, source).err().unwrap().to_string();
+                assert!(
+                    error.contains("refused") && !error.contains("value"),
+                    "{error}"
+                );
+            }
+            assert!(taken(name, Source::Environment).is_ok());
+        }
+    }
+
+    #[test]
+    fn unknown_names() {
+        assert!(taken("MUSTER_NPT", Source::Environment).is_err());
+        assert!(taken("K3S_NODE_NAME", Source::Environment).is_err());
+        let given = taken("K3S_DATA_DIR", Source::Environment).unwrap();
+        assert_eq!(given.k3s_variables()[0].name, "K3S_DATA_DIR");
+        let given = taken("HOME", Source::Environment).unwrap();
+        assert!(given.k3s_variables().is_empty());
+    }
+}

@@ -1,0 +1,310 @@
+//! Checks the given values and turns them into [`Settings`].
+
+use super::checked::{Interface, Mirror, Settings, TokenPlace, Version};
+use super::given::Given;
+use super::sources::Source;
+use super::value::{BadSetting, Value};
+use crate::board::hostname::{BadNaming, Naming};
+use crate::digest::Sha256;
+use crate::http::below;
+use crate::k3s::release::Tag;
+use anyhow::Result;
+use reqwest::Url;
+
+/// The flags of `k3s agent` that hold a token, without the hyphens in front (k3s, `pkg/cli/cmds`).
+const TOKEN_FLAGS: [&str; 4] = ["token", "t", "agent-token", "cluster-secret"];
+
+/// Checks every value. A setting that is not needed later is checked too.
+pub(super) fn check(given: &Given) -> Result<Settings> {
+    let interface_value = given.or_default("MUSTER_INTERFACE");
+    let pin = pin(given)?;
+    Ok(Settings {
+        interface: interface(&interface_value)?,
+        interface_value,
+        naming: naming(given)?,
+        dhcp: given.or_default("MUSTER_DHCP").yes_or_no()?,
+        ntp: ntp(given)?,
+        url: url(given)?,
+        token: token_place(given)?,
+        node_secret: node_secret(given)?,
+        version: version(given)?,
+        bin_dir: given.or_default("INSTALL_K3S_BIN_DIR").absolute_path()?,
+        skip_download: skip_download(given)?,
+        exec: exec(given)?,
+        mirrors: mirrors(given, pin.is_some())?,
+        pin,
+        https_proxy: https_proxy(given)?,
+        no_proxy: given.get("NO_PROXY").map(|value| value.text),
+        ca_file: given.get("SSL_CERT_FILE"),
+        for_k3s: given.k3s_variables(),
+        log: given.or_default("MUSTER_LOG"),
+        warnings: Vec::new(),
+    })
+}
+
+fn interface(value: &Value) -> Result<Interface> {
+    match value.text.as_str() {
+        "auto" => Ok(Interface::Auto),
+        // These are the kernel's rules for a name (Linux, dev_valid_name). They also keep the name
+        // one segment of a path.
+        name if name.len() < 16
+            && name != "."
+            && name != ".."
+            && !name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace()) =>
+        {
+            Ok(Interface::Named(name.into()))
+        }
+        _ => Err(value.bad("is not the name of a network interface")),
+    }
+}
+
+fn url(given: &Given) -> Result<Option<Url>> {
+    let Some(value) = given.get("K3S_URL") else {
+        return Ok(None);
+    };
+    let url = value.url(&value.text, &["https"])?;
+    if url.path() != "/" {
+        return Err(value.bad("must not have a path, just https://<host>:<port>"));
+    }
+    Ok(Some(url))
+}
+
+fn pin(given: &Given) -> Result<Option<Sha256>> {
+    let Some(value) = given.get("MUSTER_K3S_SHA256") else {
+        return Ok(None);
+    };
+    match Sha256::parse(&value.text) {
+        Some(digest) => Ok(Some(digest)),
+        None => Err(value.bad("must be 64 hex digits")),
+    }
+}
+
+fn skip_download(given: &Given) -> Result<bool> {
+    let value = given.or_default("INSTALL_K3S_SKIP_DOWNLOAD");
+    // k3s's installer also accepts the names of what to skip. `selinux` skips a package that Alpine
+    // does not have.
+    match value.text.as_str() {
+        "binary" => Ok(true),
+        "selinux" => Ok(false),
+        _ => value.yes_or_no(),
+    }
+}
+
+fn https_proxy(given: &Given) -> Result<Option<String>> {
+    let Some(value) = given.get("HTTPS_PROXY") else {
+        return Ok(None);
+    };
+    Url::parse(&value.text).map_err(|error| value.bad(format_args!("is not a URL: {error}")))?;
+    Ok(Some(value.text))
+}
+
+fn node_secret(given: &Given) -> Result<Option<Value>> {
+    let Some(value) = given.get("MUSTER_NODE_SECRET_FILE") else {
+        return Ok(None);
+    };
+    value.absolute_path()?;
+    Ok(Some(value))
+}
+
+fn naming(given: &Given) -> Result<Naming> {
+    // An empty prefix is a value: names without a prefix. For all other settings, an empty value
+    // counts as not given.
+    let prefix = given
+        .given("MUSTER_HOSTNAME_PREFIX")
+        .cloned()
+        .unwrap_or_else(|| given.or_default("MUSTER_HOSTNAME_PREFIX"));
+    let length = given.or_default("MUSTER_HOSTNAME_LENGTH");
+    let digits = length
+        .text
+        .parse()
+        .map_err(|_| length.bad("must be a number of hex digits, 1 to 40"))?;
+    Naming::new(&prefix.text, digits).map_err(|bad| match bad {
+        BadNaming::Prefix(why) => prefix.bad(why),
+        BadNaming::Length(why) => length.bad(why),
+    })
+}
+
+fn ntp(given: &Given) -> Result<Vec<String>> {
+    let value = given.or_default("MUSTER_NTP");
+    let servers: Vec<String> = value
+        .text
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .map(String::from)
+        .collect();
+    match servers.as_slice() {
+        [no] if no == "no" => Ok(Vec::new()),
+        _ if servers.iter().all(|name| {
+            name.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
+        }) =>
+        {
+            Ok(servers)
+        }
+        _ => Err(value.bad("must be names or addresses of time servers, or no")),
+    }
+}
+
+fn token_place(given: &Given) -> Result<TokenPlace> {
+    let file = given.or_default("K3S_TOKEN_FILE");
+    match given.get("K3S_TOKEN") {
+        // As in k3s, a token file that was named beats the token itself.
+        Some(token) if file.source == Source::Default => Ok(TokenPlace::Inline(token)),
+        _ => file.absolute_path().map(|_| TokenPlace::File(file)),
+    }
+}
+
+fn version(given: &Given) -> Result<Version> {
+    let base = given.or_default("INSTALL_K3S_CHANNEL_URL");
+    let base_url = base.url(&base.text, &["https"])?;
+    if let Some(value) = given.get("INSTALL_K3S_VERSION") {
+        let tag = Tag::parse(&value.text)
+            .ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
+        return Ok(Version::Tag(tag));
+    }
+    let Some(value) = given.get("INSTALL_K3S_CHANNEL") else {
+        return Ok(Version::Server);
+    };
+    if !value
+        .text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+    {
+        return Err(value.bad("is not a channel's name, such as stable or v1.34"));
+    }
+    Ok(Version::Channel(below(&base_url, &[&value.text])))
+}
+
+fn exec(given: &Given) -> Result<Vec<String>> {
+    let value = given.or_default("INSTALL_K3S_EXEC");
+    let mut words = shlex::split(&value.text).ok_or_else(|| value.bad("a quote is not closed"))?;
+    // k3s's installer accepts a command in front. Here it can only be `agent`.
+    match words.first().map(String::as_str) {
+        Some("agent") => {
+            words.remove(0);
+        }
+        Some("server") => return Err(value.bad("muster makes agents; take `server` out")),
+        _ => {}
+    }
+    let is_token = |word: &String| {
+        let flag = word.split('=').next().unwrap_or_default();
+        TOKEN_FLAGS.contains(&flag.trim_start_matches('-')) && flag.starts_with('-')
+    };
+    if words.iter().any(is_token) {
+        let why = "refused: every process can read a token given as an argument; \
+                   put it in /etc/muster/token";
+        return Err(BadSetting(format!(
+            "INSTALL_K3S_EXEC=<redacted> ({}): {why}",
+            value.source
+        ))
+        .into());
+    }
+    Ok(words)
+}
+
+fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
+    let value = given.or_default("MUSTER_MIRRORS");
+    let mirror = |word: &str| match word {
+        "server" => Ok(Mirror::Server),
+        "github" => Ok(Mirror::Github),
+        _ if !word.contains("://") => {
+            Err(value.bad(format_args!("{word} is neither server, github nor a URL")))
+        }
+        _ => {
+            let url = value.url(word, &["https", "http"])?;
+            match url.scheme() == "http" && !pinned {
+                true => Err(value.bad(format_args!(
+                    "{word} is plain http, which is accepted only with MUSTER_K3S_SHA256"
+                ))),
+                false => Ok(Mirror::Base(url)),
+            }
+        }
+    };
+    value
+        .text
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .map(mirror)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::{Host, Mode};
+    use crate::settings::{self, Interface, Mirror, Settings, Sources, Version};
+
+    /// The settings that these `--set` flags give, or the error's text.
+    fn settings(flags: &[(&str, &str)]) -> Result<Settings, String> {
+        let root = tempfile::tempdir().unwrap();
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let sources = Sources {
+            flags: flags.iter().map(owned).collect(),
+            environment: Vec::new(),
+            conf: "/none".into(),
+        };
+        let host = Host::new(root.path(), Mode::Plan);
+        settings::load(&host, &sources).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.interface, Interface::Named("eth0".into()));
+        assert_eq!(settings.version, Version::Server);
+        assert_eq!(settings.mirrors, [Mirror::Server, Mirror::Github]);
+        assert!(settings.dhcp && !settings.skip_download && settings.fetch_needs_server());
+        assert!(settings.url().is_err(), "K3S_URL is required");
+    }
+
+    #[test]
+    fn invalid_values_name_setting_and_source() {
+        for (name, value) in [
+            ("MUSTER_INTERFACE", "a/b"),
+            ("K3S_URL", "https://k3s/path"),
+            ("K3S_URL", "http://k3s"),
+            ("MUSTER_K3S_SHA256", "abc"),
+            ("INSTALL_K3S_SKIP_DOWNLOAD", "perhaps"),
+            ("HTTPS_PROXY", "proxy"),
+            ("MUSTER_NODE_SECRET_FILE", "relative"),
+            ("MUSTER_NTP", "a_b"),
+            ("INSTALL_K3S_VERSION", "stable"),
+            ("INSTALL_K3S_CHANNEL", "a/b"),
+            ("INSTALL_K3S_EXEC", "server"),
+            ("INSTALL_K3S_EXEC", "'open"),
+            ("MUSTER_MIRRORS", "ftp://mirror"),
+            ("MUSTER_MIRRORS", "mirror"),
+            ("MUSTER_MIRRORS", "http://mirror"),
+        ] {
+            let error = settings(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("{name}=")), "{error}");
+            assert!(error.contains("(--set): "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_token_flag_for_k3s_is_refused_and_not_shown() {
+        for flag in [
+            "--token=secret",
+            "-t secret",
+            "--agent-token secret",
+            "-cluster-secret=secret",
+        ] {
+            let error = settings(&[("INSTALL_K3S_EXEC", flag)]).unwrap_err();
+            assert!(
+                error.contains("refused") && !error.contains("secret "),
+                "{error}"
+            );
+        }
+        let settings = settings(&[("INSTALL_K3S_EXEC", "agent --node-label 't=a b'")]).unwrap();
+        assert_eq!(settings.exec, ["--node-label", "t=a b"]);
+    }
+
+    #[test]
+    fn plain_http_mirrors_need_a_pinned_digest() {
+        let digest = "0".repeat(64);
+        let mirrors = ("MUSTER_MIRRORS", "http://mirror, github");
+        let settings = settings(&[mirrors, ("MUSTER_K3S_SHA256", &digest)]).unwrap();
+        assert_eq!(settings.mirrors.len(), 2);
+        assert!(settings.pin.is_some());
+    }
+}

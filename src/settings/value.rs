@@ -1,0 +1,184 @@
+//! One setting's value as it was given, and the checks that several settings share.
+
+use super::sources::Source;
+use crate::host::Host;
+use crate::host::process::SECRET_VARIABLES;
+use anyhow::Result;
+use reqwest::Url;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A setting that cannot be used. The command exits with status 2. The message names the setting,
+/// its value, and where the value came from.
+#[derive(Debug)]
+pub struct BadSetting(pub(super) String);
+
+impl fmt::Display for BadSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadSetting {}
+
+/// A value as it was given, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// The setting's name.
+    pub name: &'static str,
+    pub text: String,
+    pub source: Source,
+}
+
+impl Value {
+    /// The error that this value is wrong, with the reason. The value of a secret is not shown.
+    pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
+        let shown = if is_secret(self.name) {
+            "<redacted>"
+        } else {
+            &self.text
+        };
+        BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
+    }
+
+    /// The value as a truth value.
+    pub(super) fn yes_or_no(&self) -> Result<bool> {
+        match self.text.to_ascii_lowercase().as_str() {
+            "yes" | "true" | "1" | "on" => Ok(true),
+            "no" | "false" | "0" | "off" => Ok(false),
+            _ => Err(self.bad("must be yes or no")),
+        }
+    }
+
+    /// The value as an absolute path.
+    pub(super) fn absolute_path(&self) -> Result<PathBuf> {
+        match self.text.starts_with('/') {
+            true => Ok(PathBuf::from(&self.text)),
+            false => Err(self.bad("must be an absolute path")),
+        }
+    }
+
+    /// Reads `text`, the value or one word of it, as a URL with one of these schemes.
+    pub(super) fn url(&self, text: &str, schemes: &[&str]) -> Result<Url> {
+        let url =
+            Url::parse(text).map_err(|error| self.bad(format_args!("is not a URL: {error}")))?;
+        if !schemes.contains(&url.scheme()) {
+            return Err(self.bad(format_args!("must begin with {}://", schemes[0])));
+        }
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            return Err(self.bad("a URL with user, password, query or fragment is not accepted"));
+        }
+        Ok(url)
+    }
+
+    /// The text of the file that the value names. Returns `None` in a dry run whose user may not
+    /// read the file.
+    pub(super) fn read_secret(&self, host: &Host) -> Result<Option<String>> {
+        let bytes = match host.read(&self.text) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(self.bad("there is no such file")),
+            Err(error) => {
+                let kind = error.root_cause().downcast_ref().map(io::Error::kind);
+                if host.plans() && kind == Some(io::ErrorKind::PermissionDenied) {
+                    let Value { name, text, source } = self;
+                    log::warn!(
+                        target: "settings",
+                        "{name}={text:?} ({source}): this user may not read it; \
+                         the plan goes on without it"
+                    );
+                    return Ok(None);
+                }
+                return Err(self.bad(format_args!("{error:#}")));
+            }
+        };
+        let text = String::from_utf8(bytes).map_err(|_| self.bad("does not hold text"))?;
+        match text.trim().is_empty() {
+            true => Err(self.bad("the file is empty")),
+            false => Ok(Some(text)),
+        }
+    }
+}
+
+/// Whether no message may show the value of this setting.
+fn is_secret(name: &str) -> bool {
+    // A proxy's URL may hold a password.
+    SECRET_VARIABLES.contains(&name) || name.ends_with("_PROXY")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+
+    fn value(name: &'static str, text: &str) -> Value {
+        Value {
+            name,
+            text: text.into(),
+            source: Source::Environment,
+        }
+    }
+
+    #[test]
+    fn an_error_names_setting_value_and_source_and_no_secret() {
+        let bad = |name| value(name, "x").bad("is wrong").to_string();
+        assert_eq!(
+            bad("MUSTER_NTP"),
+            "MUSTER_NTP=\"x\" (environment): is wrong"
+        );
+        for name in ["K3S_TOKEN", "HTTPS_PROXY"] {
+            let redacted = format!("{name}=\"<redacted>\" (environment): is wrong");
+            assert_eq!(bad(name), redacted);
+        }
+    }
+
+    #[test]
+    fn truth_values() {
+        for text in ["yes", "TRUE", "1", "on"] {
+            assert!(value("MUSTER_DHCP", text).yes_or_no().unwrap());
+        }
+        for text in ["no", "False", "0", "off"] {
+            assert!(!value("MUSTER_DHCP", text).yes_or_no().unwrap());
+        }
+        assert!(value("MUSTER_DHCP", "maybe").yes_or_no().is_err());
+    }
+
+    #[test]
+    fn urls_have_the_scheme_and_nothing_secret() {
+        let url = |text: &str| value("K3S_URL", text).url(text, &["https"]);
+        assert_eq!(
+            url("https://k3s:6443").unwrap().as_str(),
+            "https://k3s:6443/"
+        );
+        for text in [
+            "http://k3s",
+            "k3s",
+            "https://u:p@k3s",
+            "https://k3s?x",
+            "https://k3s#x",
+        ] {
+            assert!(url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_file_must_exist_and_hold_text() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let read = |text: &str| value("K3S_TOKEN_FILE", text).read_secret(&host);
+        let error = read("/none").unwrap_err().to_string();
+        assert!(error.ends_with("there is no such file"), "{error}");
+        let file = crate::paths::NodeFile {
+            path: "/empty",
+            mode: 0o600,
+        };
+        let blank = crate::host::files::Content::Secret(" \n");
+        host.ensure_file(file, blank).unwrap();
+        let error = read("/empty").unwrap_err().to_string();
+        assert!(error.ends_with("the file is empty"), "{error}");
+    }
+}
