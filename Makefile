@@ -23,10 +23,11 @@ demo: setup ## shows boards power on and join; does all the set-up first
 	@$(MAKE) --no-print-directory standin-arm64 image
 	@cargo run -q --locked -p muster-labs --bin demo
 
+# Most of the tests spend their time waiting, so they run with four threads for each core.
 quick: ## checks format and lints, and runs `cargo test`: under a minute, needs only Rust and a C compiler
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --locked
+	RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test --locked
 
 # The power-on tests are the ones whose file begins with `p`.
 test: setup aarch64 amd64 standin ## runs all tests but the power-on ones; does all the set-up first
