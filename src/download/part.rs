@@ -5,18 +5,18 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module is the second part of the seam that the list guards"
+    reason = "this module is a part of the seam that the list guards"
 )]
 
 use super::origin::Origin;
+use super::target::{hash, lock, note_path, part_path, remove};
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use nix::fcntl::Flock;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bytes of a download that have come so far. The file is not executable before
@@ -30,8 +30,6 @@ pub struct PartialFile {
     len: u64,
     origin: Origin,
 }
-
-const BUFFER: usize = 64 * 1024;
 
 impl PartialFile {
     /// Resumes the partial file of the object with this digest after hashing it again, or starts an
@@ -156,110 +154,10 @@ impl PartialFile {
     }
 }
 
-/// Removes a partial file that is not needed because the right file is installed. Fails when another
-/// muster is writing to it.
-pub fn clear(host: &Host, target: &Path) -> Result<()> {
-    let target = host.path(target);
-    let path = part_path(&target);
-    if path.exists() {
-        let _locked = lock(&path)?;
-        remove(&path)?;
-    }
-    remove(&note_path(&target))
-}
-
-/// The digest of the installed executable; `None` when there is no such file with mode 0755.
-pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
-    let path = host.path(target);
-    let is_executable = fs::metadata(&path)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == 0o755);
-    if !is_executable {
-        return Ok(None);
-    }
-    let read = || hash(&mut File::open(&path)?);
-    let (hasher, _) = read().with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Some(hasher.finish()))
-}
-
-/// Opens and locks a partial file for this process alone.
-fn lock(path: &Path) -> Result<Flock<File>> {
-    let mut options = OpenOptions::new();
-    // The file is not truncated here, because another muster may be writing to it.
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
-    loop {
-        let file = options
-            .open(path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((_, Errno::EWOULDBLOCK)) => {
-                bail!(
-                    "another muster is downloading to {}: let it, or stop it",
-                    path.display()
-                )
-            }
-            Err((_, error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
-        };
-        // Another muster may have installed the file between the two calls. Then the lock is on
-        // the installed file, and the loop opens a new one.
-        let ours = file
-            .metadata()
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        if fs::metadata(path)
-            .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-        {
-            return Ok(file);
-        }
-    }
-}
-
-fn hash(file: &mut File) -> io::Result<(Hasher, u64)> {
-    let mut hasher = Hasher::new();
-    let mut len = 0;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((hasher, len)),
-            n => {
-                hasher.update(&buffer[..n]);
-                len += n as u64;
-            }
-        }
-    }
-}
-
-fn part_path(target: &Path) -> PathBuf {
-    beside(target, "part")
-}
-
-fn note_path(target: &Path) -> PathBuf {
-    beside(target, "part.json")
-}
-
-fn beside(target: &Path, suffix: &str) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.{suffix}"))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::download::target::installed;
     use crate::host::Mode;
 
     #[test]
