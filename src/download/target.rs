@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 /// The size of one read while hashing (bytes).
 const BUFFER: usize = 64 * 1024;
 
-/// Removes a partial file that is not needed because the right file is installed. Fails when another
-/// muster is writing to it.
+/// Removes a partial file that is not needed because the right file is installed. Fails when
+/// another muster is writing to it.
 pub fn clear(host: &Host, target: &Path) -> Result<()> {
     let target = host.path(target);
     let path = part_path(&target);
