@@ -28,8 +28,10 @@ quick: ## checks format and lints, and runs `cargo test`: under a minute, needs 
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --locked
 
-test: setup aarch64 amd64 standin ## runs all tests but those of the power-on lab; does all the set-up first
-	cargo test --workspace --locked
+# The power-on tests are the ones whose file begins with `p`.
+test: setup aarch64 amd64 standin ## runs all tests but the power-on ones; does all the set-up first
+	cargo test --workspace --locked --exclude muster-labs
+	cargo test --locked -p muster-labs --lib --test '[!p]*'
 
 test-boot: setup standin-arm64 ## runs the power-on lab: boards under emulation, six minutes
 	tests/boot/run

@@ -11,6 +11,7 @@ packages='
 	busybox-static udhcpc dnsmasq-base nginx-light openssl curl
 	qemu-user-static
 	cpio kmod zstd bc
+	qemu-utils e2fsprogs squashfs-tools python3-pip
 	python3 python3-venv
 	shellcheck
 '

@@ -32,6 +32,9 @@ pub struct Install<'a> {
     pub mirrors: Vec<MirrorState>,
 }
 
+/// A mirror that may work later: its reason, and the `Retry-After` that it sent.
+type Later = (String, Option<Duration>);
+
 /// The result of asking one mirror in one round.
 enum Outcome {
     Installed,
@@ -104,7 +107,7 @@ impl Install<'_> {
         installed: Option<Sha256>,
         on_no_range: OnNoRange,
         part: &mut Option<PartialFile>,
-    ) -> Result<Option<Vec<(String, Option<Duration>)>>> {
+    ) -> Result<Option<Vec<Later>>> {
         let mut later = Vec::new();
         for index in 0..self.mirrors.len() {
             let mirror = &self.mirrors[index];

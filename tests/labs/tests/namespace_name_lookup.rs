@@ -6,7 +6,7 @@ use fault_harness::script::*;
 
 #[test]
 fn a_name_that_changes_ends_as_its_row_says() {
-    fault_harness::run_table(rows(), &muster_labs::muster());
+    fault_harness::run_table(rows(), &muster_labs::muster(muster_labs::Kind::Namespace));
 }
 
 fn rows() -> Vec<Row> {

@@ -27,7 +27,7 @@ fn dry_run_goes_on_without_an_unreadable_token() {
     allow("etc/muster/token", 0o600);
     // The build's folder may be closed to nobody: they run a copy.
     let program = root.path().join("muster");
-    fs::copy(muster_labs::muster(), &program).unwrap();
+    fs::copy(muster_labs::muster(muster_labs::Kind::Namespace), &program).unwrap();
     allow("", 0o755);
     allow("muster", 0o755);
 

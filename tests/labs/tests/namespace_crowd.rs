@@ -1,8 +1,8 @@
 //! A site that powers on at once.
 
-use muster_lab::{Board, Options, Site, run, wait_for};
+use muster_labs::{BRIDGE, Board, NamespaceBoard, Options, Site, run};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::SystemTime;
 
 const BOARDS: u8 = 50;
 /// Bytes of k3s here; the real one has three times as many.
@@ -27,7 +27,7 @@ fn fifty_boards_at_once() {
         "qdisc",
         "add",
         "dev",
-        "br0",
+        BRIDGE,
         "root",
         "tbf",
         "rate",
@@ -38,27 +38,19 @@ fn fifty_boards_at_once() {
         "100ms",
     ];
     run(&shape);
-    let mut boards: Vec<Board> = (1..=BOARDS)
-        .map(|n| Board::new(&site, &format!("dc:a6:32:00:00:{n:02x}")))
+    let mut boards: Vec<NamespaceBoard> = (1..=BOARDS)
+        .map(|n| NamespaceBoard::new(&site, &format!("dc:a6:32:00:00:{n:02x}")))
         .collect();
     for board in &mut boards {
-        board.power_on();
+        board.power_on_without_muster();
     }
-    let started = Instant::now();
-    let mut boots: Vec<_> = boards.iter().map(|board| board.boot(&[])).collect();
-    for boot in &mut boots {
-        boot.wait_for_within("joined as", Duration::from_secs(240));
-    }
-    let took = started.elapsed();
-    wait_for("all nodes to be Ready", Duration::from_secs(30), || {
-        (site
-            .nodes()
-            .iter()
-            .filter(|line| line.contains(" Ready"))
-            .count()
-            == BOARDS.into())
-        .then_some(())
+    let started = SystemTime::now();
+    let boots: Vec<_> = boards.iter().map(|board| board.boot(&[])).collect();
+    let joined = boards.iter().zip(&boots).map(|(board, boot)| {
+        let ended = || boot.has_ended().then(|| boot.text());
+        site.wait_joined(&board.name(), started, ended)
     });
+    let took = joined.max().expect("there are boards");
 
     // The link's own limit: every byte of every board's k3s, one behind the other, in frames.
     let limit = f64::from(BOARDS) * K3S as f64 * FRAMES * 8.0 / LINK as f64;
@@ -70,14 +62,11 @@ fn fifty_boards_at_once() {
 
     // None twice, and nothing asked again that was answered.
     let names: Vec<String> = boards.iter().map(Board::name).collect();
-    let nodes = site.nodes();
-    assert_eq!(nodes.len(), names.len(), "{nodes:?}");
+    let nodes = site.kubectl(&["get", "nodes", "--no-headers"]);
+    assert_eq!(nodes.lines().count(), names.len(), "{nodes}");
     for name in &names {
-        assert_eq!(
-            nodes.iter().filter(|line| line.starts_with(name)).count(),
-            1,
-            "{name}"
-        );
+        let same = nodes.lines().filter(|line| line.starts_with(name));
+        assert_eq!(same.count(), 1, "{name}");
     }
     let mirror = site.mirror_requests();
     let whole = mirror
@@ -99,12 +88,11 @@ fn fifty_boards_at_once() {
     // The server's log: what each board asked before its k3s took over, by its address.
     let mut asked: BTreeMap<String, u32> = BTreeMap::new();
     let mut turned_away = 0;
-    for line in site.server_requests() {
-        let fields: Vec<&str> = line.split(' ').collect();
-        let by_k3s = matches!(fields[2], "PUT" | "POST");
+    for request in site.server_requests() {
+        let by_k3s = matches!(request.method.as_str(), "PUT" | "POST");
         if !by_k3s {
-            *asked.entry(fields[1].into()).or_default() += 1;
-            turned_away += u32::from(fields[4] == "429");
+            turned_away += u32::from(request.status == 429);
+            *asked.entry(request.client).or_default() += 1;
         }
     }
     let (most, all) = (

@@ -1,37 +1,26 @@
 //! One board's boot, on real parts.
 
-use muster_lab::{Board, Options, Output, PATIENCE, Site, wait_for};
-use std::time::UNIX_EPOCH;
+use muster_labs::{
+    Board, Kind, NamespaceBoard, Options, Output, PATIENCE, Service, Site, scenarios, wait_for,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const MAC: &str = "52:54:00:12:34:56";
 
 #[test]
 fn joins_and_is_the_same_node_after_a_boot_from_nothing() {
-    let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
-    let boot = board.boot_to_joined();
-    let password = board.read("/etc/rancher/node/password").unwrap();
-    assert!(
-        boot.text().contains("the server runs k3s v1.34.1+k3s1"),
-        "{}",
-        boot.text()
-    );
-    assert_eq!(board.read("/etc/hostname").unwrap(), "worker-64e59a\n");
-    assert_eq!(board.run(&["hostname"]), "worker-64e59a\n");
-    drop(boot);
+    scenarios::the_same_node_after_each_power_on(Kind::Namespace, 2);
+}
 
-    board.power_on();
+#[test]
+fn powered_off_it_keeps_nothing() {
+    let site = Site::new(Options::default());
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
+    board.boot_to_joined();
+    assert!(board.read("/etc/rancher/node/password").is_some());
+    board.power_on_without_muster();
     assert_eq!(board.read("/etc/rancher/node/password"), None);
-    let _boot = board.boot_to_joined();
-    assert_eq!(board.read("/etc/rancher/node/password").unwrap(), password);
-    assert_eq!(site.nodes().len(), 1, "{:?}", site.nodes());
-    let refused = site
-        .server_requests()
-        .iter()
-        .filter(|line| line.contains(" 403 "))
-        .count();
-    assert_eq!(refused, 0);
 }
 
 #[test]
@@ -40,10 +29,11 @@ fn says_nothing_on_the_cable_before_its_name_is_set() {
         dnsmasq: format!("dhcp-host={MAC},intruder\n"),
         ..Options::default()
     });
-    let mut board = Board::new(&site, MAC);
+    let mut board = NamespaceBoard::new(&site, MAC);
     let capture = board.capture();
-    board.power_on();
-    let mut boot = board.boot(&[]);
+    board.power_on_without_muster();
+    let since = SystemTime::now();
+    let boot = board.boot(&[]);
     // Said before it is done, so the time of the next line bounds when it was.
     boot.wait_for("set the hostname to worker-64e59a");
     let named = boot
@@ -52,7 +42,7 @@ fn says_nothing_on_the_cable_before_its_name_is_set() {
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_secs_f64();
-    boot.wait_for("joined as worker-64e59a");
+    board.wait_joined(&boot, since);
     assert_eq!(board.run(&["hostname"]), "worker-64e59a\n");
     assert_eq!(board.read("/etc/hostname").unwrap(), "worker-64e59a\n");
     let frames = capture.frames();
@@ -72,21 +62,21 @@ fn says_nothing_on_the_cable_before_its_name_is_set() {
         "{discover}"
     );
     assert!(
-        site.dnsmasq_log().contains("intruder"),
+        site.service_log(Service::Dhcp).contains("intruder"),
         "the server offered no other name:\n{}",
-        site.dnsmasq_log()
+        site.service_log(Service::Dhcp)
     );
 }
 
 #[test]
 fn the_plan_is_the_boot_and_touches_nothing() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
     // The link is up and quiet, so that a packet of the plan's could leave and would be the only one.
     board.run(&["sysctl", "-q", "-w", "net.ipv6.conf.all.disable_ipv6=1"]);
     board.run(&["ip", "link", "set", "eth0", "up"]);
-    board.run(&["ip", "addr", "add", "10.77.0.9/24", "dev", "eth0"]);
+    board.run(&["ip", "addr", "add", "10.11.0.9/24", "dev", "eth0"]);
     let everything = [
         "sh",
         "-c",
@@ -133,25 +123,25 @@ fn a_token_is_found_nowhere_but_in_its_file() {
         ..Options::default()
     });
     for in_conf in [false, true] {
-        let mut board = Board::new(&site, if in_conf { "52:54:00:00:00:01" } else { MAC });
+        let mut board = NamespaceBoard::new(&site, if in_conf { "52:54:00:00:00:01" } else { MAC });
         let secret = site.token().rsplit(':').next().unwrap().to_string();
         let (own, copy) = match in_conf {
             false => ("/etc/muster/token", "/etc/muster/token"),
             true => {
-                board.conf.push(format!("K3S_TOKEN=\"{}\"", site.token()));
-                board.token = None;
+                board.overlay.set("K3S_TOKEN", &site.token());
+                board.overlay.token = None;
                 ("/etc/conf.d/muster", "/run/muster/token")
             }
         };
-        board.power_on();
+        board.power_on_without_muster();
         let plan = board.run(&["/usr/sbin/muster", "--dry-run"]);
-        let mut boot = board.boot(&[]);
+        let boot = board.boot(&[]);
         let mut seen = 0;
         // A file that is renamed or removed meanwhile is none that keeps it: `-s`, and what grep exits with is not asked.
         let search =
             format!("find / -xdev -type f -print0 | xargs -0 grep -ls -e '{secret}' | sort");
         // Throughout the boot, every process of the board's and every file.
-        for line in ["broadcasting", "downloading", "starting /usr/local/bin/k3s", "joined as"] {
+        for line in ["broadcasting", "downloading", "becoming", "joined as"] {
             boot.wait_for(line);
             for pid in board.pids() {
                 for file in ["cmdline", "environ"] {
@@ -199,12 +189,13 @@ fn a_token_is_found_nowhere_but_in_its_file() {
 #[test]
 fn k3s_takes_the_place_of_muster_and_hears_its_signals() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
+    let since = SystemTime::now();
     let mut boot = board.boot(&[]);
     boot.wait_for("the hostname is");
-    let pid = board.muster_pid().expect("muster runs");
-    boot.wait_for("joined as");
+    let pid = board.host_muster_pid().expect("muster runs");
+    board.wait_joined(&boot, since);
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
     assert!(
         program.ends_with("usr/local/bin/k3s"),
@@ -217,7 +208,7 @@ fn k3s_takes_the_place_of_muster_and_hears_its_signals() {
         .filter(|(_, line)| line.starts_with("/usr/sbin/muster"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    muster_lab::run(&["kill", "-TERM", &pid.to_string()]);
+    muster_labs::run(&["kill", "-TERM", &pid.to_string()]);
     boot.wait_for("Received signal SIGTERM");
     assert!(boot.end().success());
 }
@@ -225,19 +216,17 @@ fn k3s_takes_the_place_of_muster_and_hears_its_signals() {
 #[test]
 fn a_node_gets_its_own_configuration_and_loses_it_again() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
+    let mut board = NamespaceBoard::new(&site, MAC);
     let labels = "node-label:\n  - rack=7\n";
-    board.files.push((
-        "etc/muster/nodes/worker-64e59a.yaml".into(),
-        labels.into(),
+    board
+        .overlay
+        .add("etc/muster/nodes/worker-64e59a.yaml", labels, 0o600);
+    board.overlay.add(
+        "etc/muster/nodes/worker-000000.yaml",
+        "node-label: [rack=8]\n",
         0o600,
-    ));
-    board.files.push((
-        "etc/muster/nodes/worker-000000.yaml".into(),
-        "node-label: [rack=8]\n".into(),
-        0o600,
-    ));
-    board.power_on();
+    );
+    board.power_on_without_muster();
     let _boot = board.boot_to_joined();
     // On the board, since the link is an absolute one.
     assert_eq!(
@@ -257,17 +246,15 @@ fn a_node_gets_its_own_configuration_and_loses_it_again() {
 #[test]
 fn k3s_gets_a_clean_start() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.conf.push("INSTALL_K3S_SKIP_DOWNLOAD=\"true\"".into());
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.overlay.set("INSTALL_K3S_SKIP_DOWNLOAD", "true");
     board
-        .conf
-        .push("INSTALL_K3S_EXEC=\"agent --node-label 'a=b c'\"".into());
+        .overlay
+        .set("INSTALL_K3S_EXEC", "agent --node-label 'a=b c'");
     // In place of k3s, what tells how it was started.
     let tell = "#!/bin/sh\necho \"arguments: $(printf '[%s]' \"$@\")\"\nenv | grep K3S\ngrep SigIgn /proc/self/status\n";
-    board
-        .files
-        .push(("usr/local/bin/k3s".into(), tell.into(), 0o755));
-    board.power_on();
+    board.overlay.add("usr/local/bin/k3s", tell, 0o755);
+    board.power_on_without_muster();
     let mut boot = Output::follow(
         board
             .command(&["/usr/sbin/muster"])
@@ -300,8 +287,8 @@ fn k3s_gets_a_clean_start() {
 #[test]
 fn a_check_tells_what_is_missing_and_changes_nothing() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
     let check = board
         .command(&["/usr/sbin/muster", "check"])
         .output()
@@ -313,23 +300,23 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
         "{text}"
     );
     assert!(
-        text.contains("MISSING  server    https://10.77.0.1:6443/cacerts: "),
+        text.contains("MISSING  server    https://k3s.lan:6443/cacerts: "),
         "{text}"
     );
     board.boot(&["identity", "network"]).end();
     let check = board.run(&["/usr/sbin/muster", "check"]);
     assert!(check.lines().all(|line| line.starts_with("ok ")), "{check}");
     assert!(
-        check.contains("accepts the token and runs k3s v1.34.1+k3s1"),
+        check.contains("takes the token and runs k3s v1.34.1+k3s1"),
         "{check}"
     );
     assert!(
-        check.contains("mirror.lab:8443/k3s has k3s v1.34.1+k3s1"),
+        check.contains("mirror.lan:8443/k3s has k3s v1.34.1+k3s1"),
         "{check}"
     );
     // It asked for no node: the server knows none, nor a password.
     assert!(
-        !site.nodes().iter().any(|line| line.starts_with("worker-")),
+        !site.nodes().keys().any(|name| name.starts_with("worker-")),
         "{:?}",
         site.nodes()
     );
@@ -337,7 +324,7 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
         !site
             .server_requests()
             .iter()
-            .any(|line| line.contains("kubelet"))
+            .any(|asked| asked.path.contains("kubelet"))
     );
     assert!(board.read("/usr/local/bin/k3s").is_none());
 }

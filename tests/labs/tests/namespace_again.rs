@@ -1,6 +1,6 @@
 //! A boot that is cut off, and one that has nothing left to do.
 
-use muster_lab::{Board, Options, Output, PATIENCE, Site, run, wait_for};
+use muster_labs::{Board, NamespaceBoard, Options, Output, PATIENCE, Site, run, wait_for};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,10 +16,10 @@ fn killed_at_every_line_it_ends_joined() {
         for board in 0..3 {
             let (site, next, kills, done) = (&site, &next, &kills, &done);
             scope.spawn(move || {
-                let mut board = Board::new(site, &format!("52:54:00:00:00:{board:02x}"));
+                let mut board = NamespaceBoard::new(site, &format!("52:54:00:00:00:{board:02x}"));
                 while !done.load(Ordering::Relaxed) {
                     let lines = next.fetch_add(1, Ordering::Relaxed);
-                    match killed_after(site, &mut board, lines) {
+                    match killed_after(&mut board, lines) {
                         true => done.store(true, Ordering::Relaxed),
                         false => _ = kills.fetch_add(1, Ordering::Relaxed),
                     }
@@ -33,8 +33,8 @@ fn killed_at_every_line_it_ends_joined() {
 }
 
 /// A boot that is killed when it has said so many lines, and the one behind it. Whether the first had no more to say, and joined.
-fn killed_after(site: &Site, board: &mut Board, lines: u32) -> bool {
-    board.power_on();
+fn killed_after(board: &mut NamespaceBoard, lines: u32) -> bool {
+    board.power_on_without_muster();
     let boot = board.command(&[
         "sh",
         "-c",
@@ -43,17 +43,12 @@ fn killed_after(site: &Site, board: &mut Board, lines: u32) -> bool {
     // The steps that need no network take a millisecond or two, and a kill from here would come after them: strace has it come in
     // place of the next line, and a line is said before the effect that it names.
     let kill = format!("inject=write:signal=KILL:when={}", lines + 1);
+    // strace compares the path with the one that `/proc` shows, which is not the board's own where
+    // this test runs in a changed root (chroot): the board's root is then below it.
+    let log = board.root_as_seen_from_here().join("run/log");
     let mut strace = Command::new("strace");
-    strace.args([
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-P",
-        "/run/log",
-        "-e",
-        &kill,
-    ]);
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(log);
+    strace.args(["-e", &kill]);
     strace.arg(boot.get_program()).args(boot.get_args());
     let killed = Output::follow(
         strace
@@ -81,9 +76,7 @@ fn killed_after(site: &Site, board: &mut Board, lines: u32) -> bool {
         said()
     );
 
-    let mut boot = board.boot(&[]);
-    boot.wait_for("joined as");
-    site.wait_ready(&board.name());
+    let _boot = board.boot_to_joined();
     let clients = board.processes("udhcpc");
     assert_eq!(clients.len(), 1, "killed after {lines} lines: {clients:?}");
     assert_eq!(leftovers(board), "", "killed after {lines} lines");
@@ -91,7 +84,7 @@ fn killed_after(site: &Site, board: &mut Board, lines: u32) -> bool {
 }
 
 /// Files that only a run in the midst of its work has.
-fn leftovers(board: &Board) -> String {
+fn leftovers(board: &NamespaceBoard) -> String {
     board.run(&[
         "sh",
         "-c",
@@ -102,15 +95,15 @@ fn leftovers(board: &Board) -> String {
 #[test]
 fn when_all_is_done_it_does_nothing_again() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, "52:54:00:12:34:56");
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, "52:54:00:12:34:56");
+    board.power_on_without_muster();
     let mut boot = board.boot_to_joined();
     let (client, requests) = (board.processes("udhcpc"), site.mirror_requests());
     // k3s dies, and OpenRC would run the whole list again.
     run(&[
         "kill",
         "-9",
-        &board.muster_pid().expect("k3s runs").to_string(),
+        &board.host_muster_pid().expect("k3s runs").to_string(),
     ]);
     boot.end();
     let again = board.boot_to_joined();
@@ -152,8 +145,8 @@ fn interrupted_at_any_moment_the_next_run_ends_right() {
         ..Options::default()
     });
     // The first of a crowd: this address puts no wait in front of its first question.
-    let mut board = Board::new(&site, "52:54:00:00:00:5b");
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, "52:54:00:00:00:5b");
+    board.power_on_without_muster();
     board.boot(&["identity", "network"]).end();
     let k3s = "/usr/local/bin/k3s";
     let mut state = 0x9e37_79b9_u64;
@@ -171,7 +164,7 @@ fn interrupted_at_any_moment_the_next_run_ends_right() {
         // Somewhere in the time that a run takes.
         std::thread::sleep(Duration::from_millis((state >> 33) % 600));
         let signal = if round % 2 == 0 { "-TERM" } else { "-KILL" };
-        if let Some(pid) = board.muster_pid() {
+        if let Some(pid) = board.host_muster_pid() {
             // It may have come to its end meanwhile; that is a moment like any other, and what must hold is the same.
             let _ = Command::new("kill")
                 .args([signal, &pid.to_string()])
@@ -216,11 +209,11 @@ fn a_download_takes_little_memory() {
         nginx: "limit_rate 60m;".into(),
         ..Options::default()
     });
-    let mut board = Board::new(&site, "52:54:00:12:34:56");
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, "52:54:00:12:34:56");
+    board.power_on_without_muster();
     let mut boot = board.boot(&["identity", "network", "fetch"]);
-    boot.wait_for("downloading https://mirror.lab");
-    let pid = board.muster_pid().expect("muster runs");
+    boot.wait_for("downloading https://mirror.lan");
+    let pid = board.host_muster_pid().expect("muster runs");
     let mut most = 0;
     let mut samples = 0;
     wait_for("the download", Duration::from_secs(60), || {

@@ -1,34 +1,34 @@
-//! A diskless board: it has a MAC address and a cable; all else it gets at power-on.
+//! A board made of namespaces on this machine.
 
-use crate::site::Site;
-use crate::{Output, PATIENCE, muster, run, wait_for};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use crate::spawn::KILLED_WITH_PARENT;
+use crate::{BRIDGE, Board, Output, Overlay, PATIENCE, Site, run, wait_for};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
-/// A board on a site's segment.
-pub struct Board<'a> {
+/// A board on a site's segment, without a kernel, initramfs or OpenRC of its own.
+pub struct NamespaceBoard<'a> {
     site: &'a Site,
-    pub mac: String,
+    label: String,
+    mac: String,
     namespace: String,
     /// The site's end of its cable.
     pub port: String,
     folder: PathBuf,
     /// The size of its root, as tmpfs takes it.
     pub size: String,
-    /// Lines of `/etc/conf.d/muster`.
-    pub conf: Vec<String>,
-    /// What the overlay holds as the join token; `None`: no such file.
-    pub token: Option<String>,
-    /// More files of the overlay: path, text, mode.
-    pub files: Vec<(String, String, u32)>,
+    /// What its overlay is made from at the next power-on.
+    pub overlay: Overlay,
     first_process: Option<Output>,
+    /// The muster that was started by [`Board::power_on`].
+    service: Option<Output>,
+    powered_on_at: SystemTime,
 }
 
-impl<'a> Board<'a> {
+impl<'a> NamespaceBoard<'a> {
     /// A board that is off. Its overlay names the site's k3s server, and its mirror behind that.
-    pub fn new(site: &'a Site, mac: &str) -> Board<'a> {
+    pub fn new(site: &'a Site, mac: &str) -> NamespaceBoard<'a> {
         let number = site.next_board();
         let namespace = format!("{}b{number}", site.namespace);
         let port = format!("port{number}");
@@ -56,120 +56,46 @@ impl<'a> Board<'a> {
             "set",
             &port,
             "master",
-            "br0",
+            BRIDGE,
             "up",
         ]);
         run(&[
             "ip", "-n", &namespace, "link", "set", "eth0", "address", mac,
         ]);
         let folder = site.path(&format!("board{number}"));
-        let conf = vec![
-            format!("K3S_URL=\"{}\"", site.server_url()),
-            format!("MUSTER_MIRRORS=\"server {}\"", site.mirror_url()),
-            "SSL_CERT_FILE=\"/etc/muster/mirror-ca.pem\"".into(),
-            "MUSTER_NTP=\"no\"".into(),
-            "MUSTER_LOG=\"effect=debug,info\"".into(),
-        ];
-        let token = Some(site.token());
-        Board {
+        fs::create_dir(&folder).expect("a new folder");
+        NamespaceBoard {
             site,
+            label: format!("board{number}"),
             mac: mac.into(),
             namespace,
             port,
             folder,
             size: "300m".into(),
-            conf,
-            token,
-            files: Vec::new(),
+            overlay: site.overlay(),
             first_process: None,
+            service: None,
+            powered_on_at: SystemTime::UNIX_EPOCH,
         }
     }
 
-    /// The name that the board must give itself, by the real shell pipeline.
-    pub fn name(&self) -> String {
-        let script = "echo \"$0\" | sha1sum | head -c 6 | awk '{print \"worker-\" $0}'";
-        run(&["sh", "-c", script, &self.mac]).trim().into()
-    }
-
-    /// Powers the board on, from nothing but its overlay.
-    pub fn power_on(&mut self) {
+    /// Powers the board on, from nothing but its overlay, and does not start muster.
+    pub fn power_on_without_muster(&mut self) {
         self.power_off();
-        self.write_overlay();
+        let archive = self.site.archive(&self.overlay);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/power-on.sh");
-        let mut command = Command::new("ip");
-        // muster can set the clock, which is this machine's: a board of the lab may not.
-        command.args([
-            "netns",
-            "exec",
-            &self.namespace,
-            "setpriv",
-            "--inh-caps=-sys_time",
-            "--bounding-set=-sys_time",
-        ]);
-        command
-            .args([
-                "unshare",
-                "--mount",
-                "--uts",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "sh",
-                script,
-            ])
-            .arg(&self.folder)
-            .arg(&self.size);
-        let mut first = Output::follow(&mut command);
+        let mut command = Command::new(KILLED_WITH_PARENT[0]);
+        command.args(&KILLED_WITH_PARENT[1..]);
+        // muster can set the clock, which is this machine's: a board of the labs may not.
+        command.args(["--inh-caps=-sys_time", "--bounding-set=-sys_time"]);
+        command.args(["ip", "netns", "exec", &self.namespace, "unshare"]);
+        command.args(["--mount", "--uts", "--pid", "--fork", "--kill-child"]);
+        command.args(["sh", script]).arg(&self.folder).arg(archive);
+        command.arg(&self.size);
+        self.powered_on_at = SystemTime::now();
+        let first = Output::follow(&mut command);
         first.wait_for("powered on");
         self.first_process = Some(first);
-    }
-
-    /// Powers the board off: whatever ran ends at once, and whatever it had is gone.
-    pub fn power_off(&mut self) {
-        if let Some(mut first) = self.first_process.take() {
-            first.kill();
-            wait_for("the board's processes to end", PATIENCE, || {
-                self.pids().is_empty().then_some(())
-            });
-            for link in ["eth0", "lo"] {
-                run(&["ip", "-n", &self.namespace, "link", "set", link, "down"]);
-                run(&["ip", "-n", &self.namespace, "addr", "flush", "dev", link]);
-            }
-        }
-    }
-
-    fn write_overlay(&self) {
-        let overlay = self.folder.join("overlay");
-        if overlay.exists() {
-            fs::remove_dir_all(&overlay).expect("the old overlay");
-        }
-        let put = |path: &str, bytes: &[u8], mode: u32| {
-            let path = overlay.join(path);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("the overlay");
-            fs::write(&path, bytes).expect("the overlay");
-            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("the overlay");
-        };
-        put(
-            "usr/sbin/muster",
-            &fs::read(muster()).expect("muster"),
-            0o755,
-        );
-        put(
-            "etc/conf.d/muster",
-            format!("{}\n", self.conf.join("\n")).as_bytes(),
-            0o644,
-        );
-        put(
-            "etc/muster/mirror-ca.pem",
-            &fs::read(self.site.mirror_ca()).expect("the mirror's CA"),
-            0o644,
-        );
-        if let Some(token) = &self.token {
-            put("etc/muster/token", format!("{token}\n").as_bytes(), 0o600);
-        }
-        for (path, text, mode) in &self.files {
-            put(path, text.as_bytes(), *mode);
-        }
     }
 
     /// The board's processes, by this machine's numbers.
@@ -207,10 +133,11 @@ impl<'a> Board<'a> {
             .join(path.trim_start_matches('/'))
     }
 
-    pub fn read(&self, path: &str) -> Option<String> {
-        fs::read(self.path(path))
-            .ok()
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    /// The board's root folder as `/proc` names it for this process: `/`, or a folder of another
+    /// mount namespace when this process runs in a changed root.
+    pub fn root_as_seen_from_here(&self) -> PathBuf {
+        let link = Path::new("/proc").join(self.first_pid()).join("root");
+        fs::read_link(link).expect("the board's root")
     }
 
     /// A command on the board, with the environment that a service has.
@@ -277,8 +204,8 @@ impl<'a> Board<'a> {
         Output::follow(&mut self.command(&[&["/usr/sbin/muster"], arguments].concat()))
     }
 
-    /// The running muster, or what it became; `None` when it has ended.
-    pub fn muster_pid(&self) -> Option<u32> {
+    /// The running muster, or what it became, by this machine's numbers; `None` when it has ended.
+    pub fn host_muster_pid(&self) -> Option<u32> {
         // `nsenter` keeps the command in its own arguments, and waits outside of the board's PID namespace.
         let is_it = |line: &str| {
             line.starts_with("/usr/sbin/muster") || line.starts_with("/usr/local/bin/k3s")
@@ -289,11 +216,17 @@ impl<'a> Board<'a> {
             .map(|(pid, _)| pid)
     }
 
+    /// Waits until the server has heard this boot's node after `since` and has it Ready.
+    pub fn wait_joined(&self, boot: &Output, since: SystemTime) {
+        let ended = || boot.has_ended().then(|| boot.text());
+        self.site.wait_joined(&self.name(), since, ended);
+    }
+
     /// Boots, and waits until the server has the node Ready. What is returned is `k3s agent` by then.
     pub fn boot_to_joined(&self) -> Output {
-        let mut boot = self.boot(&[]);
-        boot.wait_for("joined as");
-        self.site.wait_ready(&self.name());
+        let since = SystemTime::now();
+        let boot = self.boot(&[]);
+        self.wait_joined(&boot, since);
         boot
     }
 
@@ -302,15 +235,89 @@ impl<'a> Board<'a> {
         let file = self.folder.with_extension("pcap");
         let mut command = self.site.command("tcpdump");
         command
-            .args(["-i", &self.port, "-U", "--immediate-mode", "-Q", "in", "-w"])
+            // With another user it would not be killed with this process.
+            .args(["-Z", "root", "-i", &self.port, "-U", "--immediate-mode"])
+            .args(["-Q", "in", "-w"])
             .arg(&file);
-        let mut tcpdump = Output::follow(&mut command);
+        let tcpdump = Output::follow(&mut command);
         tcpdump.wait_for("listening on");
         Capture { file, tcpdump }
     }
 }
 
-impl Drop for Board<'_> {
+impl Board for NamespaceBoard<'_> {
+    fn site(&self) -> &Site {
+        self.site
+    }
+
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn mac(&self) -> &str {
+        &self.mac
+    }
+
+    fn overlay(&mut self) -> &mut Overlay {
+        &mut self.overlay
+    }
+
+    fn power_on(&mut self) {
+        self.power_on_without_muster();
+        self.service = Some(self.boot(&[]));
+    }
+
+    fn power_off(&mut self) {
+        if let Some(mut first) = self.first_process.take() {
+            first.kill();
+            self.service = None;
+            wait_for("the board's processes to end", PATIENCE, || {
+                self.pids().is_empty().then_some(())
+            });
+            for link in ["eth0", "lo"] {
+                run(&["ip", "-n", &self.namespace, "link", "set", link, "down"]);
+                run(&["ip", "-n", &self.namespace, "addr", "flush", "dev", link]);
+            }
+        }
+    }
+
+    fn powered_on_at(&self) -> SystemTime {
+        self.powered_on_at
+    }
+
+    fn console(&self) -> &Output {
+        self.service.as_ref().expect("the board is on")
+    }
+
+    fn log(&self) -> String {
+        self.console().text()
+    }
+
+    fn try_shell(&self, script: &str) -> (i32, String) {
+        let output = self.command(&["sh", "-c", script]).output();
+        let output = output.expect("a command on the board");
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        let bytes = fs::read(self.path(path)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn muster_pid(&self) -> Option<u32> {
+        let status = format!("/proc/{}/status", self.host_muster_pid()?);
+        let status = fs::read_to_string(status).ok()?;
+        // This machine's number comes first, the board's last.
+        let line = status.lines().find(|line| line.starts_with("NSpid:"))?;
+        line.split_whitespace().last()?.parse().ok()
+    }
+}
+
+impl Drop for NamespaceBoard<'_> {
     fn drop(&mut self) {
         self.first_process = None;
         run(&["ip", "netns", "del", &self.namespace]);

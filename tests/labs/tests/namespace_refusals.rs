@@ -1,11 +1,12 @@
 //! What must not be run, and who says no: each ends in one line that says what to do, and nothing executable is left behind.
 
-use muster_lab::{Board, Options, Site};
+use muster_labs::{Board, NamespaceBoard, Options, Service, Site};
+use std::time::SystemTime;
 
 const MAC: &str = "52:54:00:12:34:56";
 
 /// A boot that must fail: what it said last, and that nothing of k3s is on the board.
-fn fails(board: &Board, steps: &[&str]) -> String {
+fn fails(board: &NamespaceBoard, steps: &[&str]) -> String {
     let mut boot = board.boot(steps);
     let status = boot.end();
     assert_eq!(status.code(), Some(1), "{}", boot.text());
@@ -27,8 +28,8 @@ fn wrong_bytes_never_become_executable() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&binary, bytes).unwrap();
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
         said.contains("no mirror has the right k3s v1.34.1+k3s1")
@@ -51,11 +52,11 @@ fn a_mirror_without_the_release_is_passed_over() {
     let site = Site::new(Options::default());
     let (binary, aside) = (site.release(false).join("k3s"), site.path("aside"));
     std::fs::rename(&binary, &aside).unwrap();
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
-        said.contains("mirror.lab:8443/k3s/v1.34.1%2Bk3s1/k3s answers 404 Not Found"),
+        said.contains("mirror.lan:8443/k3s/v1.34.1%2Bk3s1/k3s answers 404 Not Found"),
         "{said}"
     );
     // The server has none either, as most have not; once the mirror behind it has it, that is no obstacle.
@@ -65,7 +66,7 @@ fn a_mirror_without_the_release_is_passed_over() {
     assert!(
         asked
             .iter()
-            .any(|line| line.contains("/static/k3s/") && line.contains(" 404 ")),
+            .any(|asked| asked.path.contains("/static/k3s/") && asked.status == 404),
         "{asked:?}"
     );
     assert!(
@@ -81,23 +82,23 @@ fn a_mirror_that_is_ill_is_waited_for() {
         nginx: "location /k3s/ { return 500; }".into(),
         ..Options::default()
     });
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
-    let mut boot = board.boot(&[]);
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
+    let boot = board.boot(&[]);
     let said = boot
         .wait_for("answers 500 Internal Server Error; retrying")
         .text;
     assert!(
-        said.contains("WARN: fetch: https://mirror.lab:8443/"),
+        said.contains("WARN: fetch: https://mirror.lan:8443/"),
         "{said}"
     );
     assert_eq!(board.run(&["sh", "-c", "ls -A /usr/local/bin"]), "");
     // It serves the release from here on, and the board finds out by itself.
     site.fill_server();
-    let mut second = Board::new(&site, "52:54:00:00:00:01");
-    second.power_on();
+    let mut second = NamespaceBoard::new(&site, "52:54:00:00:00:01");
+    second.power_on_without_muster();
     second.boot_to_joined();
-    assert!(board.muster_pid().is_some(), "it goes on trying");
+    assert!(board.host_muster_pid().is_some(), "it goes on trying");
     assert!(
         board
             .read("/run/muster/status.json")
@@ -109,9 +110,9 @@ fn a_mirror_that_is_ill_is_waited_for() {
 #[test]
 fn a_token_that_is_not_accepted() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.token = Some(format!("{}x", site.token()));
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.overlay.token = Some(format!("{}x", site.token()));
+    board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
         said.contains("does not accept the join token") && said.contains("server/node-token"),
@@ -123,17 +124,17 @@ fn a_token_that_is_not_accepted() {
 #[test]
 fn a_node_that_is_known_by_another_password() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
     drop(board.boot_to_joined());
     // Its secret changed: the same board, another password.
     board
-        .conf
-        .push("MUSTER_NODE_SECRET_FILE=\"/etc/muster/secret\"".into());
+        .overlay
+        .set("MUSTER_NODE_SECRET_FILE", "/etc/muster/secret");
     board
-        .files
-        .push(("etc/muster/secret".into(), "another secret\n".into(), 0o600));
-    board.power_on();
+        .overlay
+        .add("etc/muster/secret", "another secret\n", 0o600);
+    board.power_on_without_muster();
     let mut boot = board.boot(&[]);
     assert_eq!(boot.end().code(), Some(1));
     let remedy = "kubectl -n kube-system delete secret worker-64e59a.node-password.k3s";
@@ -150,16 +151,16 @@ fn a_node_that_is_known_by_another_password() {
 
 #[test]
 fn a_server_whose_ca_is_not_the_tokens() {
-    let mut site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    let token = board.token.clone();
+    let site = Site::new(Options::default());
+    let mut board = NamespaceBoard::new(&site, MAC);
+    let token = board.overlay.token.clone();
     drop(board);
-    site.stop_server();
+    site.stop(Service::Server);
     std::fs::remove_dir_all(site.path("k3s/server/tls")).unwrap();
-    site.start_server();
-    board = Board::new(&site, MAC);
-    board.token = token;
-    board.power_on();
+    site.start(Service::Server);
+    board = NamespaceBoard::new(&site, MAC);
+    board.overlay.token = token;
+    board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
         said.contains("its CA is not the one in the join token"),
@@ -169,19 +170,20 @@ fn a_server_whose_ca_is_not_the_tokens() {
     // Nothing but the question for the CA reached it.
     let asked = site.server_requests();
     let last = asked.last().unwrap();
-    assert!(last.contains("/cacerts"), "{last}");
+    assert!(last.path.contains("/cacerts"), "{last:?}");
 }
 
 #[test]
 fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
     let site = Site::new(Options::default());
     site.fill_server();
-    let mut board = Board::new(&site, MAC);
-    board.token = site.token().rsplit(':').next().map(String::from);
-    board.power_on();
-    let mut boot = board.boot(&[]);
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.overlay.token = site.token().rsplit(':').next().map(String::from);
+    board.power_on_without_muster();
+    let since = SystemTime::now();
+    let boot = board.boot(&[]);
     boot.wait_for("WARN: fetch: the join token has no CA hash");
-    boot.wait_for("joined as");
+    board.wait_joined(&boot, since);
     assert!(
         boot.text().contains("no digest is taken from it"),
         "{}",
@@ -190,7 +192,7 @@ fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
     let from_server = site
         .server_requests()
         .into_iter()
-        .filter(|line| line.contains("/static/"))
+        .filter(|asked| asked.path.contains("/static/"))
         .count();
     assert_eq!(from_server, 0);
 }
@@ -198,14 +200,14 @@ fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
 #[test]
 fn a_bootstrap_token_joins() {
     let site = Site::new(Options::default());
-    let mut board = Board::new(&site, MAC);
-    board.token = Some(
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.overlay.token = Some(
         std::fs::read_to_string(site.path("k3s/server/bootstrap-token"))
             .unwrap()
             .trim()
             .into(),
     );
-    board.power_on();
+    board.power_on_without_muster();
     board.boot_to_joined();
 }
 
@@ -215,7 +217,7 @@ fn a_server_with_a_chain_of_cas_is_pinned_by_its_root() {
         server: vec![("STANDIN_CHAIN".into(), "1".into())],
         ..Options::default()
     });
-    let mut board = Board::new(&site, MAC);
-    board.power_on();
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
     board.boot_to_joined();
 }

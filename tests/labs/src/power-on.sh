@@ -1,8 +1,9 @@
 #!/bin/sh
 # Becomes a board's first process. It runs in namespaces of its own for network, mounts, PIDs and the hostname, and builds what Alpine's
-# initramfs leaves behind: a root on tmpfs, with the overlay in it. Arguments: the folder of the board, the size of its root.
+# initramfs leaves behind: a root on tmpfs, with the overlay in it. Arguments: the folder of the board, its overlay's
+# archive, the size of its root.
 set -eu
-board=$1 size=$2
+board=$1 archive=$2 size=$3
 root=$board/root
 
 mount --make-rprivate /
@@ -13,7 +14,7 @@ mkdir -p bin sbin usr/bin usr/sbin usr/local/bin usr/share/udhcpc etc/conf.d etc
 cp "$(command -v busybox)" bin/busybox
 chroot . /bin/busybox --install -s
 cp /etc/udhcpc/default.script usr/share/udhcpc/default.script
-cp -r "$board/overlay/." .
+tar -xzf "$archive"
 printf '127.0.0.1\tlocalhost\n' >etc/hosts
 hostname localhost
 

@@ -1,0 +1,34 @@
+//! A site and its boards on one machine, with real dnsmasq, nginx, chrony, udhcpc and TLS.
+//!
+//! A [`Site`] is one segment with all its services, in a network namespace of its own. A [`Board`] is either a set of namespaces
+//! ([`NamespaceBoard`], which starts in milliseconds) or a QEMU machine that boots Alpine ([`MachineBoard`]). Only k3s is a
+//! stand-in (`tests/k3s`). Whatever is made ends with its value, and also when the test process is killed.
+
+mod board;
+mod machine;
+mod namespace;
+mod output;
+mod overlay;
+mod records;
+pub mod scenarios;
+mod services;
+mod shell;
+mod site;
+mod spawn;
+mod tools;
+mod tree;
+
+pub use board::{Board, Kind};
+pub use machine::{Firmware, MachineBoard};
+pub use namespace::{Capture, NamespaceBoard};
+pub use output::{Line, Output};
+pub use overlay::Overlay;
+pub use records::Request;
+pub use services::Service;
+pub use site::{ADDRESS, BRIDGE, Options, Site};
+pub use tools::{cache, host_program, k3s, muster, run, wait_for};
+
+/// How long the labs wait for an event: a machine under load is slow, and a test that hangs has no message.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+/// The same for what an emulated machine does.
+pub const MACHINE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(240);

@@ -1,0 +1,204 @@
+//! The site's services, each of which can be stopped and started while boards are on.
+
+use crate::site::ADDRESS;
+use crate::tools::{host_program, k3s, run, text, wait_for};
+use crate::{Kind, Output, PATIENCE, Site, tree};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A program that serves the boards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// dnsmasq: DHCP, TFTP and DNS.
+    Dhcp,
+    /// nginx with plain HTTP: overlay, modloop, Alpine's packages.
+    Web,
+    /// nginx with TLS: the release mirror.
+    Mirror,
+    /// chronyd.
+    Time,
+    /// The k3s server.
+    Server,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Service::Dhcp => "dnsmasq",
+            Service::Web => "web",
+            Service::Mirror => "mirror",
+            Service::Time => "chronyd",
+            Service::Server => "k3s",
+        }
+    }
+}
+
+impl Site {
+    /// Starts a service and waits until it serves.
+    pub fn start(&self, service: Service) {
+        match service {
+            Service::Dhcp => self.start_dnsmasq(self.options.dhcp),
+            Service::Web => self.start_nginx(service, 80, &self.path("tree/http"), ""),
+            Service::Mirror => {
+                let folder = self.path("");
+                let tls = format!(
+                    "ssl_certificate {0}mirror.pem;\nssl_certificate_key {0}mirror.key;\n{1}",
+                    text(&folder),
+                    self.options.nginx
+                );
+                self.start_nginx(service, 8443, &self.path("mirror"), &tls);
+            }
+            Service::Time => self.start_chronyd(),
+            Service::Server => self.start_server(),
+        }
+    }
+
+    /// Stops a service: from now on its port answers nobody.
+    pub fn stop(&self, service: Service) {
+        let stopped = self.services.lock().unwrap().remove(&service);
+        assert!(stopped.is_some(), "{service:?} does not run");
+    }
+
+    /// What a running service printed since its start.
+    pub fn service_log(&self, service: Service) -> String {
+        let services = self.services.lock().unwrap();
+        services.get(&service).map(Output::text).unwrap_or_default()
+    }
+
+    /// Has a site that had no DHCP server get one.
+    pub fn offer_dhcp(&self) {
+        self.stop(Service::Dhcp);
+        self.start_dnsmasq(true);
+    }
+
+    fn run_service(&self, service: Service, command: &mut Command) {
+        let (name, mut starts) = (service.name(), 1);
+        while self.log_path(&format!("{name}-{starts}.log")).exists() {
+            starts += 1;
+        }
+        let log = self.log_path(&format!("{name}-{starts}.log"));
+        let mut services = self.services.lock().unwrap();
+        let earlier = services.insert(service, Output::record(command, log));
+        assert!(earlier.is_none(), "{service:?} runs already");
+    }
+
+    fn start_dnsmasq(&self, dhcp: bool) {
+        let leases = self.path("leases");
+        // With another user or group it would not be killed with this process.
+        let text = format!(
+            "{}no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\ndhcp-leasefile={}\nhost-record=mirror.lan,{ADDRESS}\n{}",
+            tree::dnsmasq_conf(self, dhcp),
+            leases.display(),
+            self.options.dnsmasq,
+        );
+        let file = self.path("dnsmasq.conf");
+        fs::write(&file, text).expect("dnsmasq's configuration");
+        let mut command = self.command("dnsmasq");
+        command
+            .args(["--keep-in-foreground", "--log-facility=-"])
+            .arg(format!("--conf-file={}", file.display()));
+        self.run_service(Service::Dhcp, &mut command);
+        self.wait_for_port(Service::Dhcp, 53);
+    }
+
+    /// Makes the mirror's CA and certificate.
+    pub(crate) fn make_certificates(&self) {
+        let script = r#"set -e
+            cd "$0"
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=lab mirror CA" -keyout ca.key -out ca.pem
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=mirror.lan" -keyout mirror.key -out mirror.csr
+            printf 'subjectAltName=DNS:mirror.lan\nbasicConstraints=CA:FALSE\n' > mirror.ext
+            openssl x509 -req -in mirror.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile mirror.ext -out mirror.pem"#;
+        run(&["sh", "-c", script, text(&self.path(""))]);
+    }
+
+    /// The CA of the mirror, in PEM.
+    pub fn mirror_ca(&self) -> PathBuf {
+        self.path("ca.pem")
+    }
+
+    fn start_nginx(&self, service: Service, port: u16, root: &Path, more: &str) {
+        let (folder, name) = (self.path(service.name()), service.name());
+        fs::create_dir_all(&folder).expect("nginx's folder");
+        let tls = if more.is_empty() { "" } else { " ssl" };
+        // One process: the workers of a master that was killed would live on.
+        let mut text = format!(
+            "daemon off;\nmaster_process off;\nuser root;\npid {0}/pid;\nerror_log {0}/error.log;\nevents {{}}\nhttp {{\n\
+             access_log {0}/access.log;\n",
+            folder.display()
+        );
+        for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+            text += &format!("{kind}_temp_path {}/{kind};\n", folder.display());
+        }
+        text += &format!(
+            "server {{\nlisten {ADDRESS}:{port}{tls};\nroot {};\n{more}\n}}\n}}\n",
+            root.display()
+        );
+        let file = self.path(&format!("{name}.conf"));
+        fs::write(&file, text).expect("nginx's configuration");
+        let mut command = self.command("nginx");
+        command.arg("-e").arg(folder.join("error.log"));
+        command.arg("-c").arg(file);
+        self.run_service(service, &mut command);
+        self.wait_for_port(service, port);
+    }
+
+    fn start_chronyd(&self) {
+        let text = format!(
+            "local stratum 5\nallow 10.11.0.0/24\nbindaddress {ADDRESS}\ncmdport 0\nbindcmdaddress /\npidfile {}\n",
+            self.path("chronyd.pid").display()
+        );
+        let file = self.path("chrony.conf");
+        fs::write(&file, text).expect("chrony's configuration");
+        let program = host_program("chronyd");
+        let mut command = self.command(&program[0]);
+        // -x: it never touches this machine's clock.
+        command.args(&program[1..]).args(["-x", "-d", "-u", "root"]);
+        command.arg("-f").arg(file);
+        self.run_service(Service::Time, &mut command);
+        self.wait_for_port(Service::Time, 123);
+    }
+
+    fn start_server(&self) {
+        let mut command = self.command(text(&k3s(Kind::Namespace)));
+        command.args(["server", "--data-dir", text(&self.path("k3s"))]);
+        command.args([
+            "--bind-address",
+            ADDRESS,
+            "--https-listen-port",
+            "6443",
+            "--tls-san",
+            "k3s.lan",
+            "--disable-agent",
+        ]);
+        command.envs(self.options.server.iter().map(|(k, v)| (k, v)));
+        self.run_service(Service::Server, &mut command);
+        self.wait_for_port(Service::Server, 6443);
+        let token = self.path("k3s/server/node-token");
+        wait_for("the k3s server's token", PATIENCE, || {
+            token.exists().then_some(())
+        });
+    }
+
+    /// Waits until the service listens, by TCP or UDP, at the site's address.
+    fn wait_for_port(&self, service: Service, port: u16) {
+        let (what, port) = (format!("{service:?} listens"), format!("sport = :{port}"));
+        let argv = [
+            "ip",
+            "netns",
+            "exec",
+            &self.namespace,
+            "ss",
+            "-Hlntu",
+            &port,
+        ];
+        wait_for(&what, PATIENCE, || {
+            let services = self.services.lock().unwrap();
+            let output = &services[&service];
+            assert!(!output.has_ended(), "{service:?} ended: {}", output.text());
+            drop(services);
+            run(&argv).contains(ADDRESS).then_some(())
+        });
+    }
+}

@@ -1,0 +1,317 @@
+//! The site: one segment with its services, in a network namespace of its own.
+
+use crate::tools::{cache, k3s, run, text};
+use crate::{Board, Kind, MachineBoard, NamespaceBoard, Output, Overlay, Service, tree};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// The site's own address; every service listens here.
+pub const ADDRESS: &str = "10.11.0.1";
+/// The site's own interface, a bridge with all boards' cables.
+pub const BRIDGE: &str = "lan0";
+/// The release that the stand-in runs.
+pub(crate) const TAG: &str = "v1.34.1+k3s1";
+/// How many sites may have emulated machines at a time, whatever the test processes.
+const SLOTS: u32 = 2;
+
+/// How a site is laid out.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What its boards are made of.
+    pub kind: Kind,
+    /// Services that are not started with the site.
+    pub without: Vec<Service>,
+    /// Whether dnsmasq serves DHCP too.
+    pub dhcp: bool,
+    /// More of dnsmasq's configuration, lines as in its file.
+    pub dnsmasq: String,
+    /// More of the mirror's nginx configuration.
+    pub nginx: String,
+    /// Bytes that the k3s of the release is padded to; 0: as it is.
+    pub k3s_size: u64,
+    /// Environment of the k3s server.
+    pub server: Vec<(String, String)>,
+}
+
+impl Options {
+    /// The usual site for boards of this kind.
+    pub fn of(kind: Kind) -> Options {
+        Options {
+            kind,
+            without: match kind {
+                // Namespace boards share this machine's clock and boot without a web server.
+                Kind::Namespace => vec![Service::Time, Service::Web],
+                Kind::Machine => Vec::new(),
+            },
+            dhcp: true,
+            dnsmasq: String::new(),
+            nginx: String::new(),
+            k3s_size: match kind {
+                Kind::Namespace => 0,
+                // As big as a real one.
+                Kind::Machine => 80 << 20,
+            },
+            server: Vec::new(),
+        }
+    }
+}
+
+impl Default for Options {
+    /// The usual site for namespace boards.
+    fn default() -> Options {
+        Options::of(Kind::Namespace)
+    }
+}
+
+/// A running site.
+pub struct Site {
+    /// The name of its network namespace.
+    pub namespace: String,
+    pub(crate) options: Options,
+    folder: tempfile::TempDir,
+    logs: PathBuf,
+    pub(crate) services: Mutex<BTreeMap<Service, Output>>,
+    pub(crate) archives: Mutex<BTreeMap<Overlay, PathBuf>>,
+    boards: AtomicU32,
+    /// Held while the site lives.
+    _slot: Option<File>,
+}
+
+impl Site {
+    /// Makes the network and starts the services.
+    pub fn new(options: Options) -> Site {
+        static SITES: AtomicU32 = AtomicU32::new(0);
+        let number = SITES.fetch_add(1, Ordering::Relaxed);
+        remove_left_namespaces();
+        let slot = (options.kind == Kind::Machine).then(take_slot);
+        let folder = tempfile::Builder::new()
+            .prefix("muster-labs-")
+            .tempdir()
+            .expect("a temporary folder");
+        let site = Site {
+            namespace: format!("mst{}s{number}", std::process::id()),
+            options,
+            folder,
+            logs: log_folder(),
+            services: Mutex::default(),
+            archives: Mutex::default(),
+            boards: AtomicU32::new(0),
+            _slot: slot,
+        };
+        run(&["ip", "netns", "add", &site.namespace]);
+        site.ip(&["link", "set", "lo", "up"]);
+        site.ip(&[
+            "link",
+            "add",
+            BRIDGE,
+            "type",
+            "bridge",
+            "forward_delay",
+            "0",
+        ]);
+        site.ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", BRIDGE]);
+        site.ip(&["link", "set", BRIDGE, "up"]);
+        site.fill_mirror();
+        site.make_certificates();
+        if site.kind() == Kind::Machine {
+            site.fill_server();
+        }
+        tree::lay_out(&site);
+        let services = [
+            Service::Dhcp,
+            Service::Server,
+            Service::Mirror,
+            Service::Web,
+            Service::Time,
+        ];
+        for service in services {
+            if !site.options.without.contains(&service) {
+                site.start(service);
+            }
+        }
+        site
+    }
+
+    /// What the site's boards are made of.
+    pub fn kind(&self) -> Kind {
+        self.options.kind
+    }
+
+    /// The nth board of this site, off.
+    pub fn board(&self, number: u8) -> Box<dyn Board + Send + '_> {
+        let mac = Site::mac(number);
+        match self.kind() {
+            Kind::Namespace => Box::new(NamespaceBoard::new(self, &mac)),
+            Kind::Machine => Box::new(MachineBoard::new(self, &mac)),
+        }
+    }
+
+    /// The nth board's MAC address.
+    pub fn mac(number: u8) -> String {
+        format!("52:54:00:12:34:{:02x}", 0x55 + number)
+    }
+
+    pub(crate) fn ip(&self, arguments: &[&str]) {
+        run(&[&["ip", "-n", &self.namespace], arguments].concat());
+    }
+
+    /// A number for the next board's names.
+    pub(crate) fn next_board(&self) -> u32 {
+        self.boards.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A file of the site's, which is gone with it.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// A file that is kept after the test, in `logs/<test>` of the cache.
+    pub fn log_path(&self, name: &str) -> PathBuf {
+        self.logs.join(name)
+    }
+
+    /// A command inside the site's network. It is killed when this process ends.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(crate::spawn::KILLED_WITH_PARENT[0]);
+        command.args(&crate::spawn::KILLED_WITH_PARENT[1..]);
+        command.args(["ip", "netns", "exec", &self.namespace, program]);
+        command
+    }
+
+    /// The k3s server, as boards name it.
+    pub fn server_url(&self) -> String {
+        "https://k3s.lan:6443".into()
+    }
+
+    /// The release mirror, as boards name it.
+    pub fn mirror_url(&self) -> String {
+        "https://mirror.lan:8443/k3s".into()
+    }
+
+    /// The release's names for the boards' k3s and its sums file.
+    pub fn assets(&self) -> (&'static str, &'static str) {
+        match self.kind() {
+            Kind::Namespace => ("k3s", "sha256sum-amd64.txt"),
+            Kind::Machine => ("k3s-arm64", "sha256sum-arm64.txt"),
+        }
+    }
+
+    /// The folder of the release on the mirror, or on the k3s server itself.
+    pub fn release(&self, on_server: bool) -> PathBuf {
+        let base = if on_server {
+            "k3s/server/static/k3s"
+        } else {
+            "mirror/k3s"
+        };
+        self.path(base).join(TAG)
+    }
+
+    /// Puts the mirror's release on the k3s server too.
+    pub fn fill_server(&self) {
+        copy_all(&self.release(false), &self.release(true));
+    }
+
+    fn fill_mirror(&self) {
+        let release = self.release(false);
+        fs::create_dir_all(&release).expect("the mirror's folder");
+        let binary = release.join(self.assets().0);
+        fs::copy(k3s(self.kind()), &binary).expect("a copy of k3s");
+        let size = fs::metadata(&binary).expect("k3s").len();
+        if self.options.k3s_size > size {
+            // Bytes behind an ELF's sections are no part of the program.
+            let file = File::options().write(true).open(&binary).expect("k3s");
+            file.set_len(self.options.k3s_size).expect("room for k3s");
+        }
+        self.write_sums();
+    }
+
+    /// Writes the sums file anew for the k3s that is on the mirror.
+    pub fn write_sums(&self) {
+        let (release, (asset, sums)) = (self.release(false), self.assets());
+        let script = format!("cd '{}' && sha256sum {asset} >{sums}", text(&release));
+        run(&["sh", "-c", &script]);
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.services.get_mut().unwrap().clear();
+        // Whatever else runs in the namespace, such as a capture, goes by its pid.
+        for pid in run(&["ip", "netns", "pids", &self.namespace]).split_whitespace() {
+            let _ = Command::new("kill").args(["-9", pid]).status();
+        }
+        run(&["ip", "netns", "del", &self.namespace]);
+    }
+}
+
+/// Copies the files of a folder into another.
+pub(crate) fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("a folder");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+}
+
+/// An empty folder for the logs of the test that runs on this thread: `logs/<test binary>/<test>` of the cache.
+fn log_folder() -> PathBuf {
+    static USED: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
+    let program = std::env::current_exe().expect("this program");
+    let program = program.file_stem().expect("its name").to_string_lossy();
+    // Cargo puts a hash behind the name of a test binary.
+    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
+    let thread = std::thread::current();
+    let mut name = format!("{program}/{}", thread.name().unwrap_or("main"));
+    let mut used = USED.lock().unwrap();
+    let count = used.get_or_insert_default().entry(name.clone());
+    let count = count.and_modify(|count| *count += 1).or_insert(1);
+    if *count > 1 {
+        name += &format!("-{count}");
+    }
+    let folder = cache().join("logs").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("old logs");
+    }
+    fs::create_dir_all(&folder).expect("a folder for logs");
+    folder
+}
+
+/// Waits until fewer than [`SLOTS`] other sites on this machine have emulated machines.
+fn take_slot() -> File {
+    fs::create_dir_all(cache()).expect("the cache");
+    loop {
+        for slot in 1..=SLOTS {
+            let path = cache().join(format!("slot{slot}.lock"));
+            let file = File::create(path).expect("a slot");
+            match file.try_lock() {
+                Ok(()) => return file,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => panic!("a slot: {error}"),
+            }
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// A test process that was killed leaves its network namespaces, with no process in them.
+fn remove_left_namespaces() {
+    for line in run(&["ip", "netns", "list"]).lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        let Some((pid, _)) = name
+            .strip_prefix("mst")
+            .and_then(|rest| rest.split_once('s'))
+        else {
+            continue;
+        };
+        if !Path::new("/proc").join(pid).exists() {
+            let script = "[ -n \"$(ip netns pids \"$0\")\" ] || ip netns del \"$0\"";
+            // Another test process may have removed it meanwhile.
+            let _ = Command::new("sh").args(["-c", script, name]).output();
+        }
+    }
+}
