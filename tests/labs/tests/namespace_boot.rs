@@ -141,7 +141,12 @@ fn a_token_is_found_nowhere_but_in_its_file() {
         let search =
             format!("find / -xdev -type f -print0 | xargs -0 grep -ls -e '{secret}' | sort");
         // Throughout the boot, every process of the board's and every file.
-        for line in ["broadcasting", "downloading", "becoming", "joined as"] {
+        for line in [
+            "broadcasting",
+            "downloading",
+            "starting /usr/local/bin/k3s",
+            "joined as",
+        ] {
             boot.wait_for(line);
             for pid in board.pids() {
                 for file in ["cmdline", "environ"] {
@@ -307,7 +312,7 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
     let check = board.run(&["/usr/sbin/muster", "check"]);
     assert!(check.lines().all(|line| line.starts_with("ok ")), "{check}");
     assert!(
-        check.contains("takes the token and runs k3s v1.34.1+k3s1"),
+        check.contains("accepts the token and runs k3s v1.34.1+k3s1"),
         "{check}"
     );
     assert!(
