@@ -12,6 +12,7 @@ use super::origin::Origin;
 use super::target::{hash, lock, note_path, part_path, remove};
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
+use crate::paths::{K3S, K3S_NOTE, K3S_PART};
 use anyhow::{Context, Result, bail};
 use nix::fcntl::Flock;
 use std::fs::{self, File, Permissions};
@@ -53,7 +54,7 @@ impl PartialFile {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         // A run that was killed inside `install` may have left the file executable.
-        file.set_permissions(Permissions::from_mode(0o600))
+        file.set_permissions(Permissions::from_mode(K3S_PART.mode))
             .with_context(|| format!("cannot write {}", path.display()))?;
         let (hasher, len) =
             hash(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
@@ -105,7 +106,9 @@ impl PartialFile {
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
             let temporary = note.with_extension("muster");
+            let mode = Permissions::from_mode(K3S_NOTE.mode);
             let written = fs::write(&temporary, origin.to_json())
+                .and_then(|()| fs::set_permissions(&temporary, mode))
                 .and_then(|()| fs::rename(&temporary, &note));
             // Remove a note that could not be written whole. Only the first error is reported.
             written.inspect_err(|_| drop(fs::remove_file(&temporary)))
@@ -132,7 +135,8 @@ impl PartialFile {
             "a partial file is installed only after its digest matched"
         );
         let install = || -> io::Result<()> {
-            self.file.set_permissions(Permissions::from_mode(0o755))?;
+            self.file
+                .set_permissions(Permissions::from_mode(K3S.mode))?;
             self.file.sync_all()?;
             fs::rename(part_path(&self.target), &self.target)?;
             // The rename is on disk only after its folder was synced.
@@ -141,7 +145,9 @@ impl PartialFile {
         install()
             .inspect_err(|_| {
                 // It is a partial file again. If this fails too, `open` resets the mode later.
-                let _ = self.file.set_permissions(Permissions::from_mode(0o600));
+                let _ = self
+                    .file
+                    .set_permissions(Permissions::from_mode(K3S_PART.mode));
             })
             .with_context(|| format!("cannot install {}", self.target.display()))?;
         remove(&note_path(&self.target))
@@ -194,17 +200,13 @@ mod tests {
         let mut part = PartialFile::open(&host, target, Sha256::of(b"x")).unwrap();
         part.restart("https://a/k3s", None).unwrap();
         part.write(b"x").unwrap();
-        assert_eq!(
-            host.metadata("/bin/.k3s.part")
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o600
-        );
+        let mode = |path| host.metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("/bin/.k3s.part"), K3S_PART.mode);
+        assert_eq!(mode("/bin/.k3s.part.json"), K3S_NOTE.mode);
         assert_eq!(installed(&host, target).unwrap(), None);
         part.install().unwrap();
         assert_eq!(installed(&host, target).unwrap(), Some(Sha256::of(b"x")));
+        assert_eq!(mode("/bin/k3s"), K3S.mode);
         assert_eq!(host.list("/bin"), ["k3s"]);
     }
 

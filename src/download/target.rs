@@ -10,6 +10,7 @@
 
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
+use crate::paths::{K3S, K3S_PART};
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -37,7 +38,7 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
 pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
     let path = host.path(target);
     let is_executable = fs::metadata(&path)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == 0o755);
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == K3S.mode);
     if !is_executable {
         return Ok(None);
     }
@@ -55,7 +56,7 @@ pub(super) fn lock(path: &Path) -> Result<Flock<File>> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o600);
+        .mode(K3S_PART.mode);
     loop {
         let file = options
             .open(path)
@@ -102,7 +103,7 @@ pub(super) fn hash(file: &mut File) -> io::Result<(Hasher, u64)> {
 }
 
 /// The partial file's path, such as `/usr/local/bin/.k3s.part`.
-pub(super) fn part_path(target: &Path) -> PathBuf {
+pub fn part_path(target: &Path) -> PathBuf {
     beside(target, "part")
 }
 
@@ -130,16 +131,15 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 mod tests {
     use super::*;
     use crate::host::Mode;
+    use crate::paths;
     use std::fs::Permissions;
 
     #[test]
     fn the_files_of_a_target_are_in_its_folder() {
-        let target = Path::new("/usr/local/bin/k3s");
-        assert_eq!(part_path(target), Path::new("/usr/local/bin/.k3s.part"));
-        assert_eq!(
-            note_path(target),
-            Path::new("/usr/local/bin/.k3s.part.json")
-        );
+        let target = Path::new(K3S.path);
+        assert_eq!(target, Path::new(paths::BIN_DIR).join("k3s"));
+        assert_eq!(part_path(target), Path::new(K3S_PART.path));
+        assert_eq!(note_path(target), Path::new(paths::K3S_NOTE.path));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! k3s itself would fail later, with messages that do not name the cause. The messages here name
 //! the remedy.
 
+use crate::download::target::part_path;
 use crate::host::Host;
 use crate::host::machine::{self, Memory, Mount, megabytes, mount_of, mounts};
 use crate::paths;
@@ -209,7 +210,7 @@ fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
     }
     // The partial file of an earlier run is resumed, so only the rest needs space.
     let downloaded = host
-        .metadata(settings.bin_dir.join(".k3s.part"))
+        .metadata(part_path(&settings.bin_dir.join("k3s")))
         .map_or(0, |meta| meta.len());
     machine::no_room(
         host,
