@@ -1,4 +1,4 @@
-//! SHA-256 digests, which are parsed, printed and computed here.
+//! Parses, prints and computes SHA-256 digests.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The files on a node that muster reads or writes. Each of them has its name here and nowhere else.
+//! Names the files on a node that muster reads or writes. Each name is here and nowhere else.
 //!
 //! A test compares the written ones with the table in `docs/design.md`.
 

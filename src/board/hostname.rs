@@ -1,4 +1,4 @@
-//! The hostname of a node. Everything that needs the node's name gets it from here.
+//! Derives the hostname of a node. Everything that needs the node's name gets it from here.
 
 use crate::board::mac::Mac;
 use sha1::{Digest, Sha1};

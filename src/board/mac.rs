@@ -1,4 +1,4 @@
-//! MAC addresses, which are parsed in the usual forms and printed as the kernel does.
+//! Parses MAC addresses in the usual forms, and prints them as the kernel does.
 
 use std::fmt;
 

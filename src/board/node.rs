@@ -1,4 +1,4 @@
-//! A node: a board with its hostname, as the identity step found it.
+//! A node is a board with its hostname, as the identity step found it.
 
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;

@@ -1,5 +1,5 @@
-//! The files of one download target: their paths, the lock of the partial file, the digest of the
-//! installed file, and their removal.
+//! Handles the files of one download target: it knows their paths, locks the partial file, hashes
+//! the installed file, and removes what is not needed.
 //!
 //! Like [`host`](crate::host), this module has effects. It is only used inside one of `host`'s.
 

@@ -1,4 +1,4 @@
-//! HTTP clients, with this boot's proxy, timeouts and trusted certificates.
+//! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
 //!
 //! [`ca`] verifies the k3s server's certificate, [`request`] sends a request, [`failure`] tells
 //! which failures are retried, [`retry`] repeats a request, and [`headers`] parses what servers

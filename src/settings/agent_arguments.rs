@@ -1,4 +1,4 @@
-//! `INSTALL_K3S_EXEC`: the arguments that the operator adds for `k3s agent`.
+//! Parses `INSTALL_K3S_EXEC`, the arguments that the operator adds for `k3s agent`.
 
 use super::value::{BadSetting, Value};
 use anyhow::Result;

@@ -1,5 +1,5 @@
-//! The places that settings come from, and the parsers for two of them: the kernel command line and
-//! the settings file.
+//! Lists the places that settings come from, and parses two of them: the kernel command line and the
+//! settings file.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The list of settings: their names, defaults and meanings. The help, the README and the parser of
+//! Lists the settings with their names, defaults and meanings. The help, the README and the parser of
 //! settings use it.
 
 use crate::paths;

@@ -39,7 +39,7 @@ const fn parse(digits: &str) -> u64 {
 /// possible time, and a boot goes on.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     let result = set(host, settings, conf);
-    // Without an answer too, this is the best time that the board can have.
+    // Even without an answer, this is the best time that the board can have.
     host.trust_clock();
     result
 }
