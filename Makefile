@@ -60,9 +60,10 @@ standin:
 standin-arm64: standin aarch64
 	cargo build --release --locked -p k3s-standin --target $(ARM64)
 
-# Alpine for the boards, and the programs that emulate and serve them.
+# Alpine for the boards, unless ALPINE names a folder with an Alpine release, and the programs that
+# emulate and serve the boards.
 image:
-	@tests/labs/alpine/build.sh
+	@[ -n "$(ALPINE)" ] || tests/labs/alpine/build.sh
 	@tests/labs/host/build.sh
 
 lint: ## checks format, Rust lints and shell scripts
