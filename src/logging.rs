@@ -33,6 +33,7 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
         let step = record.target().rsplit("::").next().unwrap_or(EFFECTS);
         writeln!(out, "muster: {level}{step}: {}", record.args())
     });
-    logger.init();
+    // A boot that is tried again reads its settings again, but the log is set up once.
+    let _ = logger.try_init();
     Ok(())
 }

@@ -18,13 +18,22 @@ const POLL: Duration = Duration::from_millis(100);
 /// Marks the line of `/etc/hosts` that is muster's to change.
 const HOSTS_MARK: &str = "# muster";
 
-/// Finds the interface that names the node, waiting for it where a boot is early, and derives the node from it.
-pub fn find(host: &Host, settings: &Settings) -> Result<Node> {
+/// How long a boot waits for the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// At most [`INTERFACE_WAIT`]: somebody waits for the answer.
+    Short,
+    ForEver,
+}
+
+/// Finds the interface that names the node, waits for it because drivers may be late, and derives the node from it.
+pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
     let until = host.uptime() + INTERFACE_WAIT;
+    let mut last_message = String::new();
     loop {
         match look(host, settings)? {
             Ok(node) => return Ok(node),
-            // A plan has what is there; a boot may be ahead of its drivers.
+            // A plan shows what is there; a boot may be ahead of its drivers.
             Err(why) if host.plans() || host.uptime() >= until => {
                 let there = interfaces(host).join(", ");
                 let there = if there.is_empty() {
@@ -32,9 +41,21 @@ pub fn find(host: &Host, settings: &Settings) -> Result<Node> {
                 } else {
                     &there
                 };
-                return Err(settings
-                    .interface_value
-                    .bad(format_args!("{why}; there is {there}")));
+                let value = &settings.interface_value;
+                let error = value.bad(format_args!("{why}; there is {there}"));
+                if host.plans() {
+                    return Err(error);
+                }
+                let message = error.to_string();
+                if wait == Wait::Short {
+                    // No longer a BadSetting: the value may be right, and the interface still come.
+                    return Err(anyhow!(message));
+                }
+                if message != last_message {
+                    host.report_problem(&format!("{message}; still waiting"));
+                    last_message = message;
+                }
+                host.sleep(POLL);
             }
             Err(_) => host.sleep(POLL),
         }

@@ -13,17 +13,32 @@ use log::info;
 use ring::hmac;
 use std::path::Path;
 
+/// Makes sure of k3s's files before a restart, and asks nobody. A password that is there stays: it is
+/// the one that the server knows, whatever became of the token since.
+pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
+    node_config(host, node)?;
+    let has_password = host
+        .metadata(paths::NODE_PASSWORD.path)
+        .is_some_and(|meta| meta.len() > 0);
+    if !has_password {
+        let password = password(host, settings, node, &settings.token(host)?)?;
+        let line = format!("{password}\n");
+        host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
+    }
+    match settings.token_file() {
+        Some(_) => Ok(()),
+        None => keep_token(host, &settings.token(host)?),
+    }
+}
+
 /// Prepares the node and has the server accept it. What is left to do then is [`exec`].
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = password(host, settings, node, link.token())?;
     let line = format!("{password}\n");
     host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
     node_config(host, node)?;
-    if settings.token_file().is_none()
-        && let JoinToken::Read(token) = link.token()
-    {
-        let line = format!("{}\n", token.text());
-        host.ensure_file(paths::RUN_TOKEN, Content::Secret(&line))?;
+    if settings.token_file().is_none() {
+        keep_token(host, link.token())?;
     }
     let server = link.connect(host, node.mac.seed())?;
     host.ask(
@@ -38,7 +53,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
 }
 
 /// Becomes k3s. Returns only on a plan, or with the reason why it could not.
-pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
+pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
     let token_file = host.path(settings.token_file().unwrap_or(paths::RUN_TOKEN.path));
     let variable = |name: &str, value: String| Variable {
@@ -47,7 +62,7 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
         shown: true,
     };
     let mut environment = vec![
-        variable("K3S_URL", link.url().into()),
+        variable("K3S_URL", settings.server()?.into()),
         variable("K3S_TOKEN_FILE", token_file.display().to_string()),
         variable("K3S_NODE_NAME", node.name.to_string()),
     ];
@@ -57,6 +72,15 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
         .collect();
     info!("becoming {} agent", program.display());
     host.exec(Path::new(&program), &arguments, &environment)
+}
+
+/// Writes a token that was not given in a file to one for k3s.
+fn keep_token(host: &Host, token: &JoinToken) -> Result<()> {
+    let JoinToken::Read(token) = token else {
+        return Ok(());
+    };
+    let line = format!("{}\n", token.text());
+    host.ensure_file(paths::RUN_TOKEN, Content::Secret(&line))
 }
 
 /// The node password: the same at each boot, another on each board, and not to be had from the node's name.
