@@ -18,23 +18,12 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
     let Err(error) = arguments::parse(lexopt::Parser::from_iter(arguments)).and_then(run) else {
         return 0;
     };
-    print_error(&error);
+    logging::print_error(&logging::one_line(&error));
     if error.is::<Usage>() || error.chain().any(|cause| cause.is::<BadSetting>()) {
         2
     } else {
         1
     }
-}
-
-/// Prints an error, and returns its text. That is one line: line breaks and control characters in it
-/// come from a server or a file, and must not reach logs and terminals.
-fn print_error(error: &anyhow::Error) -> String {
-    let text: String = format!("{error:#}")
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    eprintln!("muster: ERROR: {text}");
-    text
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -83,7 +72,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let conf = arguments.conf.as_str();
             let load = || load(&host, conf, arguments.set.clone());
             if arguments.supervised {
-                supervise::run(&host, conf, load, print_error);
+                supervise::run(&host, conf, load);
                 return Ok(());
             }
             let run = Run {

@@ -4,20 +4,20 @@
 use crate::boot::{self, Run};
 use crate::host::Host;
 use crate::life::pause::Pause;
+use crate::logging;
 use crate::paths;
 use crate::settings::Settings;
 use anyhow::Result;
 
-/// Runs the boot until this process is `k3s agent`. `load` reads the settings, `conf` is their file,
-/// and `log` shows an error.
-pub fn run(
-    host: &Host,
-    conf: &str,
-    load: impl Fn() -> Result<Settings>,
-    log: impl Fn(&anyhow::Error) -> String,
-) {
+/// Runs the boot until this process is `k3s agent`. `load` reads the settings and sets up the log,
+/// `conf` is their file.
+pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
     // The process before this one may have been killed while it waited.
     let mut pause = Pause::read(host);
+    if pause.is_some() {
+        // For the log only. An error is shown after the pause.
+        let _ = load();
+    }
     loop {
         if let Some(pause) = pause {
             pause.wait(host);
@@ -32,13 +32,13 @@ pub fn run(
         let result = settings.and_then(|settings| boot::run(host, &settings, &run));
         host.limit_run(None);
         let Err(error) = result else { return };
-        let error = log(&error);
+        let error = logging::one_line(&error);
         let next = Pause::begin(host, &files);
-        log::warn!(
-            "the next try comes in {} s, or when {} changes",
-            next.until.saturating_sub(host.uptime()).as_secs(),
-            files.join(" or ")
-        );
+        let seconds = next.until.saturating_sub(host.uptime()).as_secs();
+        let files = files.join(" or ");
+        logging::print_error(&format!(
+            "{error}; the next try comes in {seconds} s, or when {files} changes"
+        ));
         host.report(|status| status.failed(&error, Some(next.until)));
         pause = Some(next);
     }
