@@ -195,6 +195,10 @@ impl Starts {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the files that an operator would"
+)]
 mod tests {
     use super::*;
     use crate::host::Mode;

