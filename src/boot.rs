@@ -96,11 +96,31 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     }
     if run.steps.is_empty() {
         if let Some(record) = restart::by_record(host, settings, run.supervised)? {
-            join::keep_files(host, settings, &record.node)?;
+            host.enter(Step::Join.name());
+            if let Err(error) = join::keep_files(host, settings, &record.node) {
+                // k3s keeps its own copies of what it needs.
+                warn!("{error:#}");
+            }
             return become_k3s(host, settings, &record, WholeList::No);
         }
         host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
     }
+    let node = run_steps(host, settings, run)?;
+    if !run.has(Step::Join) {
+        info!("done");
+        return Ok(());
+    }
+    if host.plans() {
+        return join::exec(host, settings, &node);
+    }
+    let result = joined(host, settings, &node, run)
+        .and_then(|record| become_k3s(host, settings, &record, WholeList::Yes));
+    report_end(host, Step::Join.name(), result.as_ref().err());
+    result.context(Step::Join.name())
+}
+
+/// Runs the steps up to the end of the last one, and returns the node that they are for.
+fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     // Whatever is wrong with the settings shows before the first effect.
     let net = Clients::new(
         settings.https_proxy.as_deref(),
@@ -141,17 +161,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
             (Err(error), OnFailure::Stop) => return Err(error.context(name)),
         }
     }
-    if !run.has(Step::Join) {
-        info!("done");
-        return Ok(());
-    }
-    if host.plans() {
-        return join::exec(host, settings, &node);
-    }
-    let result = joined(host, settings, &node, run)
-        .and_then(|record| become_k3s(host, settings, &record, WholeList::Yes));
-    report_end(host, Step::Join.name(), result.as_ref().err());
-    result.context(Step::Join.name())
+    Ok(node)
 }
 
 /// Finds out who this board is. A failure is the identity step's.
