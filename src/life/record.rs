@@ -1,7 +1,7 @@
 //! The record of this boot: who the node is, and the k3s that it joined with.
 //!
 //! `/run` is a tmpfs, so the record ends with the boot. While it stands, a restart of k3s asks
-//! nobody ([`crate::restart`]).
+//! nobody ([`super::restart`]).
 
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
