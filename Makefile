@@ -52,9 +52,10 @@ standin:
 standin-arm64: standin aarch64
 	cargo build --release --locked -p k3s-standin --target $(ARM64)
 
-# The power-on lab's guest, from Debian's packages.
+# What the power-on lab boots, or ALPINE=DIR: an Alpine release for aarch64 with packages; and the programs that it runs.
 image:
-	@tests/boot/image.sh
+	@[ -n "$(ALPINE)" ] || tests/labs/alpine/build.sh
+	@tests/labs/host/build.sh
 
 lint: ## checks format, Rust lints and shell scripts
 	cargo fmt --all --check

@@ -77,8 +77,7 @@ impl<'a> MachineBoard<'a> {
     fn publish_overlay(&self) -> String {
         let name = match self.firmware {
             Firmware::Direct => format!("{}.apkovl.tar.gz", self.label),
-            // GRUB's configuration names one for all boards.
-            Firmware::Uefi => "worker.apkovl.tar.gz".into(),
+            Firmware::Uefi => tree::OVERLAY.into(),
         };
         let (part, file) = (
             self.site.path(&format!("{}.part", self.label)),
@@ -119,6 +118,8 @@ impl Board for MachineBoard<'_> {
         let program = host_program("qemu-system-aarch64");
         let mut command = self.site.command(&program[0]);
         command.args(&program[1..]);
+        // By itself QEMU looks for its files where Debian installs them.
+        command.arg("-L").arg(cached("host/usr/share/qemu"));
         command.args(["-M", "virt", "-cpu", "cortex-a72", "-smp", "1", "-accel"]);
         command.args(["tcg", "-m", &self.memory.to_string(), "-no-reboot"]);
         command.args(["-nodefaults", "-display", "none", "-monitor", "none"]);
@@ -138,15 +139,15 @@ impl Board for MachineBoard<'_> {
         ]);
         match self.firmware {
             Firmware::Direct => {
-                let words = format!("{} {}", tree::kernel_words(&overlay), self.kernel_words);
-                let tftp = self.site.path("tree/tftp");
-                command.arg("-kernel").arg(tftp.join("vmlinuz-virt"));
-                command.arg("-initrd").arg(tftp.join("initramfs-virt"));
+                let boot = tree::direct_boot(self.site, &overlay);
+                let words = format!("{} {}", boot.words, self.kernel_words);
+                command.arg("-kernel").arg(boot.kernel);
+                command.arg("-initrd").arg(boot.initramfs);
                 command.args(["-append", words.trim()]);
             }
             Firmware::Uefi => {
-                let firmware = cached("host/QEMU_EFI.fd", "tests/labs/host/build.sh");
-                command.arg("-bios").arg(firmware);
+                let firmware = "host/usr/share/qemu-efi-aarch64/QEMU_EFI.fd";
+                command.arg("-bios").arg(cached(firmware));
             }
         }
         command.args(&self.qemu);

@@ -84,16 +84,8 @@ impl Site {
     }
 
     fn start_dnsmasq(&self, dhcp: bool) {
-        let leases = self.path("leases");
-        // With another user or group it would not be killed with this process.
-        let text = format!(
-            "{}no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\ndhcp-leasefile={}\nhost-record=mirror.lan,{ADDRESS}\n{}",
-            tree::dnsmasq_conf(self, dhcp),
-            leases.display(),
-            self.options.dnsmasq,
-        );
         let file = self.path("dnsmasq.conf");
-        fs::write(&file, text).expect("dnsmasq's configuration");
+        fs::write(&file, tree::dnsmasq_conf(self, dhcp)).expect("dnsmasq's configuration");
         let mut command = self.command("dnsmasq");
         command
             .args(["--keep-in-foreground", "--log-facility=-"])
