@@ -13,6 +13,11 @@ fn joins_and_is_the_same_node_after_a_boot_from_nothing() {
 }
 
 #[test]
+fn another_board_is_another_node_beside_it() {
+    scenarios::another_board_is_another_node_beside_it(Kind::Namespace);
+}
+
+#[test]
 fn powered_off_it_keeps_nothing() {
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
