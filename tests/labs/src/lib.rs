@@ -5,6 +5,7 @@
 //! stand-in (`tests/k3s`). Whatever is made ends with its value, and also when the test process is killed.
 
 mod board;
+mod console;
 mod machine;
 mod namespace;
 mod output;
@@ -19,6 +20,7 @@ mod tools;
 mod tree;
 
 pub use board::{Board, Kind};
+pub use console::Services;
 pub use machine::{Firmware, MachineBoard};
 pub use namespace::{Capture, NamespaceBoard};
 pub use output::{Line, Output};
