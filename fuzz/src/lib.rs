@@ -1,4 +1,4 @@
-//! What the fuzz targets share with the property tests.
+//! The properties that the fuzz targets share with the property tests.
 
-#[path = "../../tests/properties/holds.rs"]
-pub mod holds;
+#[path = "../../tests/properties/properties.rs"]
+pub mod properties;

@@ -1,4 +1,5 @@
-//! Becoming the node: its password, its own configuration, the server's word that it is welcome, and then `k3s agent`.
+//! The join step: it writes the node password and the node's configuration, asks the server whether
+//! it accepts the node, and then replaces muster with `k3s agent`.
 
 use crate::board::node::Node;
 use crate::host::Host;
@@ -13,7 +14,8 @@ use log::info;
 use ring::hmac;
 use std::path::Path;
 
-/// Prepares the node and has the server accept it. What is left to do then is [`exec`].
+/// Writes the files that `k3s agent` reads, and asks the server to accept the node. It waits for a
+/// server that is down. Fails when the server rejects the join token or the node password.
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = password(host, settings, node, link.token())?;
     let line = format!("{password}\n");
@@ -30,14 +32,15 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
         format_args!("ask {} whether it accepts {}", link.url(), node.name),
         || {
             server
-                .ok_or_else(|| anyhow!("the server was not asked"))?
+                .ok_or_else(|| anyhow!("there is no connection to the k3s server"))?
                 .accepts(host, node, &password)
         },
     )?;
     Ok(())
 }
 
-/// Becomes k3s. Returns only on a plan, or with the reason why it could not.
+/// Replaces this process with `k3s agent`. It returns only in a dry run, or with the reason why k3s
+/// could not be started.
 pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
     let token_file = host.path(settings.token_file().unwrap_or(paths::RUN_TOKEN.path));
@@ -55,22 +58,24 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
     let arguments: Vec<String> = std::iter::once("agent".into())
         .chain(settings.exec.iter().cloned())
         .collect();
-    info!("becoming {} agent", program.display());
+    info!("starting {} agent in this process", program.display());
     host.exec(Path::new(&program), &arguments, &environment)
 }
 
-/// The node password: the same at each boot, another on each board, and not to be had from the node's name.
+/// The node password: the same at each boot and different on each board. Nobody can derive it from
+/// the hostname, because it is keyed by a secret.
 fn password(host: &Host, settings: &Settings, node: &Node, token: &JoinToken) -> Result<String> {
     let key = match (settings.node_secret(host)?, token) {
         (Some(secret), _) => secret,
         (None, JoinToken::Read(token)) => token.secret().into(),
-        // A plan shows no password, so it can do without one.
+        // A dry run does not show the password, so it needs no key.
         (None, JoinToken::Unreadable) => String::new(),
     };
     Ok(derive_password(&key, node))
 }
 
-/// HMAC-SHA-256 over a label and the board's own bytes; its first 16 bytes in hex, which is the form of k3s's random ones.
+/// The first 16 bytes, in hex, of HMAC-SHA-256 over a label and the board's hardware id. A password
+/// that k3s makes itself has the same form: 32 random hex digits.
 fn derive_password(key: &str, node: &Node) -> String {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()));
     context.update(b"k3s-node-password\0");
@@ -78,12 +83,13 @@ fn derive_password(key: &str, node: &Node) -> String {
     hex::encode(&context.sign().as_ref()[..16])
 }
 
+/// Links the node's own configuration, if the overlay has one, into k3s's configuration folder.
 fn node_config(host: &Host, node: &Node) -> Result<()> {
     let own = format!("{}/{}.yaml", paths::NODES, node.name);
     if host.metadata(&own).is_some() {
         return host.ensure_link(&own, paths::NODE_CONFIG);
     }
-    // A link that another name left behind.
+    // The link may be from a run in which the node had another name.
     match host.link_target(paths::NODE_CONFIG) {
         Some(target) if target.starts_with(paths::NODES) => host.remove(paths::NODE_CONFIG),
         _ => Ok(()),

@@ -1,11 +1,12 @@
-//! Join tokens: `K10<64 hex>::<user>:<password>`, `K10<64 hex>::<id>.<secret>` (bootstrap) or a bare password.
+//! Parses join tokens: `K10<64 hex>::<user>:<password>`, `K10<64 hex>::<id>.<secret>` (a bootstrap
+//! token) or a bare password.
 
 use anyhow::{Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 pub struct Token {
-    /// The hash of the cluster's CA, where the token carries one.
+    /// The hash of the cluster's CA, if the token has one.
     pub ca_hash: Option<String>,
     secret: Secret,
 }
@@ -36,14 +37,14 @@ impl Token {
         Ok(Self { ca_hash, secret })
     }
 
-    /// The secret that a server makes its own token from.
+    /// Returns the secret. A server makes its own token from it.
     pub fn password(&self) -> &str {
         match &self.secret {
             Secret::Password(secret) | Secret::Bootstrap(secret) => secret,
         }
     }
 
-    /// The `Authorization` header of an agent.
+    /// Returns the `Authorization` header of an agent.
     pub fn authorization(&self) -> String {
         match &self.secret {
             Secret::Password(password) => {
@@ -54,7 +55,8 @@ impl Token {
     }
 }
 
-/// `<6>.<16>` of lower-case letters and digits.
+/// Whether this is a bootstrap token: 6 and 16 lower-case letters or digits, with a dot between
+/// them.
 fn is_bootstrap(text: &str) -> bool {
     let fits = |part: &str, length| {
         part.len() == length
@@ -66,7 +68,7 @@ fn is_bootstrap(text: &str) -> bool {
         .is_some_and(|(id, secret)| fits(id, 6) && fits(secret, 16))
 }
 
-/// User and password of a Basic `Authorization` header.
+/// Decodes user and password of a Basic `Authorization` header.
 pub fn decode_basic(header: &str) -> Option<(String, String)> {
     let bytes = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let text = String::from_utf8(bytes).ok()?;

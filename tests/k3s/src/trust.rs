@@ -1,4 +1,5 @@
-//! How an agent trusts its server: by the hash in the token, as clientaccess/token.go of k3s.
+//! How an agent verifies its server: by the CA hash in the token, as in k3s
+//! (pkg/clientaccess/token.go).
 
 use crate::pki::sha256_hex;
 use anyhow::{Context, Result, bail, ensure};
@@ -9,12 +10,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// Checks the bytes of `/cacerts` against a token's hash: a single certificate by the bytes as sent, a chain by its root, which
-/// stands last.
+/// Checks the answer of `/cacerts` against the hash in a token. The hash of a single certificate is
+/// that of the bytes as sent. The hash of a chain is that of its root, which comes last.
 pub fn check_hash(bundle: &[u8], expected: &str) -> Result<()> {
     let certs = certificates(bundle)?;
     let actual = match certs.as_slice() {
-        [] => bail!("no certificate in the answer of /cacerts"),
+        [] => bail!("the answer of /cacerts has no certificate"),
         [_] => sha256_hex(bundle),
         [.., root] => sha256_hex(root),
     };
@@ -25,11 +26,14 @@ pub fn check_hash(bundle: &[u8], expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// The trust in those certificates, with a client's own certificate and key if it has one.
+/// Returns a TLS configuration that trusts only these CAs. `identity` is a client certificate with
+/// its key.
 pub fn pinned(bundle: &[u8], identity: Option<&[u8]>) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for cert in certificates(bundle)? {
-        roots.add(cert).context("a certificate of /cacerts")?;
+        roots
+            .add(cert)
+            .context("invalid certificate in the answer of /cacerts")?;
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?;
@@ -37,11 +41,12 @@ pub fn pinned(bundle: &[u8], identity: Option<&[u8]>) -> Result<ClientConfig> {
     let Some(pem) = identity else {
         return Ok(builder.with_no_client_auth());
     };
-    let key = PrivateKeyDer::from_pem_slice(pem).context("no key in the server's answer")?;
+    let key = PrivateKeyDer::from_pem_slice(pem).context("the server's answer has no key")?;
     Ok(builder.with_client_auth_cert(certificates(pem)?, key)?)
 }
 
-/// No trust at all: only for the request that fetches what is then checked.
+/// Returns a TLS configuration without certificate verification. It is for `/cacerts` only: that
+/// answer is checked by its hash.
 pub fn unverified() -> Result<ClientConfig> {
     let provider = Arc::new(default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -55,7 +60,7 @@ pub fn unverified() -> Result<ClientConfig> {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .context("not certificates in PEM")
+        .context("the certificates are not in PEM format")
 }
 
 #[derive(Debug)]

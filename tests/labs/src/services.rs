@@ -60,6 +60,11 @@ impl Site {
         assert!(stopped.is_some(), "{service:?} does not run");
     }
 
+    /// Whether a service was started and not stopped since.
+    pub fn is_running(&self, service: Service) -> bool {
+        self.services.lock().unwrap().contains_key(&service)
+    }
+
     /// What a running service printed since its start.
     pub fn service_log(&self, service: Service) -> String {
         let services = self.services.lock().unwrap();

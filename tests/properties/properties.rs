@@ -1,5 +1,5 @@
-//! What holds of every parser that reads bytes from outside, whatever the bytes: the property tests and the fuzz targets check the
-//! same functions, each of which panics where its parser breaks its word.
+//! One property for each parser of untrusted bytes: a function that panics if the parser's result
+//! breaks a rule that must hold for any input. The property tests and the fuzz targets share them.
 
 use muster::board::mac::Mac;
 use muster::host::machine::parse_mounts;
@@ -14,10 +14,11 @@ use muster::k3s::token::{Credential, Token};
 use muster::settings::sources::{conf_assignments, kernel_words};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The time at which dates are read here: a fixed one, so that a case is the same at every run.
+/// The current time for parsers of dates. It is fixed, so that a case gives the same result at
+/// every run.
 pub const NOW: Duration = Duration::from_secs(1_800_000_000);
 
-/// A digest is one that stands in the file, on a line that ends with the asset's name; no other asset is given one for it.
+/// A returned digest is in the file, on a line that ends with the name of the asset.
 pub fn sums(text: &str) {
     for asset in ["k3s", "k3s-arm64", "k3s-armhf"] {
         let Some(digest) = digest_in_sums(text, asset) else {
@@ -31,13 +32,14 @@ pub fn sums(text: &str) {
                     .strip_suffix(asset)
                     .is_some_and(|rest| rest.ends_with(|c: char| c == '*' || c.is_whitespace()))
         });
-        assert!(found, "{asset} is given {digest}");
+        assert!(found, "no line gives {asset} the digest {digest}");
     }
 }
 
-/// What is accepted is kept as it was, can stand in a header, and is not shown; a hash that pins is the token's own.
+/// An accepted token keeps its text, fits into an HTTP header, and never appears in debug output.
+/// Its CA hash is the one in the text.
 pub fn token(text: &str) {
-    // Errors are literals: by their type they show nothing of the token.
+    // By its type, an error is a literal, so it cannot contain the token.
     let token: Result<Token, &'static str> = Token::parse(text);
     let Ok(token) = token else { return };
     assert_eq!(token.text(), text);
@@ -58,7 +60,8 @@ pub fn token(text: &str) {
     assert_eq!(Token::parse(token.text()), Ok(token));
 }
 
-/// Words hold no quotes, are no longer than the line, and read the same when they are written out again.
+/// Words contain no quotes and are together no longer than the line. Written out in quotes, they
+/// parse to the same words.
 pub fn kernel(text: &str) {
     let words = kernel_words(text);
     let length: usize = words
@@ -78,8 +81,8 @@ pub fn kernel(text: &str) {
     assert_eq!(kernel_words(&written.join(" ")), words);
 }
 
-/// Each assignment stands on its line, has a shell's name and a value no longer than the line, and reads the same when its value is
-/// written out again in quotes.
+/// Each assignment is on the line with its number, has a valid shell name, and its value is shorter
+/// than the line. Written out in quotes, it parses to the same assignment.
 pub fn conf(text: &str) {
     let lines: Vec<&str> = text.lines().collect();
     for (number, name, value) in conf_assignments(text) {
@@ -99,7 +102,7 @@ pub fn conf(text: &str) {
     }
 }
 
-/// What is accepted is a board's address, and what it prints is the same address.
+/// An accepted address is a unicast address, and prints as the same address.
 pub fn mac(text: &str) {
     let Ok(mac) = Mac::parse(text) else { return };
     let bytes = mac.bytes();
@@ -108,7 +111,7 @@ pub fn mac(text: &str) {
     assert_eq!(Mac::parse(&mac.to_string()), Ok(mac));
 }
 
-/// What is accepted prints as it was, is short, and stays one segment of a path and of a URL.
+/// An accepted tag prints as it was given, is short, and is one segment of a path and of a URL.
 pub fn tag(text: &str) {
     let Some(tag) = Tag::parse(text) else { return };
     assert!(tag.as_str() == text && tag.to_string() == text);
@@ -119,7 +122,7 @@ pub fn tag(text: &str) {
     );
 }
 
-/// A release that is read is a valid one, and no longer than what it was read from.
+/// A returned version is a valid tag, and shorter than the response.
 pub fn version(answer: &[u8]) {
     let Some(found) = git_version(answer) else {
         return;
@@ -128,7 +131,7 @@ pub fn version(answer: &[u8]) {
     tag(found.as_str());
 }
 
-/// The release is the last segment of the address.
+/// A returned tag is the last segment of the URL.
 pub fn location(text: &str) {
     let Some(found) = tag_of_location(text) else {
         return;
@@ -142,7 +145,7 @@ pub fn location(text: &str) {
     tag(found.as_str());
 }
 
-/// Whatever a server asks for, a board comes back within six minutes, and not before a shorter time that it was asked to wait.
+/// A board honours `Retry-After` up to five minutes, and never waits longer than six.
 pub fn retry(text: &str) {
     let Some(asked) = retry_after(text, UNIX_EPOCH + NOW) else {
         return;
@@ -154,7 +157,7 @@ pub fn retry(text: &str) {
     );
 }
 
-/// A range that is read begins within the whole that it names, and its numbers stand in the text.
+/// A returned range starts before its total, and both numbers are in the text.
 pub fn range(text: &str) {
     let Some(range) = content_range(text) else {
         return;
@@ -168,7 +171,7 @@ pub fn range(text: &str) {
     );
 }
 
-/// Mounts are at most as many as lines, each no longer than its line.
+/// There are at most as many mounts as lines, and together they are no longer than the text.
 pub fn mounts(text: &str) {
     let mounts = parse_mounts(text);
     assert!(mounts.len() <= text.lines().count());

@@ -1,4 +1,4 @@
-//! What the server answers, request by request.
+//! Answers the requests of each connection.
 
 use crate::admission::Admission;
 use crate::http::{Request, Response};
@@ -15,11 +15,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A connection without a request is closed after this.
+/// A connection is closed if no request comes for this long.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// What the requests are answered from.
-pub struct Site {
+/// The server's state: everything that an answer needs.
+pub struct Handler {
     pub data_dir: PathBuf,
     pub cacerts: String,
     pub client_ca: Authority,
@@ -33,8 +33,8 @@ pub struct Site {
     pub roles_delay: Duration,
 }
 
-impl Site {
-    /// Answers what one connection asks, until it ends.
+impl Handler {
+    /// Answers all requests of one connection.
     pub fn serve(&self, socket: TcpStream, peer: SocketAddr, tls: Arc<ServerConfig>) -> Result<()> {
         socket.set_read_timeout(Some(IDLE))?;
         socket.set_nodelay(true)?;
@@ -56,7 +56,8 @@ impl Site {
                     crate::log::error(&format!("{} {}: {error:#}", request.method, request.target));
                     Response::refusal(500, &format!("{error:#}"))
                 });
-            // Before it is sent: who got an answer finds it in the log.
+            // The request is logged first, so that a client that has the answer finds it in the
+            // log.
             self.log(&request, response.status, peer.ip())?;
             response.send(stream, request.method == "HEAD", keep_alive)?;
         }
@@ -74,7 +75,7 @@ impl Site {
             .filter(|name| is_name(name))
             .unwrap_or("-");
         let now = crate::log::unix_now().as_millis();
-        // One write a line, so that lines of threads do not mix.
+        // Each line is one write, so that lines of different threads do not mix.
         let line = format!(
             "{now} {peer} {} {} {status} {node}\n",
             request.method, request.target
@@ -109,7 +110,8 @@ impl Site {
         }
     }
 
-    /// `/version`, for client certificates alone, and not even for them until the roles are in place.
+    /// Answers `/version`. It needs a client certificate, and even then is 403 until the server has
+    /// its roles.
     fn version(&self, client: Option<&str>) -> Response {
         let Some(client) = client else {
             return Response::refusal(401, "Unauthorized");
@@ -135,12 +137,12 @@ impl Site {
         response
     }
 
-    /// `/v1-k3s/`: what a token opens.
+    /// Answers `/v1-k3s/`, which needs a join token.
     fn for_agents(&self, name: &str, request: &Request) -> Result<Response> {
-        if !self.knows(request.headers.get("Authorization").unwrap_or_default()) {
+        if !self.is_valid(request.headers.get("Authorization").unwrap_or_default()) {
             return Ok(Response::refusal(401, "Unauthorized"));
         }
-        let Some(_place) = self.admission.enter(&request.method) else {
+        let Some(_slot) = self.admission.enter(&request.method) else {
             let mut response = Response::text(429, "Too many requests, please try again later.\n");
             response.headers.push(("Retry-After", "1".into()));
             return Ok(response);
@@ -157,7 +159,8 @@ impl Site {
         }
     }
 
-    fn knows(&self, authorization: &str) -> bool {
+    /// Whether an `Authorization` header has the password or the bootstrap token.
+    fn is_valid(&self, authorization: &str) -> bool {
         match authorization.strip_prefix("Bearer ") {
             Some(token) => token == self.bootstrap,
             None => decode_basic(authorization)
@@ -165,8 +168,9 @@ impl Site {
         }
     }
 
-    /// A kubelet's certificate, for a node that has the password that its name was first seen with. An agent's signing request
-    /// is not read: like an older k3s, the answer has a key of its own, which agents take instead.
+    /// Issues a kubelet certificate. The node must send the password with which its name was first
+    /// seen. A certificate signing request in the body is ignored: as in an older k3s, the answer
+    /// contains a new key, and agents use that key.
     fn kubelet_certificate(&self, which: &str, request: &Request) -> Result<Response> {
         let header = |name| request.headers.get(name).filter(|value| !value.is_empty());
         let Some(name) = header("k3s-Node-Name") else {
@@ -199,7 +203,7 @@ impl Site {
         }
     }
 
-    /// Certificate, authority and key in one body, as k3s sends its files.
+    /// Answers with certificate, CA and key in one body, as k3s does.
     fn certificate(&self, authority: &Authority, leaf: Leaf) -> Result<Response> {
         let issued = authority.issue(leaf)?;
         Ok(Response::text(
@@ -208,7 +212,8 @@ impl Site {
         ))
     }
 
-    /// The stand-in's own way to be a node: a PUT with the kubelet's certificate, again and again.
+    /// Registers a node or renews its heartbeat. This PUT, with the kubelet's certificate, exists
+    /// in the stand-in only.
     fn heartbeat(
         &self,
         name: &str,
@@ -223,7 +228,7 @@ impl Site {
             ));
         }
         if request.method != "PUT" {
-            bail!("only PUT is known here");
+            bail!("only PUT is supported");
         }
         let text = String::from_utf8_lossy(&request.body);
         let (version, labels) = text.split_once('\n').unwrap_or((&text, ""));
