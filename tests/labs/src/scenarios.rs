@@ -159,12 +159,17 @@ pub fn assert_named_first(board: &dyn Board) {
     assert_order(
         board,
         &[
-            &format!("muster: identity: this board is {name} "),
+            &named_line(board),
             &format!("Setting hostname to {name} "),
             "Starting networking",
         ],
     );
     assert_named(board);
+}
+
+/// With what muster says on the console that it has set the board's name.
+pub fn named_line(board: &dyn Board) -> String {
+    format!("muster: identity: the hostname is {}, ", board.name())
 }
 
 /// The console has these words, each first on a line that is not before the one of the word in front of it.
