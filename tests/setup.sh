@@ -10,9 +10,8 @@ packages='
 	iproute2 util-linux procps nftables strace tcpdump
 	busybox-static udhcpc dnsmasq-base nginx-light openssl curl
 	qemu-user-static
-	cpio kmod zstd bc
-	qemu-utils e2fsprogs squashfs-tools python3-pip
-	python3 python3-venv
+	qemu-utils e2fsprogs squashfs-tools
+	python3-pip
 	shellcheck
 '
 missing=

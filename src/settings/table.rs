@@ -1,5 +1,5 @@
-//! Lists the settings with their names, defaults and meanings. The help, the README and the parser of
-//! settings use it.
+//! Lists the settings with their names, defaults and meanings. The help, the README and the parser
+//! of settings use it.
 
 use crate::paths;
 

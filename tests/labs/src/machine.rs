@@ -2,7 +2,7 @@
 
 use crate::shell::Shell;
 use crate::tools::{cached, host_program, run, text};
-use crate::{BRIDGE, Board, Output, Overlay, Site, tree};
+use crate::{BRIDGE, Board, Output, Overlay, Services, Site, console, tree};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
@@ -77,8 +77,7 @@ impl<'a> MachineBoard<'a> {
     fn publish_overlay(&self) -> String {
         let name = match self.firmware {
             Firmware::Direct => format!("{}.apkovl.tar.gz", self.label),
-            // GRUB's configuration names one for all boards.
-            Firmware::Uefi => "worker.apkovl.tar.gz".into(),
+            Firmware::Uefi => tree::OVERLAY.into(),
         };
         let (part, file) = (
             self.site.path(&format!("{}.part", self.label)),
@@ -119,6 +118,8 @@ impl Board for MachineBoard<'_> {
         let program = host_program("qemu-system-aarch64");
         let mut command = self.site.command(&program[0]);
         command.args(&program[1..]);
+        // By itself QEMU looks for its files where Debian installs them.
+        command.arg("-L").arg(cached("host/usr/share/qemu"));
         command.args(["-M", "virt", "-cpu", "cortex-a72", "-smp", "1", "-accel"]);
         command.args(["tcg", "-m", &self.memory.to_string(), "-no-reboot"]);
         command.args(["-nodefaults", "-display", "none", "-monitor", "none"]);
@@ -138,15 +139,15 @@ impl Board for MachineBoard<'_> {
         ]);
         match self.firmware {
             Firmware::Direct => {
-                let words = format!("{} {}", tree::kernel_words(&overlay), self.kernel_words);
-                let tftp = self.site.path("tree/tftp");
-                command.arg("-kernel").arg(tftp.join("vmlinuz-virt"));
-                command.arg("-initrd").arg(tftp.join("initramfs-virt"));
+                let boot = tree::direct_boot(self.site, &overlay);
+                let words = format!("{} {}", boot.words, self.kernel_words);
+                command.arg("-kernel").arg(boot.kernel);
+                command.arg("-initrd").arg(boot.initramfs);
                 command.args(["-append", words.trim()]);
             }
             Firmware::Uefi => {
-                let firmware = cached("host/QEMU_EFI.fd", "tests/labs/host/build.sh");
-                command.arg("-bios").arg(firmware);
+                let firmware = "host/usr/share/qemu-efi-aarch64/QEMU_EFI.fd";
+                command.arg("-bios").arg(cached(firmware));
             }
         }
         command.args(&self.qemu);
@@ -182,6 +183,14 @@ impl Board for MachineBoard<'_> {
         let pattern = "^(/usr/sbin/muster|/usr/local/bin/k3s)( |$)";
         let (_, pid) = self.try_shell(&format!("pgrep -o -f '{pattern}'"));
         pid.trim().parse().ok()
+    }
+
+    fn services(&self) -> Services {
+        Services::of(self.shell("rc-status -a"))
+    }
+
+    fn log_in(&self) -> Services {
+        console::log_in(self.console(), &self.name())
     }
 }
 

@@ -71,12 +71,6 @@ impl Site {
         services.get(&service).map(Output::text).unwrap_or_default()
     }
 
-    /// Has a site that had no DHCP server get one.
-    pub fn offer_dhcp(&self) {
-        self.stop(Service::Dhcp);
-        self.start_dnsmasq(true);
-    }
-
     fn run_service(&self, service: Service, command: &mut Command) {
         let (name, mut starts) = (service.name(), 1);
         while self.log_path(&format!("{name}-{starts}.log")).exists() {
@@ -89,16 +83,8 @@ impl Site {
     }
 
     fn start_dnsmasq(&self, dhcp: bool) {
-        let leases = self.path("leases");
-        // With another user or group it would not be killed with this process.
-        let text = format!(
-            "{}no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\ndhcp-leasefile={}\nhost-record=mirror.lan,{ADDRESS}\n{}",
-            tree::dnsmasq_conf(self, dhcp),
-            leases.display(),
-            self.options.dnsmasq,
-        );
         let file = self.path("dnsmasq.conf");
-        fs::write(&file, text).expect("dnsmasq's configuration");
+        fs::write(&file, tree::dnsmasq_conf(self, dhcp)).expect("dnsmasq's configuration");
         let mut command = self.command("dnsmasq");
         command
             .args(["--keep-in-foreground", "--log-facility=-"])

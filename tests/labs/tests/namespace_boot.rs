@@ -13,6 +13,11 @@ fn joins_and_is_the_same_node_after_a_boot_from_nothing() {
 }
 
 #[test]
+fn another_board_is_another_node_beside_it() {
+    scenarios::another_board_is_another_node_beside_it(Kind::Namespace);
+}
+
+#[test]
 fn powered_off_it_keeps_nothing() {
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
@@ -232,7 +237,7 @@ fn a_node_gets_its_own_configuration_and_loses_it_again() {
         0o600,
     );
     board.power_on_without_muster();
-    let _boot = board.boot_to_joined();
+    let mut boot = board.boot_to_joined();
     // On the board, since the link is an absolute one.
     assert_eq!(
         board.run(&["cat", "/etc/rancher/k3s/config.yaml.d/50-node.yaml"]),
@@ -243,6 +248,9 @@ fn a_node_gets_its_own_configuration_and_loses_it_again() {
             .contains("rack=7")
     );
     std::fs::remove_file(board.path("/etc/muster/nodes/worker-64e59a.yaml")).unwrap();
+    // While k3s runs, no second one is started.
+    board.signal_muster("KILL");
+    boot.end();
     board
         .boot(&["join"])
         .wait_for("effect: join: remove /etc/rancher/k3s/config.yaml.d/50-node.yaml");
