@@ -19,7 +19,8 @@ Usage:
   muster --help | --version
 
 Without a command it runs the boot: all steps, or those named, in order:
-  identity, network, clock, prepare, fetch, join; then it becomes k3s agent.
+  identity, network, clock, prepare, register, fetch, join; then it becomes
+  k3s agent.
 
   --dry-run         print what a boot would do; change nothing, send nothing
   --root DIR        a folder in front of every path that is read or written

@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::server::ServerLink;
 use crate::settings::Settings;
-use crate::steps::{clock, fetch, identity, join, network, prepare};
+use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
 use log::{info, warn};
 
@@ -14,6 +14,7 @@ pub enum Step {
     Network,
     Clock,
     Prepare,
+    Register,
     Fetch,
     Join,
 }
@@ -28,13 +29,14 @@ enum OnFailure {
 }
 
 /// The boot, in order.
-const BOOT: [(Step, OnFailure); 6] = [
+const BOOT: [(Step, OnFailure); 7] = [
     (Step::Identity, OnFailure::Stop), // after 10 s without the interface
     (Step::Network, OnFailure::Stop), // waits for ever; stops where the image has no DHCP client to wait with
     (Step::Clock, OnFailure::GoOn),   // bounded to a few seconds
     (Step::Prepare, OnFailure::Stop), // only for what k3s cannot run without
+    (Step::Register, OnFailure::Stop), // waits for a server that is down; stops where it refuses
     (Step::Fetch, OnFailure::Stop),   // tries for ever while a mirror may still get right
-    (Step::Join, OnFailure::Stop),    // waits for a server that is down; stops where it says no
+    (Step::Join, OnFailure::Stop),    // asks nobody
 ];
 
 impl Step {
@@ -44,6 +46,7 @@ impl Step {
             Step::Network => "network",
             Step::Clock => "clock",
             Step::Prepare => "prepare",
+            Step::Register => "register",
             Step::Fetch => "fetch",
             Step::Join => "join",
         }
@@ -70,7 +73,9 @@ pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Res
         settings.no_proxy.as_deref(),
         settings.ca_file(host),
     )?;
-    let needs_server = chosen(Step::Join) || chosen(Step::Fetch) && settings.fetch_needs_server();
+    let needs_server = chosen(Step::Register)
+        || chosen(Step::Join)
+        || chosen(Step::Fetch) && settings.fetch_needs_server();
     let link = match needs_server {
         true => Some(ServerLink::new(
             settings.url()?.clone(),
@@ -79,7 +84,7 @@ pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Res
         )),
         false => None,
     };
-    if chosen(Step::Join) {
+    if chosen(Step::Register) || chosen(Step::Join) {
         settings.node_secret(host)?;
     }
     host.enter(Step::Identity.name());
@@ -100,9 +105,10 @@ pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Res
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, conf),
             (Step::Prepare, _) => prepare::run(host, settings),
+            (Step::Register, Some(link)) => register::run(host, settings, &node, link),
             (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
-            (Step::Join, None) => unreachable!("the join step has a server"),
+            (Step::Register | Step::Join, None) => unreachable!("these steps have a server"),
         };
         let error = result.as_ref().err().map(|error| format!("{error:#}"));
         host.report(|status| status.end(name, host.uptime(), error.as_deref()));

@@ -1,13 +1,17 @@
 //! HTTPS: how connections are made, which certificates are trusted, and what a failure means.
 
 pub mod ca;
+mod certificate;
+mod chain;
 pub mod failure;
 pub mod headers;
+pub mod identity;
 pub mod request;
 pub mod retry;
 
 pub use ca::Ca;
 pub use failure::Failure;
+pub use identity::Identity;
 pub use request::Request;
 pub use reqwest::blocking::{Client, Response};
 
@@ -15,8 +19,8 @@ use anyhow::{Context, Result};
 use reqwest::{NoProxy, Proxy, Url, redirect};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,26 +127,18 @@ impl Clients {
             .with_no_client_auth())
     }
 
-    /// A client for the k3s server whose certificate `ca` signed. With `identity` (a certificate and
-    /// its key in PEM) the client also sends a certificate of its own. It follows no redirects,
-    /// because k3s sends none.
-    pub fn pinned(&self, ca: &Ca, identity: Option<&[u8]>) -> Result<Client> {
+    /// A client for the k3s server whose certificate `ca` signed. With an `identity` the client also
+    /// sends a certificate of its own. It follows no redirects, because k3s sends none.
+    pub fn pinned(&self, ca: &Ca, identity: Option<&Identity>) -> Result<Client> {
         let config = self
             .tls()?
             .dangerous()
             .with_custom_certificate_verifier(ca.verifier(self.provider.clone())?);
         let config = match identity {
             None => config.with_no_client_auth(),
-            Some(pem) => {
-                let chain = CertificateDer::pem_slice_iter(pem)
-                    .collect::<Result<_, _>>()
-                    .context("no client certificate")?;
-                let key = PrivateKeyDer::from_pem_slice(pem)
-                    .context("no key for the client certificate")?;
-                config
-                    .with_client_auth_cert(chain, key)
-                    .context("the client certificate cannot be used")?
-            }
+            Some(identity) => config
+                .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+                .context("the client certificate cannot be used")?,
         };
         self.client(config, redirect::Policy::none())
     }

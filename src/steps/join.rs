@@ -1,4 +1,5 @@
-//! Becoming the node: its password, its own configuration, the server's word that it is welcome, and then `k3s agent`.
+//! The step that writes what k3s reads (the node password, the node's own configuration) and then
+//! becomes `k3s agent`.
 
 use crate::board::node::Node;
 use crate::host::Host;
@@ -8,14 +9,13 @@ use crate::k3s::server::ServerLink;
 use crate::k3s::token::JoinToken;
 use crate::paths;
 use crate::settings::Settings;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use log::info;
-use ring::hmac;
 use std::path::Path;
 
-/// Prepares the node and has the server accept it. What is left to do then is [`exec`].
+/// Writes the files that k3s reads. What is left to do then is [`exec`].
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
-    let password = password(host, settings, node, link.token())?;
+    let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");
     host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
     node_config(host, node)?;
@@ -25,15 +25,6 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
         let line = format!("{}\n", token.text());
         host.ensure_file(paths::RUN_TOKEN, Content::Secret(&line))?;
     }
-    let server = link.connect(host, node.mac.seed())?;
-    host.ask(
-        format_args!("ask {} whether it accepts {}", link.url(), node.name),
-        || {
-            server
-                .ok_or_else(|| anyhow!("the server was not asked"))?
-                .accepts(host, node, &password)
-        },
-    )?;
     Ok(())
 }
 
@@ -59,25 +50,6 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
     host.exec(Path::new(&program), &arguments, &environment)
 }
 
-/// The node password: the same at each boot, another on each board, and not to be had from the node's name.
-fn password(host: &Host, settings: &Settings, node: &Node, token: &JoinToken) -> Result<String> {
-    let key = match (settings.node_secret(host)?, token) {
-        (Some(secret), _) => secret,
-        (None, JoinToken::Read(token)) => token.secret().into(),
-        // A plan shows no password, so it can do without one.
-        (None, JoinToken::Unreadable) => String::new(),
-    };
-    Ok(derive_password(&key, node))
-}
-
-/// HMAC-SHA-256 over a label and the board's own bytes; its first 16 bytes in hex, which is the form of k3s's random ones.
-fn derive_password(key: &str, node: &Node) -> String {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()));
-    context.update(b"k3s-node-password\0");
-    context.update(&node.hardware_id());
-    hex::encode(&context.sign().as_ref()[..16])
-}
-
 fn node_config(host: &Host, node: &Node) -> Result<()> {
     let own = format!("{}/{}.yaml", paths::NODES, node.name);
     if host.metadata(&own).is_some() {
@@ -87,37 +59,5 @@ fn node_config(host: &Host, node: &Node) -> Result<()> {
     match host.link_target(paths::NODE_CONFIG) {
         Some(target) if target.starts_with(paths::NODES) => host.remove(paths::NODE_CONFIG),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::board::hostname::Naming;
-    use crate::board::mac::Mac;
-
-    #[test]
-    fn password_golden_vectors() {
-        let mac = Mac::parse("b8:27:eb:00:00:01").unwrap();
-        let name = Naming::new("worker-", 6).unwrap().of(mac);
-        let mut node = Node {
-            mac,
-            name,
-            interface: "eth0".into(),
-            serial: None,
-        };
-        assert_eq!(
-            derive_password("secret", &node),
-            "1e3ae0ed88d1544a46c3ad868e9210f2"
-        );
-        node.serial = Some("10000000abcdef01".into());
-        assert_eq!(
-            derive_password("secret", &node),
-            "4895dc8c638667d1edc90b72b20c7d30"
-        );
-        assert_ne!(
-            derive_password("other", &node),
-            "4895dc8c638667d1edc90b72b20c7d30"
-        );
     }
 }

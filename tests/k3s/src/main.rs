@@ -4,10 +4,13 @@
 
 mod admission;
 mod agent;
+mod agents;
 mod args;
 mod client;
 mod config;
+mod hash;
 mod http;
+mod kind;
 mod kubectl;
 mod log;
 mod nodes;
@@ -23,9 +26,13 @@ use nix::sys::signal::{SigSet, Signal};
 use std::env;
 use std::process::ExitCode;
 
-/// The release this stand-in claims to be.
+/// The release that this stand-in says it is.
 pub fn version() -> String {
-    knob("STANDIN_VERSION").unwrap_or_else(|| "v1.34.1+k3s1".into())
+    let of_kind = || {
+        let kind = kind::Kind::from_knob().unwrap_or(kind::Kind::V1_34);
+        kind.version().into()
+    };
+    knob("STANDIN_VERSION").unwrap_or_else(of_kind)
 }
 
 /// A setting of the stand-in's own. Empty is the same as absent, as init scripts export empty variables easily.

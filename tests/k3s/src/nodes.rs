@@ -1,17 +1,13 @@
 //! What the server remembers of nodes, as files under `<data-dir>/server`, so that `k3s kubectl` of another process sees and
 //! changes the same: a hash of each node's password, and one record a node whose time of change is its last heartbeat.
 
+use crate::hash;
 use anyhow::{Context, Result};
-use ring::pbkdf2;
-use ring::rand::{SecureRandom, SystemRandom};
 use std::fs;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-/// k3s spends its CPU on scrypt here. This many rounds cost about 40 ms, so that the admission of joins has something to do.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(150_000).unwrap();
 /// A node whose last heartbeat is older is not ready.
 const READY_FOR: Duration = Duration::from_secs(8);
 
@@ -50,7 +46,7 @@ impl Nodes {
         if let Some(right) = verify(&file, password)? {
             return Ok(right);
         }
-        let entry = hash(password)?;
+        let entry = hash::make(password)?;
         let stored = self
             .storing
             .lock()
@@ -135,41 +131,13 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-fn hash(password: &str) -> Result<String> {
-    let (mut salt, mut out) = ([0; 16], [0; 32]);
-    SystemRandom::new()
-        .fill(&mut salt)
-        .map_err(|_| anyhow::anyhow!("no random bytes"))?;
-    pbkdf2::derive(
-        pbkdf2::PBKDF2_HMAC_SHA256,
-        ROUNDS,
-        &salt,
-        password.as_bytes(),
-        &mut out,
-    );
-    Ok(format!("{} {}\n", hex::encode(salt), hex::encode(out)))
-}
-
 /// Whether a kept hash is this password's; nothing where none is kept.
 fn verify(file: &Path, password: &str) -> Result<Option<bool>> {
     let Ok(entry) = fs::read_to_string(file) else {
         return Ok(None);
     };
-    let (salt, kept) = entry
-        .trim()
-        .split_once(' ')
-        .with_context(|| format!("{}", file.display()))?;
-    let (salt, kept) = (hex::decode(salt)?, hex::decode(kept)?);
-    Ok(Some(
-        pbkdf2::verify(
-            pbkdf2::PBKDF2_HMAC_SHA256,
-            ROUNDS,
-            &salt,
-            password.as_bytes(),
-            &kept,
-        )
-        .is_ok(),
-    ))
+    let right = hash::verify(&entry, password);
+    Ok(Some(right.with_context(|| format!("{}", file.display()))?))
 }
 
 fn write_whole(file: &Path, text: &str) -> Result<()> {
