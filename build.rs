@@ -1,5 +1,7 @@
-//! Gives the program the time of its build, below which no clock may stand: `SOURCE_DATE_EPOCH` where the build sets it
-//! (reproducible-builds.org), else now.
+//! Puts the time of the build into the program, as the environment variable `MUSTER_BUILD_EPOCH` of
+//! the compiler (seconds since 1970). The clock step sets no earlier time.
+//!
+//! The time is `SOURCE_DATE_EPOCH` when that is set (reproducible-builds.org), else now.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! The command line's arguments, and the help.
+//! Parses the arguments of the command line, and has the text of the help.
 
 use crate::boot::Step;
 use crate::paths;
@@ -23,16 +23,18 @@ Without a command it runs the boot: all steps, or those named, in order:
   k3s agent.
 
   --dry-run         print what a boot would do; change nothing, send nothing
-  --root DIR        a folder in front of every path that is read or written
-  --conf FILE       the settings file, in place of /etc/conf.d/muster
+  --root DIR        the folder that is put in front of every path
+  --conf FILE       the settings file, instead of /etc/conf.d/muster
   --set NAME=VALUE  a setting; it beats the kernel command line (NAME=value),
                     which beats the environment, which beats the settings file
 
-  name              print the hostname of each MAC address, of those in a file,
-                    or of those on standard input; exits 1 if two are the same
-  check             look at all that a boot needs, and change nothing; exits 1
-                    if anything is missing
-  status            print what this boot did; --json: as JSON
+  name              print the hostname of each MAC address that is given, is in
+                    a file, or (-) is on standard input; exits 1 if two boards
+                    have the same hostname
+  check             check all that a boot needs and change nothing; exits 1 if
+                    anything is missing
+  status            print the steps of this boot and their errors; --json: as
+                    JSON
 
 Settings:
 ";
@@ -41,7 +43,7 @@ const EXITS: &str = "
 Exit status: 0 done, 1 failed, 2 usage or configuration error.
 ";
 
-/// An error in the command line. The command exits with status 2.
+/// An error in the command line, with its message. The command exits with status 2.
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -56,24 +58,29 @@ impl std::error::Error for Usage {}
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Run the named steps, or all of them when none is named.
+    /// Run these steps of the boot, or all of them when the list is empty.
     Boot(Vec<Step>),
-    /// Print the hostnames of these addresses, files, or `-` for standard input.
+    /// Print the hostnames of these MAC addresses or files of them; `-` is standard input.
     Name(Vec<String>),
+    /// Check what a boot needs.
     Check,
+    /// Print the status of this boot, as a table or as JSON.
     Status {
+        /// Whether `--json` was given.
         json: bool,
     },
-    /// Print the help or the version.
+    /// Print this text: the help or the version.
     Print(String),
 }
 
-/// The arguments, parsed.
+/// The arguments of a command line.
 #[derive(Debug)]
 pub struct Arguments {
+    /// What the command line asks for.
     pub command: Command,
+    /// Whether `--dry-run` was given.
     pub dry_run: bool,
-    /// The folder in front of every path (`--root`).
+    /// The folder that is put in front of every path (`--root`).
     pub root: PathBuf,
     /// The path of the settings file (`--conf`).
     pub conf: String,
@@ -81,7 +88,7 @@ pub struct Arguments {
     pub set: Vec<(String, String)>,
 }
 
-/// Parses the arguments. The first of them is the program's name.
+/// Parses the arguments, of which the first is the program's name. The error is a [`Usage`].
 pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     let usage = |error: lexopt::Error| Usage(format!("{error}; see muster --help"));
     let mut arguments = Arguments {
@@ -109,7 +116,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     .map_err(usage)?;
                 let (name, value) = word
                     .split_once('=')
-                    .ok_or_else(|| Usage(format!("--set {word}: must be NAME=VALUE")))?;
+                    .ok_or_else(|| Usage(format!("--set {word}: must have the form NAME=VALUE")))?;
                 arguments.set.push((name.into(), value.into()));
             }
             Long("json") if matches!(arguments.command, Command::Status { .. }) => {

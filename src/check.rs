@@ -1,4 +1,5 @@
-//! `muster check`: what a boot would need, looked at without changing anything. Each question is asked once; nobody is waited for.
+//! `muster check`: it checks what a boot needs and changes nothing. It asks each server once and
+//! does not retry.
 
 use crate::board::node::Node;
 use crate::download::mirror;
@@ -12,15 +13,17 @@ use crate::steps::{clock, identity, network, prepare};
 use anyhow::Result;
 use std::fmt::Write;
 
-/// What was found, a line each, and whether all that a boot needs is there.
+/// The result of a check.
 pub struct Report {
+    /// One line for each thing that was checked, with `ok` or `MISSING` in front.
     pub text: String,
+    /// Whether nothing is missing that a boot needs.
     pub complete: bool,
 }
 
 impl Report {
-    fn ok(&mut self, what: &str, found: impl std::fmt::Display) {
-        let _ = writeln!(self.text, "ok       {what:<9} {found}");
+    fn ok(&mut self, what: &str, detail: impl std::fmt::Display) {
+        let _ = writeln!(self.text, "ok       {what:<9} {detail}");
     }
 
     fn missing(&mut self, what: &str, why: impl std::fmt::Display) {
@@ -28,15 +31,18 @@ impl Report {
         let _ = writeln!(self.text, "MISSING  {what:<9} {why}");
     }
 
-    fn found(&mut self, what: &str, found: Result<String, String>) {
-        match found {
-            Ok(found) => self.ok(what, found),
+    fn add(&mut self, what: &str, result: Result<String, String>) {
+        match result {
+            Ok(detail) => self.ok(what, detail),
             Err(why) => self.missing(what, why),
         }
     }
 }
 
-/// Looks at everything. `host` plans, so that nothing here can have an effect. `conf` is the settings file.
+/// Checks everything. `host` must be in [`Mode::Plan`](crate::host::Mode::Plan), so that nothing
+/// here has an effect. `conf` is the path of the settings file.
+///
+/// Fails when a check cannot be made, such as without the interface that names the node.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
     let mut report = Report {
         text: String::new(),
@@ -53,35 +59,48 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
         "identity",
         format_args!("{} ({} {})", node.name, node.interface, node.mac),
     );
-    let network = network::lacks(host, settings, &node)?;
-    report.found(
-        "network",
-        network.map_or(Ok(format!("{} is up", node.interface)), Err),
-    );
-    let behind = clock::behind(host, conf);
-    report.found(
-        "clock",
-        behind.map_or(Ok("not behind the image".into()), |time| {
-            Err(format!("{} s behind the image", time.as_secs()))
-        }),
-    );
-    let obstacles = prepare::obstacles(host, settings)?;
-    if obstacles.is_empty() {
+    match network::problem(host, settings, &node)? {
+        Some(problem) => report.missing("network", problem),
+        None => report.ok(
+            "network",
+            format_args!(
+                "{} has an address, a default route and a resolver",
+                node.interface
+            ),
+        ),
+    }
+    match clock::lag(host, conf) {
+        Some(lag) => report.missing(
+            "clock",
+            format_args!(
+                "{} s earlier than this program or its settings file",
+                lag.as_secs()
+            ),
+        ),
+        None => report.ok(
+            "clock",
+            "not earlier than this program and its settings file",
+        ),
+    }
+    let problems = prepare::problems(host, settings)?;
+    if problems.is_empty() {
         report.ok("prepare", "k3s can run on this machine");
     }
-    obstacles
-        .iter()
-        .for_each(|why| report.missing("prepare", why));
+    for problem in problems {
+        report.missing("prepare", problem);
+    }
     match link.token() {
-        JoinToken::Unreadable => {
-            report.missing("server", "not asked: only root may read the join token")
-        }
-        JoinToken::Read(_) => server(&mut report, settings, &net, &node, &link)?,
+        JoinToken::Unreadable => report.missing(
+            "server",
+            "not checked: this user cannot read the join token",
+        ),
+        JoinToken::Read(_) => check_server(&mut report, settings, &net, &node, &link)?,
     }
     Ok(report)
 }
 
-fn server(
+/// Checks the server, the release that it runs or that was asked for, and the mirrors that have it.
+fn check_server(
     report: &mut Report,
     settings: &Settings,
     net: &Clients,
@@ -89,16 +108,16 @@ fn server(
     link: &ServerLink,
 ) -> Result<()> {
     let server = link.reach();
-    // The version is asked even where another is wanted: the answer proves the token.
+    // The version is asked even when another one is installed, because the answer proves the token.
     let version = server
         .as_ref()
         .map_err(ToString::to_string)
         .and_then(|server| server.ask_version().map_err(|failure| failure.to_string()));
-    report.found(
+    report.add(
         "server",
         version
             .as_ref()
-            .map(|tag| format!("{} takes the token and runs k3s {tag}", link.url()))
+            .map(|tag| format!("{} accepts the token and runs k3s {tag}", link.url()))
             .map_err(String::clone),
     );
     let wanted = match &settings.version {
@@ -122,7 +141,7 @@ fn server(
     for (base, answer) in mirrors {
         match answer {
             Ok(()) => report.ok("mirror", format_args!("{base} has k3s {tag}")),
-            Err(why) if any => report.ok("mirror", format_args!("{base} is passed over: {why}")),
+            Err(why) if any => report.ok("mirror", format_args!("{base} is skipped: {why}")),
             Err(why) => report.missing("mirror", why),
         }
     }

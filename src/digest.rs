@@ -1,13 +1,13 @@
-//! SHA-256 digests.
+//! Parses, prints and computes SHA-256 digests.
 
 use std::fmt;
 
-/// A SHA-256 digest.
+/// A SHA-256 digest. It is printed as 64 hex digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// Reads 64 hex digits, in either case.
+    /// Parses 64 hex digits, in upper or lower case.
     pub fn parse(text: &str) -> Option<Sha256> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).ok()?;
@@ -34,13 +34,13 @@ impl fmt::Debug for Sha256 {
     }
 }
 
-/// Computes a SHA-256 of bytes that arrive in pieces. It uses ring, which takes about 0.7 of the time
-/// of the sha2 crate for the same bytes (`docs/design.md`).
+/// Computes the SHA-256 of bytes that arrive in pieces. It uses ring, which takes about 0.7 times
+/// as long as the sha2 crate (`docs/design.md`).
 #[derive(Clone)]
 pub struct Hasher(ring::digest::Context);
 
 impl Hasher {
-    /// A hasher of no bytes yet.
+    /// A hasher that has no bytes yet.
     pub fn new() -> Hasher {
         Hasher(ring::digest::Context::new(&ring::digest::SHA256))
     }

@@ -8,9 +8,9 @@
 //!      → host → status, board, digest, paths
 //! ```
 //!
-//! [`boot`] alone knows the order of the [`steps`], and no step imports another. Only [`host`] and
-//! [`download::part`] change the machine, so a dry run is the same code with a [`host::Host`] that
-//! prints each effect instead of performing it.
+//! [`boot`] alone knows the order of the [`steps`], and no step imports another. Only [`host`],
+//! [`download::part`] and [`download::target`] change the machine, so a dry run is the same code with
+//! a [`host::Host`] that prints each effect instead of performing it.
 
 pub mod arguments;
 pub mod board;

@@ -1,4 +1,4 @@
-//! The log: one line on standard error for each message.
+//! Sets up the log, which writes each message as one line to standard error.
 
 use crate::host::{EFFECTS, Host};
 use crate::settings::Value;
@@ -7,8 +7,8 @@ use anyhow::Result;
 use log::{Level, LevelFilter};
 use std::io::Write;
 
-/// Sets up the log with the filter of `MUSTER_LOG`. It is an error when the filter is not valid
-/// (env_logger's syntax).
+/// Sets up the log with the filter of `MUSTER_LOG`. Fails when the filter is not valid in the
+/// syntax of env_logger.
 pub fn init(host: &Host, setting: &Value) -> Result<()> {
     let filter = env_filter::Builder::new()
         .try_parse(&setting.text)
@@ -19,8 +19,8 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
         .filter_level(filter.filter())
         .parse_filters(&setting.text);
     if host.plans() && setting.source == Source::Default {
-        // The lines of a plan are on standard output. The messages that a boot logs beside them
-        // would not be true in a dry run.
+        // A dry run prints its plan to standard output. The messages of a boot are not true in a
+        // dry run, so only its warnings are logged.
         logger.filter_level(LevelFilter::Warn);
     }
     logger.format(|out, record| {

@@ -1,6 +1,6 @@
-//! The files on a node that muster reads or writes, each named once.
+//! Names the files on a node that muster reads or writes. Each name is here and nowhere else.
 //!
-//! A test holds these names and modes equal to the table in `docs/design.md`.
+//! A test compares the written ones with the table in `docs/design.md`.
 
 /// A file that muster writes: its path, and the permissions that it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,15 @@ pub const VERIFIED: NodeFile = file("/run/muster/k3s.json", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 
-/// Every file that muster or its DHCP script writes under a fixed name.
-pub const WRITTEN: [NodeFile; 9] = [
+/// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for it and the next two.
+pub const K3S: NodeFile = file("/usr/local/bin/k3s", 0o755);
+/// The partial file of a download.
+pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
+/// The note that says what the partial file is a part of.
+pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
+
+/// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is a link and so not in it.
+pub const WRITTEN: [NodeFile; 12] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -61,4 +68,7 @@ pub const WRITTEN: [NodeFile; 9] = [
     STATUS,
     VERIFIED,
     DHCP_TIME_SERVERS,
+    K3S,
+    K3S_PART,
+    K3S_NOTE,
 ];

@@ -10,9 +10,8 @@ packages='
 	iproute2 util-linux procps nftables strace tcpdump
 	busybox-static udhcpc dnsmasq-base nginx-light openssl curl
 	qemu-user-static
-	cpio kmod zstd bc
-	qemu-utils e2fsprogs squashfs-tools python3-pip
-	python3 python3-venv
+	qemu-utils e2fsprogs squashfs-tools
+	python3-pip
 	shellcheck
 '
 missing=
@@ -37,8 +36,9 @@ apt_install() {
 [ -z "$missing" ] || apt_install "$missing"
 
 if ! command -v cargo >/dev/null; then
-	if ! apt-cache show rustup >/dev/null 2>&1; then
-		echo "setup: Rust is missing, and this release has no package for it: install rustup from https://rustup.rs, then run this again" >&2
+	# `apt-cache show` exits with 0 for a package that other packages only mention.
+	if ! apt-cache policy rustup | grep -q '^  Candidate: [0-9]'; then
+		echo "setup: Rust is missing, and this release has no package for rustup: install it from https://rustup.rs, then run this again" >&2
 		exit 1
 	fi
 	apt_install ' rustup'

@@ -1,6 +1,6 @@
-//! What the fuzz targets share with the property tests.
+//! The properties that the fuzz targets share with the property tests.
 
-#[path = "../../tests/properties/holds.rs"]
-pub mod holds;
+#[path = "../../tests/properties/properties.rs"]
+pub mod properties;
 #[path = "../../tests/properties/k3s_rules.rs"]
 pub mod k3s_rules;

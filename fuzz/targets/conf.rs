@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(
-    |bytes: &[u8]| muster_fuzz::holds::conf(&String::from_utf8_lossy(bytes))
+    |bytes: &[u8]| muster_fuzz::properties::conf(&String::from_utf8_lossy(bytes))
 );

@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(
-    |bytes: &[u8]| muster_fuzz::holds::location(&String::from_utf8_lossy(bytes))
+    |bytes: &[u8]| muster_fuzz::properties::location(&String::from_utf8_lossy(bytes))
 );

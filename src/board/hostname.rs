@@ -1,4 +1,4 @@
-//! The node's name: the one function that owns it.
+//! Derives the hostname of a node. Everything that needs the node's name gets it from here.
 
 use crate::board::mac::Mac;
 use sha1::{Digest, Sha1};
@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The longest DNS label (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
-/// Hex digits in a SHA-1.
+/// The number of hex digits in a SHA-1.
 const SHA1_HEX: usize = 40;
 
 /// A node's hostname: one DNS label in lower case, which is also its Kubernetes node name.
@@ -14,6 +14,7 @@ const SHA1_HEX: usize = 40;
 pub struct Hostname(String);
 
 impl Hostname {
+    /// The hostname as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -25,7 +26,8 @@ impl fmt::Display for Hostname {
     }
 }
 
-/// How hostnames are made: `MUSTER_HOSTNAME_PREFIX` and `MUSTER_HOSTNAME_LENGTH`, checked together.
+/// How hostnames are derived: `MUSTER_HOSTNAME_PREFIX` and `MUSTER_HOSTNAME_LENGTH`, which together
+/// make a valid DNS label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     prefix: String,
@@ -33,14 +35,15 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// `length` is in hex digits. The error says what is wrong with the prefix or with the length.
+    /// Checks both settings. `length` is the number of hex digits. The error tells which of the two
+    /// is wrong.
     pub fn new(prefix: &str, length: usize) -> Result<Naming, BadNaming> {
         if !prefix
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         {
             return Err(BadNaming::Prefix(
-                "may hold lower-case letters, digits and hyphens only (a DNS label)",
+                "may contain only lower-case letters, digits and hyphens (a DNS label)",
             ));
         }
         if prefix.starts_with('-') {
@@ -61,23 +64,27 @@ impl Naming {
         })
     }
 
-    /// The hostname of the board whose `/sys/class/net/<if>/address` holds `address`: the exact bytes, newline
-    /// included, so that it equals `sha1sum <file> | head -c 6` behind the prefix.
+    /// The hostname of the board whose file `/sys/class/net/<interface>/address` contains
+    /// `address`. The exact bytes are hashed, with the newline, so that the result is the prefix
+    /// followed by the output of `sha1sum <file> | head -c 6`.
     pub fn of_address_file(&self, address: &[u8]) -> Hostname {
         let digest = hex::encode(Sha1::digest(address));
         Hostname(format!("{}{}", self.prefix, &digest[..self.length]))
     }
 
-    /// The hostname of the board with this MAC address, whose address file the kernel would end with a newline.
+    /// The hostname of the board with this MAC address. The kernel's address file ends with a
+    /// newline, so one is added.
     pub fn of(&self, mac: Mac) -> Hostname {
         self.of_address_file(format!("{mac}\n").as_bytes())
     }
 }
 
-/// Which of the two settings is wrong, and why.
+/// Why the two settings do not make a valid hostname.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadNaming {
+    /// `MUSTER_HOSTNAME_PREFIX` is wrong, for this reason.
     Prefix(&'static str),
+    /// `MUSTER_HOSTNAME_LENGTH` is wrong, for this reason.
     Length(String),
 }
 
@@ -86,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn golden_vectors() {
+    fn hostnames_equal_the_golden_vectors() {
         let naming = Naming::new("worker-", 6).unwrap();
         for (mac, name) in [
             ("b8:27:eb:00:00:01", "worker-b5b697"),
@@ -98,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_dns_labels() {
+    fn only_dns_labels_are_accepted() {
         assert!(Naming::new("", 40).is_ok());
         assert!(Naming::new(&"a".repeat(57), 6).is_ok());
         for prefix in ["Worker-", "-w", "w_", "w.", "wörker"] {

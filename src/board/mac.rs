@@ -1,16 +1,19 @@
-//! MAC addresses, as the kernel prints them.
+//! Parses MAC addresses in the usual forms, and prints them as the kernel does.
 
 use std::fmt;
 
-/// The MAC address of a network interface: a unicast, non-zero EUI-48.
+/// The MAC address of a network interface: an EUI-48 that is unicast and not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac([u8; 6]);
 
 /// Why a text is not the MAC address of a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadMac {
+    /// It does not consist of six hex pairs.
     Malformed,
+    /// All six bytes are zero.
     Zero,
+    /// The lowest bit of the first byte is set (IEEE 802).
     Multicast,
 }
 
@@ -18,10 +21,10 @@ impl fmt::Display for BadMac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BadMac::Malformed => {
-                "not a MAC address (expected six hex pairs, like b8:27:eb:00:00:01)"
+                "not a MAC address (expected six hex pairs, such as b8:27:eb:00:00:01)"
             }
-            BadMac::Zero => "the all-zero MAC address, which names no board",
-            BadMac::Multicast => "a multicast MAC address, which no interface of its own can have",
+            BadMac::Zero => "the all-zero MAC address, which identifies no board",
+            BadMac::Multicast => "a multicast MAC address, which no interface can have",
         })
     }
 }
@@ -29,7 +32,8 @@ impl fmt::Display for BadMac {
 impl std::error::Error for BadMac {}
 
 impl Mac {
-    /// Reads six hex pairs joined by `:` or `-`, in either case. White space around them is not accepted.
+    /// Parses six hex pairs that are joined by `:` or `-`, in upper or lower case. White space
+    /// around them is an error.
     pub fn parse(text: &str) -> Result<Mac, BadMac> {
         let separator = if text.contains('-') { '-' } else { ':' };
         let mut bytes = [0; 6];
@@ -55,15 +59,16 @@ impl Mac {
         self.0
     }
 
-    /// A number spread evenly over boards, for what must differ between them but not between two boots of one:
-    /// jitter, the first mirror asked. Not for secrets.
+    /// A number that is different for each board and the same at each boot of one board. It seeds
+    /// the jitter of retries and the choice of the first mirror. Secrets must not be made from it.
     pub fn seed(&self) -> u64 {
         let [a, b, c, d, e, f] = self.0;
         mix(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 }
 
-/// Spreads numbers that lie close together, as the addresses of one rack do, over all 64 bits (the finalizer of splitmix64).
+/// Spreads numbers that are close together, such as the addresses of one rack, over all 64 bits
+/// (the finalizer of splitmix64).
 pub fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -83,14 +88,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_either_form_and_prints_the_kernels() {
+    fn both_forms_are_parsed_and_the_kernels_is_printed() {
         for text in ["b8:27:eb:00:00:01", "B8-27-EB-00-00-01"] {
             assert_eq!(Mac::parse(text).unwrap().to_string(), "b8:27:eb:00:00:01");
         }
     }
 
     #[test]
-    fn rejects_what_names_no_board() {
+    fn addresses_that_no_interface_can_have_are_refused() {
         assert_eq!(Mac::parse("00:00:00:00:00:00"), Err(BadMac::Zero));
         assert_eq!(Mac::parse("01:00:5e:00:00:01"), Err(BadMac::Multicast));
         assert_eq!(Mac::parse("ff:ff:ff:ff:ff:ff"), Err(BadMac::Multicast));
@@ -108,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn seeds_of_a_rack_spread() {
-        // Both ends of the number: the high bits make delays, the low ones the choice between mirrors.
+    fn the_seeds_of_one_rack_are_spread_evenly() {
+        // The high bits make delays, and the low bits choose the mirror.
         let (mut tenths, mut thirds) = ([0; 10], [0; 3]);
         for board in 0..200u8 {
             let seed = Mac([0xdc, 0xa6, 0x32, 0, 0, board]).seed();

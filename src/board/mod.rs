@@ -1,4 +1,5 @@
-//! The board and its identity: MAC address, hostname, and both of them together as a node.
+//! The identity of a board: [`mac`] is its MAC address, [`hostname`] derives its hostname, and
+//! [`node`] holds both.
 
 pub mod hostname;
 pub mod mac;

@@ -1,21 +1,24 @@
-//! The board, once it is known.
+//! A node is a board with its hostname, as the identity step found it.
 
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
 
-/// The board, as the identity step found it.
+/// A board that has its hostname, and so can become a Kubernetes node.
 #[derive(Clone, Debug)]
 pub struct Node {
+    /// The MAC address of `interface`.
     pub mac: Mac,
+    /// The hostname, which is also the Kubernetes node name.
     pub name: Hostname,
-    /// The interface that names the node.
+    /// The interface whose MAC address names the node, such as `eth0`.
     pub interface: String,
-    /// The board's serial number, where it has one.
+    /// The board's serial number; `None` where its firmware gives none.
     pub serial: Option<String>,
 }
 
 impl Node {
-    /// What is the board's own at every boot: the six bytes of its MAC address, then those of its serial number.
+    /// Bytes that identify the board and are the same at every boot: the six bytes of its MAC
+    /// address, followed by its serial number.
     pub fn hardware_id(&self) -> Vec<u8> {
         let mut id = self.mac.bytes().to_vec();
         id.extend(self.serial.iter().flat_map(|serial| serial.bytes()));

@@ -2,12 +2,13 @@
 //! arrive.
 //!
 //! [`rounds`] goes through the mirrors until an attempt succeeds, [`mirror`] is one mirror, and
-//! [`part`] is the partial file.
+//! [`part`] is the partial file. [`target`] holds the files beside the installed one.
 
 pub mod mirror;
 pub mod origin;
 pub mod part;
 pub mod rounds;
+pub mod target;
 
 use crate::host::Host;
 use crate::host::machine::{self, megabytes};

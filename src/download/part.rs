@@ -5,18 +5,19 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module is the second part of the seam that the list guards"
+    reason = "this module is a part of the seam that the list guards"
 )]
 
 use super::origin::Origin;
+use super::target::{hash, lock, note_path, part_path, remove};
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
+use crate::paths::{K3S, K3S_NOTE, K3S_PART};
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use nix::fcntl::Flock;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The bytes of a download that have come so far. The file is not executable before
@@ -30,8 +31,6 @@ pub struct PartialFile {
     len: u64,
     origin: Origin,
 }
-
-const BUFFER: usize = 64 * 1024;
 
 impl PartialFile {
     /// Resumes the partial file of the object with this digest after hashing it again, or starts an
@@ -55,7 +54,7 @@ impl PartialFile {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         // A run that was killed inside `install` may have left the file executable.
-        file.set_permissions(Permissions::from_mode(0o600))
+        file.set_permissions(Permissions::from_mode(K3S_PART.mode))
             .with_context(|| format!("cannot write {}", path.display()))?;
         let (hasher, len) =
             hash(&mut file).with_context(|| format!("cannot read {}", path.display()))?;
@@ -107,7 +106,9 @@ impl PartialFile {
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
             let temporary = note.with_extension("muster");
+            let mode = Permissions::from_mode(K3S_NOTE.mode);
             let written = fs::write(&temporary, origin.to_json())
+                .and_then(|()| fs::set_permissions(&temporary, mode))
                 .and_then(|()| fs::rename(&temporary, &note));
             // Remove a note that could not be written whole. Only the first error is reported.
             written.inspect_err(|_| drop(fs::remove_file(&temporary)))
@@ -134,7 +135,8 @@ impl PartialFile {
             "a partial file is installed only after its digest matched"
         );
         let install = || -> io::Result<()> {
-            self.file.set_permissions(Permissions::from_mode(0o755))?;
+            self.file
+                .set_permissions(Permissions::from_mode(K3S.mode))?;
             self.file.sync_all()?;
             fs::rename(part_path(&self.target), &self.target)?;
             // The rename is on disk only after its folder was synced.
@@ -143,7 +145,9 @@ impl PartialFile {
         install()
             .inspect_err(|_| {
                 // It is a partial file again. If this fails too, `open` resets the mode later.
-                let _ = self.file.set_permissions(Permissions::from_mode(0o600));
+                let _ = self
+                    .file
+                    .set_permissions(Permissions::from_mode(K3S_PART.mode));
             })
             .with_context(|| format!("cannot install {}", self.target.display()))?;
         remove(&note_path(&self.target))
@@ -156,110 +160,10 @@ impl PartialFile {
     }
 }
 
-/// Removes a partial file that is not needed because the right file is installed. Fails when another
-/// muster is writing to it.
-pub fn clear(host: &Host, target: &Path) -> Result<()> {
-    let target = host.path(target);
-    let path = part_path(&target);
-    if path.exists() {
-        let _locked = lock(&path)?;
-        remove(&path)?;
-    }
-    remove(&note_path(&target))
-}
-
-/// The digest of the installed executable; `None` when there is no such file with mode 0755.
-pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
-    let path = host.path(target);
-    let is_executable = fs::metadata(&path)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == 0o755);
-    if !is_executable {
-        return Ok(None);
-    }
-    let read = || hash(&mut File::open(&path)?);
-    let (hasher, _) = read().with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Some(hasher.finish()))
-}
-
-/// Opens and locks a partial file for this process alone.
-fn lock(path: &Path) -> Result<Flock<File>> {
-    let mut options = OpenOptions::new();
-    // The file is not truncated here, because another muster may be writing to it.
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
-    loop {
-        let file = options
-            .open(path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((_, Errno::EWOULDBLOCK)) => {
-                bail!(
-                    "another muster is downloading to {}: let it, or stop it",
-                    path.display()
-                )
-            }
-            Err((_, error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
-        };
-        // Another muster may have installed the file between the two calls. Then the lock is on
-        // the installed file, and the loop opens a new one.
-        let ours = file
-            .metadata()
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        if fs::metadata(path)
-            .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-        {
-            return Ok(file);
-        }
-    }
-}
-
-fn hash(file: &mut File) -> io::Result<(Hasher, u64)> {
-    let mut hasher = Hasher::new();
-    let mut len = 0;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((hasher, len)),
-            n => {
-                hasher.update(&buffer[..n]);
-                len += n as u64;
-            }
-        }
-    }
-}
-
-fn part_path(target: &Path) -> PathBuf {
-    beside(target, "part")
-}
-
-fn note_path(target: &Path) -> PathBuf {
-    beside(target, "part.json")
-}
-
-fn beside(target: &Path, suffix: &str) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.{suffix}"))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::download::target::installed;
     use crate::host::Mode;
 
     #[test]
@@ -296,17 +200,13 @@ mod tests {
         let mut part = PartialFile::open(&host, target, Sha256::of(b"x")).unwrap();
         part.restart("https://a/k3s", None).unwrap();
         part.write(b"x").unwrap();
-        assert_eq!(
-            host.metadata("/bin/.k3s.part")
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o600
-        );
+        let mode = |path| host.metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("/bin/.k3s.part"), K3S_PART.mode);
+        assert_eq!(mode("/bin/.k3s.part.json"), K3S_NOTE.mode);
         assert_eq!(installed(&host, target).unwrap(), None);
         part.install().unwrap();
         assert_eq!(installed(&host, target).unwrap(), Some(Sha256::of(b"x")));
+        assert_eq!(mode("/bin/k3s"), K3S.mode);
         assert_eq!(host.list("/bin"), ["k3s"]);
     }
 

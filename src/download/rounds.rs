@@ -1,7 +1,8 @@
 //! Rounds through the mirrors, until one of them delivers the right k3s and it is installed.
 
 use super::mirror::MirrorState;
-use super::part::{self, PartialFile};
+use super::part::PartialFile;
+use super::target;
 use super::{AttemptError, Download, OnNoRange, attempt};
 use crate::board::node::Node;
 use crate::digest::Sha256;
@@ -58,7 +59,7 @@ impl Install<'_> {
     /// Goes through the mirrors until one of them delivered the right bytes. Fails when no mirror
     /// is left that could.
     pub fn run(mut self) -> Result<()> {
-        let installed = part::installed(self.host, &self.target)?;
+        let installed = target::installed(self.host, &self.target)?;
         if let Some(digest) = installed
             && self.verified_this_boot(digest)
         {
@@ -262,7 +263,7 @@ impl Install<'_> {
     fn keep_installed(&self) {
         info!(target: self.host.step(), "k3s {} is already installed", self.tag);
         // A partial file that cannot be removed is no reason to stop a board that has its k3s.
-        if let Err(error) = part::clear(self.host, &self.target) {
+        if let Err(error) = target::clear(self.host, &self.target) {
             debug!(target: self.host.step(), "{error:#}");
         }
     }

@@ -2,9 +2,10 @@
 
 use super::Host;
 
-/// Whether a DHCP client that keeps renewing runs for the interface, in this network namespace.
-pub fn client_runs(host: &Host, interface: &str) -> bool {
-    let here = host.link_target("/proc/self/ns/net");
+/// Whether a DHCP client that renews the lease of this interface is running, in this network
+/// namespace.
+pub fn is_client_running(host: &Host, interface: &str) -> bool {
+    let namespace = host.link_target("/proc/self/ns/net");
     host.list("/proc")
         .iter()
         .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
@@ -13,13 +14,14 @@ pub fn client_runs(host: &Host, interface: &str) -> bool {
                 return false;
             };
             let argv: Vec<&str> = command.split_terminator('\0').collect();
-            renews(&argv, interface) && host.link_target(format!("/proc/{pid}/ns/net")) == here
+            is_renewing_client(&argv, interface)
+                && host.link_target(format!("/proc/{pid}/ns/net")) == namespace
         })
 }
 
-/// Whether this is the command line of a udhcpc that keeps `interface`'s lease. The one that an initramfs runs with `-q` quits
-/// after its lease, so nobody renews that.
-fn renews(argv: &[&str], interface: &str) -> bool {
+/// Whether `argv` is a udhcpc that renews the lease of `interface`. A udhcpc with `-q`, as an
+/// initramfs runs it, ends when it has a lease, and one with `-n` ends when it gets none.
+fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     let mut argv = argv.iter().copied();
     let mut program = argv.next().and_then(|path| path.rsplit('/').next());
     if program == Some("busybox") {
@@ -29,17 +31,17 @@ fn renews(argv: &[&str], interface: &str) -> bool {
         return false;
     }
     let arguments: Vec<&str> = argv.collect();
-    let named = arguments
+    let has_interface = arguments
         .windows(2)
         .any(|pair| pair[0].ends_with('i') && is_flags(pair[0]) && pair[1] == interface)
         || arguments.contains(&format!("-i{interface}").as_str());
-    let quits = arguments
+    let ends = arguments
         .iter()
         .any(|word| is_flags(word) && word.contains(['q', 'n']));
-    named && !quits
+    has_interface && !ends
 }
 
-/// Whether a word is a bundle of udhcpc's one-letter flags, such as `-fq`; never an option's value.
+/// Whether a word consists of udhcpc's one-letter flags, such as `-fq`. An option's value does not.
 fn is_flags(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|letters| {
         !letters.is_empty() && letters.bytes().all(|b| b"fbqRBnSoCi".contains(&b))
@@ -52,7 +54,7 @@ mod tests {
 
     #[test]
     fn only_a_client_that_renews_this_interface_counts() {
-        let runs = |line: &str| renews(&line.split(' ').collect::<Vec<_>>(), "eth0");
+        let runs = |line: &str| is_renewing_client(&line.split(' ').collect::<Vec<_>>(), "eth0");
         assert!(runs(
             "udhcpc -b -t 3 -T 2 -i eth0 -p /run/udhcpc.eth0.pid -x hostname:worker-1"
         ));

@@ -1,4 +1,4 @@
-//! What `/proc` says about mounts and memory, and whether a download fits into both.
+//! Reads mounts and memory from `/proc`, and checks whether a download fits into both.
 
 use crate::host::Host;
 use anyhow::Result;
@@ -20,7 +20,7 @@ pub fn mounts(host: &Host) -> Result<Vec<Mount>> {
     Ok(parse_mounts(&host.read_text("/proc/self/mountinfo")?))
 }
 
-/// Reads the text of a mountinfo file. Lines that do not have its form are skipped.
+/// Parses the text of a mountinfo file. Lines of another form are skipped.
 pub fn parse_mounts(text: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let (before, after) = line.split_once(" - ")?;
@@ -38,16 +38,17 @@ pub fn parse_mounts(text: &str) -> Vec<Mount> {
     text.lines().filter_map(mount).collect()
 }
 
-/// The mount that holds `path`: the one with the longest mount point, and the last of several on one
-/// mount point, because a later mount hides an earlier one.
-pub fn holder<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
+/// The mount that `path` is on: the one with the longest mount point, and the last of several on
+/// one mount point, because a later mount hides an earlier one.
+pub fn mount_of<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     mounts
         .iter()
         .filter(|mount| path.starts_with(&mount.point))
         .max_by_key(|mount| mount.point.as_os_str().len())
 }
 
-/// The memory of the board according to `/proc/meminfo` (bytes); `None` where the file does not say.
+/// The memory of the board in bytes, from `/proc/meminfo`. A field is `None` when the file does not
+/// have it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// All usable memory.
@@ -67,7 +68,7 @@ impl Memory {
             let line = text
                 .lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            // The file says kB and means KiB.
+            // The file writes kB for units of 1024 bytes.
             line.trim()
                 .strip_suffix(" kB")?
                 .parse::<u64>()
@@ -84,8 +85,9 @@ impl Memory {
 /// The memory that a download must leave free for the rest of the boot (bytes).
 const MEMORY_KEPT: u64 = 16 << 20;
 
-/// Checks whether `needed` bytes fit into `folder`: on its file system and, when that is a RAM disk, in
-/// the available memory. Returns the operator's message with the remedy, or `None` if there is room.
+/// Checks whether `needed` bytes fit into `folder`: on its file system and, when that is in memory,
+/// into the available memory. Returns the operator's message with the remedy, or `None` when they
+/// fit.
 pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>> {
     let (shown, wanted) = (folder.display(), megabytes(needed));
     let free = host.free_space(folder)?;
@@ -93,11 +95,11 @@ pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>
         let free = megabytes(free);
         return Ok(Some(format!(
             "k3s needs {wanted} MB in {shown}, which has {free} MB free: make the root file system \
-             larger, such as rootflags=size=75% on the kernel command line"
+             larger, for example with rootflags=size=75% on the kernel command line"
         )));
     }
     let mounts = mounts(host)?;
-    let in_memory = holder(&mounts, folder)
+    let in_memory = mount_of(&mounts, folder)
         .is_some_and(|mount| ["tmpfs", "ramfs", "rootfs"].contains(&mount.kind.as_str()));
     let available = Memory::read(host)?.available.filter(|_| in_memory);
     let usable = available.map(|available| available.saturating_sub(MEMORY_KEPT));
@@ -105,7 +107,7 @@ pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>
         let usable = megabytes(usable);
         format!(
             "k3s needs {wanted} MB in {shown}, which is in memory, and {usable} MB of memory are \
-             available: this board is too small"
+             available: use a board with more memory"
         )
     }))
 }
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mountinfo() {
+    fn mounts_are_parsed_and_the_mount_of_a_path_is_found() {
         let mounts = parse_mounts(
             "22 1 0:21 / / rw,relatime shared:1 - tmpfs tmpfs rw\n\
              garbage\n\
@@ -136,15 +138,18 @@ mod tests {
             }
         );
         assert!(!mounts[1].shared);
-        assert_eq!(holder(&mounts, Path::new("/etc")).unwrap().kind, "overlay");
         assert_eq!(
-            holder(&mounts, Path::new("/var/lib/rancher/k3s"))
+            mount_of(&mounts, Path::new("/etc")).unwrap().kind,
+            "overlay"
+        );
+        assert_eq!(
+            mount_of(&mounts, Path::new("/var/lib/rancher/k3s"))
                 .unwrap()
                 .kind,
             "nfs4"
         );
         assert_eq!(
-            holder(&mounts, Path::new("/var/lib/rancher2"))
+            mount_of(&mounts, Path::new("/var/lib/rancher2"))
                 .unwrap()
                 .kind,
             "overlay"
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn meminfo() {
+    fn memory_is_parsed_in_bytes() {
         let memory =
             Memory::parse("MemTotal:        2048 kB\nMemFree: 1 kB\nMemAvailable:    1024 kB\n");
         assert_eq!(

@@ -1,8 +1,9 @@
-//! Routes and resolvers: what k3s needs of the network beside an address.
+//! Reads routes and resolvers. k3s needs both beside an address.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Whether `/proc/net/route` or `/proc/net/ipv6_route` holds a default route: where k3s looks.
+/// Whether there is a default route, for IPv4 or IPv6. `v4` is the text of `/proc/net/route` and
+/// `v6` that of `/proc/net/ipv6_route`. k3s reads the same files.
 pub fn has_default_route(v4: &str, v6: &str) -> bool {
     let v4 = v4.lines().skip(1).any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -13,20 +14,24 @@ pub fn has_default_route(v4: &str, v6: &str) -> bool {
     });
     let v6 = v6.lines().any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // The kernel keeps an unreachable default on lo where there is no real one.
-        matches!(fields.as_slice(), [destination, "00", .., device] if destination.bytes().all(|b| b == b'0') && *device != "lo")
+        // The kernel has an unreachable default route on lo when there is no other.
+        let [destination, "00", .., device] = fields.as_slice() else {
+            return false;
+        };
+        destination.bytes().all(|b| b == b'0') && *device != "lo"
     });
     v4 || v6
 }
 
-/// Whether a resolv.conf names a server that pods can ask too: with none but loopback ones k3s silently takes 8.8.8.8.
+/// Whether the text of a resolv.conf names a server that pods can ask too. When all its servers
+/// have loopback addresses, k3s uses 8.8.8.8 and does not report it.
 pub fn has_resolver(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_whitespace();
         let server = (words.next() == Some("nameserver"))
             .then(|| words.next())
             .flatten();
-        // An IPv6 server may carry a zone, `fe80::1%eth0`.
+        // An IPv6 address may have a zone, as in `fe80::1%eth0`.
         let address = server.and_then(|server| server.split('%').next()?.parse::<IpAddr>().ok());
         address.is_some_and(|address| {
             !address.is_loopback() && address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)
@@ -39,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_routes() {
+    fn a_default_route_is_found_and_the_one_on_lo_does_not_count() {
         let head =
             "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
         let route = "eth0\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
@@ -57,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn resolvers() {
+    fn a_resolver_that_pods_cannot_ask_does_not_count() {
         assert!(has_resolver("domain lan\nnameserver 10.0.0.1\n"));
         assert!(has_resolver("nameserver fe80::1%eth0"));
         for text in [

@@ -1,4 +1,8 @@
-//! HTTPS: how connections are made, which certificates are trusted, and what a failure means.
+//! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
+//!
+//! [`ca`] verifies the k3s server's certificate, [`request`] sends a request, [`failure`] tells
+//! which failures are retried, [`retry`] repeats a request, and [`headers`] parses what servers
+//! send.
 
 pub mod ca;
 mod certificate;
@@ -25,25 +29,28 @@ use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most redirects that are followed for one request.
+/// The largest number of redirects that are followed for one request.
 const REDIRECTS: usize = 5;
 
-/// How long muster waits for others.
+/// How long a connection may take, and how slow it may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// For a connection, with its TLS handshake.
+    /// The time to connect, with the TLS handshake.
     pub connect: Duration,
-    /// Without data on an open connection. There is no limit on the whole transfer, so that a slow
-    /// link can finish. (The timeout of reqwest's blocking client starts again at each read.)
+    /// The time without data on an open connection. (The timeout of reqwest's blocking client
+    /// starts again at each read.) There is no limit on the whole transfer, so that a slow link can
+    /// finish.
     pub stall: Duration,
-    /// Below this rate a mirror is too slow, and the next one is tried.
+    /// A mirror that is slower than this is abandoned for the next one.
     pub minimum_rate: MinimumRate,
 }
 
 /// The lowest transfer rate that is accepted: `bytes` in each `window`.
 #[derive(Clone, Copy, Debug)]
 pub struct MinimumRate {
+    /// The number of bytes that must arrive in each window.
     pub bytes: u64,
+    /// The length of a window.
     pub window: Duration,
 }
 
@@ -63,14 +70,18 @@ impl Default for Timeouts {
 /// Makes HTTP clients with this boot's timeouts, proxy and trusted certificates.
 #[derive(Clone, Debug)]
 pub struct Clients {
+    /// The timeouts of every client that is made from now on.
     pub timeouts: Timeouts,
     proxy: Option<Proxy>,
-    /// The CAs that public hosts are verified by, in PEM; `None` for the built-in ones.
+    /// The CAs for public hosts, in PEM; `None` for the built-in ones.
     cas: Option<Vec<u8>>,
     provider: Arc<CryptoProvider>,
 }
 
 impl Clients {
+    /// `https_proxy` is a URL, `no_proxy` a list of hosts separated by commas, and `cas` the CAs
+    /// for public hosts in PEM, instead of the built-in ones. Fails when the proxy's URL is not
+    /// valid.
     pub fn new(
         https_proxy: Option<&str>,
         no_proxy: Option<&str>,
@@ -79,7 +90,7 @@ impl Clients {
         let proxy = https_proxy
             .map(Proxy::https)
             .transpose()
-            .context("the proxy cannot be used")?;
+            .context("cannot use HTTPS_PROXY")?;
         let proxy = proxy.map(|proxy| proxy.no_proxy(no_proxy.and_then(NoProxy::from_string)));
         Ok(Clients {
             timeouts: Timeouts::default(),
@@ -95,7 +106,7 @@ impl Clients {
             if attempt.url().scheme() != "https" {
                 attempt.error("redirected away from https")
             } else if attempt.previous().len() > REDIRECTS {
-                attempt.error("redirected too often")
+                attempt.error("redirected more than 5 times")
             } else {
                 attempt.follow()
             }
@@ -103,7 +114,8 @@ impl Clients {
         self.client(self.public_tls()?, policy)
     }
 
-    /// A client for public hosts that follows no redirects, so that the caller sees where they lead.
+    /// A client for public hosts that follows no redirects, so that the caller can read their
+    /// target.
     pub fn public_without_redirects(&self) -> Result<Client> {
         self.client(self.public_tls()?, redirect::Policy::none())
     }
@@ -114,10 +126,8 @@ impl Clients {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(pem) => {
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    roots.add(
-                        certificate
-                            .context("SSL_CERT_FILE holds a certificate that cannot be read")?,
-                    )?;
+                    roots
+                        .add(certificate.context("cannot read a certificate in SSL_CERT_FILE")?)?;
                 }
             }
         }
@@ -143,8 +153,8 @@ impl Clients {
         self.client(config, redirect::Policy::none())
     }
 
-    /// A client without certificate verification, for `/cacerts` only: the CA that it fetches is
-    /// checked against the token before anything else is sent.
+    /// A client without certificate verification, for `/cacerts` only. The CA that it fetches is
+    /// compared with the CA hash in the token before anything else is sent.
     pub fn unverified(&self) -> Result<Client> {
         let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ca::Unverified(self.provider.clone()));
         let config = self
@@ -158,7 +168,7 @@ impl Clients {
     fn tls(&self) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
         ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .context("TLS cannot be set up")
+            .context("cannot set up TLS")
     }
 
     fn client(&self, config: ClientConfig, policy: redirect::Policy) -> Result<Client> {
@@ -176,13 +186,13 @@ impl Clients {
             Some(proxy) => builder.proxy(proxy.clone()),
             None => builder,
         };
-        builder.build().context("an HTTP client cannot be made")
+        builder.build().context("cannot create an HTTP client")
     }
 }
 
-/// ring, with the cipher suites in the order of their speed on this CPU. A Pi 4 has no AES
-/// instructions, and ChaCha20-Poly1305 is over four times as fast there. Go servers such as k3s take
-/// the one that the client lists first.
+/// The cryptography of ring, with the cipher suites in the order of their speed on this CPU. A Pi 4
+/// has no AES instructions, and ChaCha20-Poly1305 is over four times as fast there. Go servers such
+/// as k3s choose the suite that the client lists first.
 fn provider(has_aes: bool) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if !has_aes {
@@ -202,6 +212,7 @@ fn provider(has_aes: bool) -> CryptoProvider {
     provider
 }
 
+/// Whether this CPU has instructions for AES.
 fn has_aes() -> bool {
     #[cfg(target_arch = "aarch64")]
     return std::arch::is_aarch64_feature_detected!("aes");
@@ -214,7 +225,7 @@ fn has_aes() -> bool {
 /// A URL with `segments` added to its path, each of them escaped as one path segment.
 pub fn below(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();
-    // Only URLs without a host cannot hold segments, and the settings accept none of those.
+    // Only a URL without a host cannot have segments, and the settings refuse such a URL.
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
     }
@@ -226,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chacha_comes_first_where_aes_is_slow() {
+    fn chacha_comes_first_when_the_cpu_has_no_aes() {
         assert_eq!(
             provider(false).cipher_suites[0].suite(),
             CipherSuite::TLS13_CHACHA20_POLY1305_SHA256

@@ -12,8 +12,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The longest `Retry-After` that is honoured.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The delays between attempts. They double from one second to thirty, and each is shortened by up to
-/// half by the board's own jitter, so that boards which failed together do not retry together.
+/// The delays between attempts. They double from one second to thirty, and each is shortened by up
+/// to half by the board's own jitter, so that boards which failed together do not retry together.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
@@ -34,8 +34,8 @@ impl Backoff {
         self.next = FIRST;
     }
 
-    /// The delay before the next attempt. `retry_after` is what the server asked for: the board waits
-    /// that long, up to [`LONGEST_RETRY_AFTER`], and its own jitter on top.
+    /// The delay before the next attempt. `retry_after` is what the server asked for: the board
+    /// waits that long, up to [`LONGEST_RETRY_AFTER`], and its own jitter on top.
     pub fn delay(&mut self, retry_after: Option<Duration>) -> Duration {
         self.state = mix(self.state);
         let part = self.state as f64 / u64::MAX as f64;
@@ -45,9 +45,9 @@ impl Backoff {
     }
 }
 
-/// Repeats `attempt` until it succeeds or fails for good. It logs one warning when the reason of the
-/// failures changes and one line when an attempt succeeds again, not one for each attempt. `what`
-/// names what is asked for.
+/// Repeats `attempt` until it succeeds or fails for good. It logs one warning when the reason of
+/// the failures changes and one line when an attempt succeeds again, not one for each attempt.
+/// `what` names what is asked for.
 pub fn retry<T>(
     host: &Host,
     seed: u64,

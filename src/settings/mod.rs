@@ -1,8 +1,10 @@
 //! The settings: their names, defaults and meanings, and their checked values.
 //!
 //! [`table`] lists them, [`sources`] reads the places that they come from, `given` keeps the
-//! strongest value of each, `parse` checks the values, and [`checked`] holds the result.
+//! strongest value of each, `parse` checks the values (`agent_arguments` those of
+//! `INSTALL_K3S_EXEC`), and [`checked`] holds the result.
 
+mod agent_arguments;
 pub mod checked;
 mod given;
 mod parse;

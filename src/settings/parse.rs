@@ -1,18 +1,16 @@
 //! Checks the given values and turns them into [`Settings`].
 
+use super::agent_arguments;
 use super::checked::{Interface, Mirror, Settings, TokenPlace, Version};
 use super::given::Given;
 use super::sources::Source;
-use super::value::{BadSetting, Value};
+use super::value::Value;
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
 use crate::http::below;
 use crate::k3s::release::Tag;
 use anyhow::Result;
 use reqwest::Url;
-
-/// The flags of `k3s agent` that hold a token, without the hyphens in front (k3s, `pkg/cli/cmds`).
-const TOKEN_FLAGS: [&str; 4] = ["token", "t", "agent-token", "cluster-secret"];
 
 /// Checks every value. A setting that is not needed later is checked too.
 pub(super) fn check(given: &Given) -> Result<Settings> {
@@ -30,7 +28,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         version: version(given)?,
         bin_dir: given.or_default("INSTALL_K3S_BIN_DIR").absolute_path()?,
         skip_download: skip_download(given)?,
-        exec: exec(given)?,
+        exec: agent_arguments::parse(&given.or_default("INSTALL_K3S_EXEC"))?,
         mirrors: mirrors(given, pin.is_some())?,
         pin,
         https_proxy: https_proxy(given)?,
@@ -175,33 +173,6 @@ fn version(given: &Given) -> Result<Version> {
     Ok(Version::Channel(below(&base_url, &[&value.text])))
 }
 
-fn exec(given: &Given) -> Result<Vec<String>> {
-    let value = given.or_default("INSTALL_K3S_EXEC");
-    let mut words = shlex::split(&value.text).ok_or_else(|| value.bad("a quote is not closed"))?;
-    // k3s's installer accepts a command in front. Here it can only be `agent`.
-    match words.first().map(String::as_str) {
-        Some("agent") => {
-            words.remove(0);
-        }
-        Some("server") => return Err(value.bad("muster makes agents; take `server` out")),
-        _ => {}
-    }
-    let is_token = |word: &String| {
-        let flag = word.split('=').next().unwrap_or_default();
-        TOKEN_FLAGS.contains(&flag.trim_start_matches('-')) && flag.starts_with('-')
-    };
-    if words.iter().any(is_token) {
-        let why = "refused: every process can read a token given as an argument; \
-                   put it in /etc/muster/token";
-        return Err(BadSetting(format!(
-            "INSTALL_K3S_EXEC=<redacted> ({}): {why}",
-            value.source
-        ))
-        .into());
-    }
-    Ok(words)
-}
-
 fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
     let value = given.or_default("MUSTER_MIRRORS");
     let mirror = |word: &str| match word {
@@ -279,24 +250,6 @@ mod tests {
             assert!(error.starts_with(&format!("{name}=")), "{error}");
             assert!(error.contains("(--set): "), "{error}");
         }
-    }
-
-    #[test]
-    fn a_token_flag_for_k3s_is_refused_and_not_shown() {
-        for flag in [
-            "--token=secret",
-            "-t secret",
-            "--agent-token secret",
-            "-cluster-secret=secret",
-        ] {
-            let error = settings(&[("INSTALL_K3S_EXEC", flag)]).unwrap_err();
-            assert!(
-                error.contains("refused") && !error.contains("secret "),
-                "{error}"
-            );
-        }
-        let settings = settings(&[("INSTALL_K3S_EXEC", "agent --node-label 't=a b'")]).unwrap();
-        assert_eq!(settings.exec, ["--node-label", "t=a b"]);
     }
 
     #[test]

@@ -1,17 +1,21 @@
-//! Where settings come from, and how each place is read.
+//! Lists the places that settings come from, and parses two of them: the kernel command line and the
+//! settings file.
 
 use std::fmt;
 
-/// The place a value was given. Later variants are beaten by earlier ones.
+/// The place where a value was given. A value from an earlier variant replaces one from a later
+/// variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `--set NAME=VALUE`.
     Flag,
-    /// The kernel command line.
+    /// `NAME=VALUE` on the kernel command line.
     Kernel,
+    /// An environment variable.
     Environment,
-    /// A line, counted from 1, of the settings file.
+    /// The path of the settings file, and the number of the line, counted from 1.
     File(String, usize),
+    /// The default in [`SETTINGS`](super::SETTINGS).
     Default,
 }
 
@@ -27,17 +31,19 @@ impl fmt::Display for Source {
     }
 }
 
-/// The places that settings come from.
+/// The places that are not read through [`Host`](crate::host::Host), or whose path can be chosen.
 pub struct Sources {
-    /// `--set NAME=VALUE`, in order.
+    /// The names and values of `--set NAME=VALUE`, in the order of the command line.
     pub flags: Vec<(String, String)>,
+    /// The names and values of the environment variables.
     pub environment: Vec<(String, String)>,
     /// The path of the settings file.
     pub conf: String,
 }
 
-/// The `NAME=VALUE` words of a kernel command line; double quotes hold a word with spaces together, as the kernel reads
-/// them (Linux, lib/cmdline.c), round the whole word or round its value.
+/// Parses the `NAME=VALUE` words of a kernel command line. As in the kernel (Linux, lib/cmdline.c),
+/// a word with spaces is in double quotes, which are around the whole word or around its value.
+/// Other words are skipped.
 pub fn kernel_words(text: &str) -> Vec<(String, String)> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -54,16 +60,17 @@ pub fn kernel_words(text: &str) -> Vec<(String, String)> {
             c => word.push(c),
         }
     }
-    // A quote that is not closed holds all of the rest together, as it does for the kernel.
+    // A quote that is not closed ends at the end of the line, as in the kernel.
     end(&mut word);
     words
 }
 
-/// One assignment of a settings file, with its line number, counted from 1; an `Err` says what muster cannot read in it.
+/// One assignment of a settings file: the number of its line, counted from 1, its name, and its
+/// value or the reason why muster cannot read the value.
 pub type Assignment = (usize, String, Result<String, &'static str>);
 
-/// The assignments of a conf.d file: `NAME=value` lines, quoted or not, as OpenRC's shell sources them. Comments and blank
-/// lines are passed over, and so are lines that assign nothing: the file is also a shell script of OpenRC's.
+/// Parses the `NAME=value` lines of a conf.d file, with or without quotes, as OpenRC's shell does.
+/// Lines that assign nothing are skipped, because OpenRC sources the file as a shell script.
 pub fn conf_assignments(text: &str) -> Vec<Assignment> {
     text.lines()
         .enumerate()
@@ -78,7 +85,10 @@ pub fn conf_assignments(text: &str) -> Vec<Assignment> {
         .collect()
 }
 
-/// The value of a shell assignment that holds no expansions: a literal is all that two readers of one file can agree on.
+const EXPANSION: &str = "muster does not evaluate shell expansions; write the value itself";
+
+/// Parses the value of a shell assignment. Expansions are errors, because muster would have to
+/// evaluate them in the same way as OpenRC's shell.
 fn shell_word(text: &str) -> Result<String, &'static str> {
     let mut value = String::new();
     let mut chars = text.chars().peekable();
@@ -93,9 +103,7 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
             '"' => loop {
                 match chars.next().ok_or("the closing quote is missing")? {
                     '"' => break,
-                    '$' | '`' => {
-                        return Err("expansions are not evaluated here; write the value out");
-                    }
+                    '$' | '`' => return Err(EXPANSION),
                     '\\' if chars.peek().is_some_and(|c| "\"\\$`".contains(*c)) => {
                         value.extend(chars.next())
                     }
@@ -105,14 +113,12 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
             '\\' => value.push(
                 chars
                     .next()
-                    .ok_or("a value that goes on in the next line is not read here")?,
+                    .ok_or("a value must not continue on the next line")?,
             ),
-            // `~` is one in some places only; it is quoted as easily.
-            '$' | '`' | '~' => {
-                return Err("expansions are not evaluated here; write the value out");
-            }
+            // A shell expands `~` only in some places. It is refused in all of them.
+            '$' | '`' | '~' => return Err(EXPANSION),
             ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
-                return Err("only NAME=\"value\" is read here; quote the value");
+                return Err("muster reads only NAME=\"value\"; quote the value");
             }
             c if c.is_whitespace() => {
                 let rest: String = chars.skip_while(|c| c.is_whitespace()).collect();
@@ -132,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernel_command_line() {
+    fn the_kernel_command_line_is_parsed_as_the_kernel_does() {
         let words = kernel_words(
             "quiet K3S_URL=https://a:6443 MUSTER_NTP=\"a b\" \"MUSTER_MIRRORS=c d\" x=y=z\n",
         );
@@ -153,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn conf_file() {
+    fn the_settings_file_is_parsed_as_a_shell_does() {
         let text = "# K3S_URL=\"no\"\n\nA=plain # why\nB=\"two words\"\n export C='$5'\nD=\"a\\\"b\"\nif true; then E=1; fi\nF=\n";
         let read: Vec<_> = conf_assignments(text)
             .into_iter()
@@ -173,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_shell_can_read_is_an_error() {
+    fn a_value_that_only_a_shell_can_evaluate_is_an_error() {
         for text in [
             "A=$(id)",
             "A=\"$B\"",

@@ -1,13 +1,15 @@
-//! The list of settings, with what users are told about them.
+//! Lists the settings with their names, defaults and meanings. The help, the README and the parser
+//! of settings use it.
 
 use crate::paths;
 
-/// A setting as users see it. The help, the README's table and the reader of settings use this list.
+/// A setting as users see it.
 pub struct Setting {
+    /// The name, which is the same in every place where the setting can be given.
     pub name: &'static str,
     /// The default value; empty when there is none.
     pub default: &'static str,
-    /// What it means, short enough for the help.
+    /// The meaning, in at most 52 characters, so that the help is 80 columns wide.
     pub meaning: &'static str,
 }
 
@@ -19,8 +21,8 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
     }
 }
 
-/// Every setting. The names that k3s or its installer already has keep their
-/// meaning.
+/// All settings, in the order of the help. A name that k3s or its installer also has means the same
+/// here.
 pub const SETTINGS: [Setting; 21] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
@@ -38,7 +40,7 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "INSTALL_K3S_CHANNEL_URL",
         "https://update.k3s.io/v1-release/channels",
-        "where channels are asked",
+        "the base URL of channels",
     ),
     setting(
         "INSTALL_K3S_BIN_DIR",
@@ -48,7 +50,7 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "INSTALL_K3S_SKIP_DOWNLOAD",
         "false",
-        "true: the image carries k3s already",
+        "true: k3s is already in the image",
     ),
     setting("INSTALL_K3S_EXEC", "", "more arguments for k3s agent"),
     setting(
@@ -59,7 +61,7 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "MUSTER_K3S_SHA256",
         "",
-        "the one digest accepted; allows http:// mirrors",
+        "the only digest accepted; allows http:// mirrors",
     ),
     setting(
         "MUSTER_INTERFACE",
@@ -69,30 +71,34 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "MUSTER_HOSTNAME_PREFIX",
         "worker-",
-        "what hostnames begin with",
+        "the text that hostnames begin with",
     ),
     setting(
         "MUSTER_HOSTNAME_LENGTH",
         "6",
-        "hex digits that follow the prefix",
+        "the number of hex digits that follow the prefix",
     ),
+    setting("MUSTER_DHCP", "yes", "no: muster starts no DHCP client"),
     setting(
-        "MUSTER_DHCP",
-        "yes",
-        "no: something else configures the interface",
+        "MUSTER_NTP",
+        "pool.ntp.org",
+        "time servers; no: do not ask any",
     ),
-    setting("MUSTER_NTP", "pool.ntp.org", "time servers, or no"),
     setting(
         "MUSTER_NODE_SECRET_FILE",
         "",
-        "keys the node password, instead of the token",
+        "a file that keys the node password, not the token",
     ),
-    setting("MUSTER_LOG", "info", "what to log (an env_logger filter)"),
-    setting("HTTPS_PROXY", "", "a proxy for https, as everywhere"),
-    setting("NO_PROXY", "", "hosts to reach without it, as everywhere"),
+    setting(
+        "MUSTER_LOG",
+        "info",
+        "the log filter, in the syntax of env_logger",
+    ),
+    setting("HTTPS_PROXY", "", "the proxy for https:// URLs"),
+    setting("NO_PROXY", "", "hosts that are reached without the proxy"),
     setting(
         "SSL_CERT_FILE",
         "",
-        "CAs for https mirrors, instead of the public ones",
+        "CAs for https:// mirrors, not the public ones",
     ),
 ];

@@ -1,5 +1,7 @@
-//! The clock: never earlier than the image, then network time. Boards without a battery start in 1970, where no certificate is
-//! valid yet.
+//! The clock step: it sets the clock from a time server, and never to a time before this image was
+//! made.
+//!
+//! A board without a battery starts in 1970, and then no certificate is valid yet.
 
 use crate::host::Host;
 use crate::paths;
@@ -10,14 +12,15 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long one time server may take to answer.
+/// The time in which one time server must answer.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the whole question may take, names of time servers looked up and all.
+/// The time in which one of all time servers must answer, with the lookup of their names.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// A clock that is this near is left alone: certificates and leases count in seconds.
-const NEAR: Duration = Duration::from_millis(500);
-/// How far past the floor network time is believed. It comes unauthenticated: what a liar may do is bounded.
-const BELIEVED: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+/// A smaller difference to network time is not corrected: certificates and leases count in seconds.
+const TOLERANCE: Duration = Duration::from_millis(500);
+/// How far after the earliest possible time network time is accepted. The answer of a time server
+/// is not authenticated, so this limits what a false answer can do.
+const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
 /// When this program was built, since 1970.
 pub const BUILD: Duration = Duration::from_secs(parse(env!("MUSTER_BUILD_EPOCH")));
@@ -29,93 +32,116 @@ const fn parse(digits: &str) -> u64 {
     }
 }
 
-/// Sets the clock, and holds it from there on. `conf` is the settings file.
+/// Sets the clock. From then on [`Host::wait_before_retry`] corrects it when something sets it
+/// back. `conf` is the path of the settings file.
+///
+/// Fails when no time server gave an acceptable time. The clock is then at least at the earliest
+/// possible time, and a boot goes on.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     let result = set(host, settings, conf);
-    // As right as it can be, also without an answer.
+    // Even without an answer, this is the best time that the board can have.
     host.trust_clock();
     result
 }
 
 fn set(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
-    let floor = floor(host, conf);
-    if host.now() < floor {
+    let earliest = earliest(host, conf);
+    if host.now() < earliest {
+        let seconds = earliest.as_secs();
         host.set_clock(
-            format_args!(
-                "set the clock to the image's own time, {} s since 1970",
-                floor.as_secs()
-            ),
-            || Ok(Some(floor)),
+            format_args!("set the clock to the time of this image, {seconds} s since 1970"),
+            || Ok(Some(earliest)),
         )?;
-        info!("the clock was behind the image; set to the image's own time for now");
+        info!("the clock was earlier than this image; set it to the time of this image");
     }
     if settings.ntp.is_empty() {
         return Ok(());
     }
     let fallback = settings.ntp.join(" ");
-    host.set_clock(format_args!("set the clock from the DHCP server's time servers, else {fallback}"), || {
-        let dhcp: Vec<String> = host.read_text(paths::DHCP_TIME_SERVERS.path)?.split_whitespace().map(String::from).collect();
-        let servers = if dhcp.is_empty() { settings.ntp.clone() } else { dhcp };
+    let what = format!("set the clock from the DHCP server's time servers, else {fallback}");
+    host.set_clock(what, || {
+        let servers = time_servers(host, settings)?;
         let names = servers.join(" ");
-        let (server, time) = ask(servers).with_context(|| {
-            format!("no network time ({names}): going on with the clock as it is; if TLS fails, name a time server in MUSTER_NTP")
+        let (server, time) = ask_servers(servers).with_context(|| {
+            format!(
+                "no network time ({names}): the clock stays as it is; if certificates are \
+                 rejected, set MUSTER_NTP to a time server that answers"
+            )
         })?;
-        step(host, floor, &server, time)
+        time_to_set(host, earliest, &server, time)
     })
 }
 
-/// How far the clock is behind the earliest time that it can be; `None` when it is not.
-pub fn behind(host: &Host, conf: &str) -> Option<Duration> {
-    floor(host, conf)
-        .checked_sub(host.now())
-        .filter(|behind| !behind.is_zero())
+/// The time servers that DHCP named, else those of `MUSTER_NTP`.
+fn time_servers(host: &Host, settings: &Settings) -> Result<Vec<String>> {
+    let text = host.read_text(paths::DHCP_TIME_SERVERS.path)?;
+    let servers: Vec<String> = text.split_whitespace().map(String::from).collect();
+    Ok(if servers.is_empty() {
+        settings.ntp.clone()
+    } else {
+        servers
+    })
 }
 
-/// The time that the clock should be set to for what a server said, if any.
-fn step(host: &Host, floor: Duration, server: &str, time: Duration) -> Result<Option<Duration>> {
-    if time < floor || time > floor + BELIEVED {
+/// How far the clock is before the earliest possible time; `None` when it is not before it. `conf`
+/// is the path of the settings file.
+pub fn lag(host: &Host, conf: &str) -> Option<Duration> {
+    earliest(host, conf)
+        .checked_sub(host.now())
+        .filter(|lag| !lag.is_zero())
+}
+
+/// The time that the clock is set to after a server answered with `time`; `None` when the clock is
+/// right already. Fails when the time is not acceptable.
+fn time_to_set(
+    host: &Host,
+    earliest: Duration,
+    server: &str,
+    time: Duration,
+) -> Result<Option<Duration>> {
+    let seconds = time.as_secs();
+    if time < earliest {
+        bail!("{server} answered {seconds} s since 1970, which is before this image was made");
+    }
+    if time > earliest + ACCEPTED_RANGE {
         bail!(
-            "{server} says it is {} s since 1970, which cannot be: not believed",
-            time.as_secs()
+            "{server} answered {seconds} s since 1970, which is over 20 years after this image \
+             was made"
         );
     }
     let now = host.now();
-    if now.abs_diff(time) < NEAR {
+    if now.abs_diff(time) < TOLERANCE {
         info!("the clock agrees with {server}");
         return Ok(None);
     }
-    let (direction, by) = if time > now {
-        ("forward", time - now)
-    } else {
-        ("back", now - time)
-    };
-    info!(
-        "the clock is set from {server}: {direction} by {:.1} s",
-        by.as_secs_f64()
-    );
+    let direction = if time > now { "forward" } else { "back" };
+    let by = now.abs_diff(time).as_secs_f64();
+    info!("set the clock {direction} by {by:.1} s, to the time of {server}");
     Ok(Some(time))
 }
 
-/// The earliest time it can be: that of this program's build or of the settings file in the overlay, whichever is later.
-fn floor(host: &Host, conf: &str) -> Duration {
+/// The earliest possible time: when this program was built, or when the settings file in the
+/// overlay was written, whichever is later.
+fn earliest(host: &Host, conf: &str) -> Duration {
     let written = host.metadata(conf).map_or(0, |meta| meta.mtime());
     let written = Duration::from_secs(u64::try_from(written).unwrap_or(0));
-    // A file from the far future says more about the desk it was made at.
-    if written > BUILD + BELIEVED {
+    // A file from the far future was made on a machine with a wrong clock.
+    if written > BUILD + ACCEPTED_RANGE {
         BUILD
     } else {
         written.max(BUILD)
     }
 }
 
-/// Asks the servers in order; the first that answers, and its time since 1970.
-fn ask(servers: Vec<String>) -> Result<(String, Duration)> {
+/// Asks the servers in order. Returns the first that answers, and its time since 1970.
+fn ask_servers(servers: Vec<String>) -> Result<(String, Duration)> {
     let (sender, receiver) = mpsc::channel();
-    // A thread of its own, left behind when its time is up: a resolver that does not answer takes longer than we wait.
+    // The lookup of a name may take longer than TIMEOUT and cannot be stopped. So it runs in a
+    // thread, which is left to itself after the timeout.
     std::thread::spawn(move || {
-        let mut last = Err(anyhow!("no server named"));
+        let mut last = Err(anyhow!("no time server is set"));
         for server in servers {
-            last = query(&server).map(|time| (server, time));
+            last = ask_server(&server).map(|time| (server, time));
             if last.is_ok() {
                 break;
             }
@@ -127,7 +153,7 @@ fn ask(servers: Vec<String>) -> Result<(String, Duration)> {
         .unwrap_or_else(|_| Err(anyhow!("no answer within {} s", TIMEOUT.as_secs())))
 }
 
-fn query(server: &str) -> Result<Duration> {
+fn ask_server(server: &str) -> Result<Duration> {
     let client = rsntp::SntpClient::with_config(rsntp::Config::default().timeout(SERVER_TIMEOUT));
     let answer = client
         .synchronize(server)
@@ -145,17 +171,18 @@ mod tests {
     use crate::host::Mode;
 
     #[test]
-    fn unbelievable_time_is_refused() {
+    fn a_time_outside_the_accepted_range_is_refused() {
         let host = Host::new("/", Mode::Plan);
-        for time in [
-            Duration::ZERO,
-            BUILD - Duration::from_secs(1),
-            BUILD + BELIEVED + Duration::from_secs(1),
-        ] {
-            assert!(step(&host, BUILD, "liar", time).is_err(), "{time:?}");
+        let decide = |time| time_to_set(&host, BUILD, "server", time);
+        let second = Duration::from_secs(1);
+        for time in [Duration::ZERO, BUILD - second] {
+            let error = decide(time).unwrap_err().to_string();
+            assert!(error.ends_with("before this image was made"), "{error}");
         }
+        let error = decide(BUILD + ACCEPTED_RANGE + second).unwrap_err();
+        assert!(error.to_string().contains("over 20 years after"), "{error}");
         let ahead = host.now().max(BUILD) + Duration::from_secs(60);
-        assert_eq!(step(&host, BUILD, "server", ahead).unwrap(), Some(ahead));
-        assert_eq!(step(&host, BUILD, "server", host.now()).unwrap(), None);
+        assert_eq!(decide(ahead).unwrap(), Some(ahead));
+        assert_eq!(decide(host.now()).unwrap(), None);
     }
 }

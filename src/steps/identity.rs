@@ -1,4 +1,5 @@
-//! Who this board is: its name from its MAC address, in the kernel and in the files that programs read it from.
+//! The identity step: it derives the hostname from the MAC address, and sets it in the kernel and
+//! in the files that programs read.
 
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
@@ -11,37 +12,43 @@ use anyhow::{Result, anyhow};
 use ring::hmac;
 use std::time::Duration;
 
-/// How long drivers may take to show the interface.
+/// The kernel's folder of network interfaces.
+const INTERFACES: &str = "/sys/class/net";
+/// How long the step waits until a driver has made the interface.
 const INTERFACE_WAIT: Duration = Duration::from_secs(10);
+/// The time between two looks for the interface.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Marks the line of `/etc/hosts` that is muster's to change.
+/// The end of the one line in `/etc/hosts` that muster writes.
 const HOSTS_MARK: &str = "# muster";
 
-/// Finds the interface that names the node, waiting for it where a boot is early, and derives the node from it.
+/// Finds the interface that names the node, and derives the node from it. A boot may be earlier
+/// than the interface's driver, so it waits up to 10 s; a dry run does not wait.
+///
+/// Fails when the interface does not exist, or when its address is not a valid MAC address.
 pub fn find(host: &Host, settings: &Settings) -> Result<Node> {
     let until = host.uptime() + INTERFACE_WAIT;
     loop {
-        match look(host, settings)? {
+        match find_once(host, settings)? {
             Ok(node) => return Ok(node),
-            // A plan has what is there; a boot may be ahead of its drivers.
             Err(why) if host.plans() || host.uptime() >= until => {
-                let there = interfaces(host).join(", ");
-                let there = if there.is_empty() {
-                    "no interface at all"
+                let existing = interfaces(host);
+                let existing = if existing.is_empty() {
+                    let folder = host.path(INTERFACES);
+                    format!("{} lists no interface but lo", folder.display())
                 } else {
-                    &there
+                    format!("the interfaces are {}", existing.join(", "))
                 };
-                return Err(settings
-                    .interface_value
-                    .bad(format_args!("{why}; there is {there}")));
+                let value = &settings.interface_value;
+                return Err(value.bad(format_args!("{why}; {existing}")));
             }
             Err(_) => host.sleep(POLL),
         }
     }
 }
 
-/// Names the node.
+/// Sets the hostname in the kernel and in `/etc/hostname` and `/etc/hosts`, and writes
+/// `/etc/machine-id` when it has no id yet.
 pub fn apply(host: &Host, node: &Node) -> Result<()> {
     let name = node.name.as_str();
     if host.hostname()? != name {
@@ -55,20 +62,25 @@ pub fn apply(host: &Host, node: &Node) -> Result<()> {
         let id = format!("{}\n", derive_machine_id(node));
         host.ensure_file(paths::MACHINE_ID, Content::Public(&id))?;
     }
-    log::info!("this board is {name} ({} {})", node.interface, node.mac);
+    log::info!(
+        "the hostname is {name}, from the MAC address of {} ({})",
+        node.interface,
+        node.mac
+    );
     Ok(())
 }
 
-/// One look for the interface. The inner error is a reason to look again: it may still come.
-fn look(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
+/// Looks for the interface once. The inner error says what is missing now and may still appear; the
+/// outer error is one that waiting cannot repair.
+fn find_once(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
     let interface = match &settings.interface {
         Interface::Named(name) => name.clone(),
-        Interface::Auto => match automatic(host)? {
+        Interface::Auto => match auto_interface(host)? {
             Ok(name) => name,
             Err(why) => return Ok(Err(why)),
         },
     };
-    let file = format!("/sys/class/net/{interface}/address");
+    let file = format!("{INTERFACES}/{interface}/address");
     let Some(address) = host.read(&file)? else {
         return Ok(Err(format!("there is no interface {interface}")));
     };
@@ -87,12 +99,13 @@ fn look(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
     }))
 }
 
-/// `MUSTER_INTERFACE=auto`: the interface that netbooted, else the only physical wired one.
-fn automatic(host: &Host) -> Result<Result<String, String>> {
-    let address = |name: &str| host.read_text(format!("/sys/class/net/{name}/address"));
+/// Finds the interface for `MUSTER_INTERFACE=auto`: the one that netbooted, else the only physical
+/// wired one. The errors are those of [`find_once`].
+fn auto_interface(host: &Host) -> Result<Result<String, String>> {
+    let address = |name: &str| host.read_text(format!("{INTERFACES}/{name}/address"));
     let words = sources::kernel_words(&host.read_text("/proc/cmdline")?);
     if let Some((_, bootif)) = words.iter().rev().find(|(name, _)| name == "BOOTIF") {
-        // PXELINUX puts the hardware type, 01 for Ethernet, in front.
+        // PXELINUX writes the hardware type in front of the address: 01 for Ethernet.
         let wanted = Mac::parse(bootif.strip_prefix("01-").unwrap_or(bootif))
             .map_err(|why| anyhow!("BOOTIF={bootif}: {why}"))?;
         for name in interfaces(host) {
@@ -101,22 +114,22 @@ fn automatic(host: &Host) -> Result<Result<String, String>> {
             }
         }
         return Ok(Err(format!(
-            "no interface has the address of BOOTIF={bootif}"
+            "no interface has the MAC address of BOOTIF={bootif}"
         )));
     }
     let mut wired = interfaces(host);
     wired.retain(|name| {
-        let has = |what: &str| {
-            host.metadata(format!("/sys/class/net/{name}/{what}"))
-                .is_some()
+        let has_entry = |entry: &str| {
+            let path = format!("{INTERFACES}/{name}/{entry}");
+            host.metadata(path).is_some()
         };
-        has("device") && !has("wireless") && !has("phy80211")
+        has_entry("device") && !has_entry("wireless") && !has_entry("phy80211")
     });
     Ok(match wired.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err("there is no physical wired interface".into()),
         several => Err(format!(
-            "several interfaces are physical ({}): name one of them",
+            "there are several physical wired interfaces ({}): set MUSTER_INTERFACE to one of them",
             several.join(", ")
         )),
     })
@@ -124,13 +137,14 @@ fn automatic(host: &Host) -> Result<Result<String, String>> {
 
 /// The interfaces that exist, without loopback.
 fn interfaces(host: &Host) -> Vec<String> {
-    let mut names = host.list("/sys/class/net");
+    let mut names = host.list(INTERFACES);
     names.retain(|name| name != "lo");
     names
 }
 
-/// The board's serial number, where its firmware gives one in the device tree, as the Raspberry Pi's does. (A PC's DMI serial
-/// is often a placeholder shared by a whole series, so it is left out.)
+/// The board's serial number from the device tree; `None` where the firmware gives none. The
+/// firmware of a Raspberry Pi does. A PC's serial number (DMI) is not used, because it is often the
+/// same placeholder on all PCs of a series.
 fn serial(host: &Host) -> Option<String> {
     let bytes = host.read("/proc/device-tree/serial-number").ok()??;
     let text = String::from_utf8_lossy(&bytes);
@@ -138,7 +152,8 @@ fn serial(host: &Host) -> Option<String> {
     (!text.is_empty()).then(|| text.into())
 }
 
-/// `/etc/hosts` with one line of muster's for the name; all other lines stay as they are.
+/// The new text of `/etc/hosts`: the old text with one marked line for the hostname. All other
+/// lines stay as they are. An empty file also gets the lines of localhost.
 fn hosts(old: &str, name: &Hostname) -> String {
     let mut text: String = match old.trim().is_empty() {
         true => "127.0.0.1\tlocalhost\n::1\tlocalhost\n".into(),
@@ -152,8 +167,8 @@ fn hosts(old: &str, name: &Hostname) -> String {
     text
 }
 
-/// A machine-id for the board: the same at each boot, another on each board. It is no secret: whoever knows the MAC address
-/// and the serial number can derive it.
+/// Derives a machine id (32 hex digits) that is the same at each boot and different on each board.
+/// It is not secret: anyone who knows the MAC address and the serial number can derive it.
 fn derive_machine_id(node: &Node) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"muster machine-id");
     hex::encode(&hmac::sign(&key, &node.hardware_id()).as_ref()[..16])
@@ -176,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_keeps_lines_and_changes_only_its_own() {
+    fn only_the_marked_line_of_etc_hosts_changes() {
         let name = node(None).name;
         let first = hosts("127.0.0.1 localhost\n10.0.0.9 nas # muster it not\n", &name);
         assert_eq!(
@@ -192,7 +207,8 @@ mod tests {
 
     #[test]
     fn machine_id_golden_vectors() {
-        // HMAC-SHA-256 keyed "muster machine-id" over the bytes of the MAC address, then of the serial number.
+        // The first 16 bytes of HMAC-SHA-256, with the key "muster machine-id", over the bytes of
+        // the MAC address and then of the serial number.
         assert_eq!(derive_machine_id(&node(None)), GOLDEN);
         assert_eq!(
             derive_machine_id(&node(Some("10000000abcdef01"))),

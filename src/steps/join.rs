@@ -28,7 +28,8 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
     Ok(())
 }
 
-/// Becomes k3s. Returns only on a plan, or with the reason why it could not.
+/// Replaces this process with `k3s agent`. It returns only in a dry run, or with the reason why k3s
+/// could not be started.
 pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
     let token_file = host.path(settings.token_file().unwrap_or(paths::RUN_TOKEN.path));
@@ -46,16 +47,17 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
     let arguments: Vec<String> = std::iter::once("agent".into())
         .chain(settings.exec.iter().cloned())
         .collect();
-    info!("becoming {} agent", program.display());
+    info!("starting {} agent in this process", program.display());
     host.exec(Path::new(&program), &arguments, &environment)
 }
 
+/// Links the node's own configuration, if the overlay has one, into k3s's configuration folder.
 fn node_config(host: &Host, node: &Node) -> Result<()> {
     let own = format!("{}/{}.yaml", paths::NODES, node.name);
     if host.metadata(&own).is_some() {
         return host.ensure_link(&own, paths::NODE_CONFIG);
     }
-    // A link that another name left behind.
+    // The link may be from a run in which the node had another name.
     match host.link_target(paths::NODE_CONFIG) {
         Some(target) if target.starts_with(paths::NODES) => host.remove(paths::NODE_CONFIG),
         _ => Ok(()),

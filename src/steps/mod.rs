@@ -1,4 +1,5 @@
-//! The steps of a boot. Each decides what must be done and has [`Host`](crate::host::Host) do it; none imports another.
+//! The steps of a boot. Each step decides what must be done and has
+//! [`Host`](crate::host::Host) do it. No step imports another.
 
 pub mod clock;
 pub mod fetch;

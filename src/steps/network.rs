@@ -1,8 +1,9 @@
-//! The link, one DHCP client that keeps renewing, and the wait for what k3s needs: address, default route, resolver.
+//! The network step: it brings the interface up, starts a DHCP client that renews the lease, and
+//! waits for what k3s needs: an address, a default route and a resolver.
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::client_runs;
+use crate::host::dhcp_client::is_client_running;
 use crate::host::files::Content;
 use crate::host::routes::{has_default_route, has_resolver};
 use crate::paths;
@@ -11,15 +12,17 @@ use anyhow::Result;
 use log::{info, warn};
 use std::time::Duration;
 
+/// The time between two looks at the interface.
 const POLL: Duration = Duration::from_millis(100);
-/// How often a wait that goes on is said again.
-const REMIND: Duration = Duration::from_secs(30);
-/// How often the wait looks whether the DHCP client is still there.
+/// The time after which a problem that lasts is reported again.
+const REPORT_AGAIN: Duration = Duration::from_secs(30);
+/// The time between two looks whether the DHCP client is still running.
 const CLIENT_CHECK: Duration = Duration::from_secs(5);
-/// The kernel's IFF_UP (Linux, include/uapi/linux/if.h).
+/// The flag IFF_UP of an interface (Linux, include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
 
-/// Brings the interface up and waits until it is of use, for ever.
+/// Brings the interface up and waits, with no time limit, until k3s can use it. Fails when the DHCP
+/// client cannot be started.
 pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     for link in ["lo", interface] {
@@ -30,7 +33,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     if settings.dhcp {
         let script = Content::Public(include_str!("udhcpc.script"));
         host.ensure_file(paths::DHCP_SCRIPT, script)?;
-        if !client_runs(host, interface) {
+        if !is_client_running(host, interface) {
             start_client(host, node)?;
         }
     }
@@ -39,13 +42,15 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// What the interface still lacks, in words for the operator; `None` when it is of use.
-pub fn lacks(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
-    let missing = missing(host, &node.interface)?;
-    Ok((missing != Missing::Nothing).then(|| missing.advice(&node.interface, settings.dhcp)))
+/// The operator's message about the first thing that is missing; `None` when k3s can use the
+/// interface.
+pub fn problem(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
+    let missing = first_missing(host, &node.interface)?;
+    Ok(missing.map(|missing| missing.message(&node.interface, settings.dhcp)))
 }
 
-/// Starts the DHCP client. It goes to the background with a lease, or after three tries without one, and then keeps trying.
+/// Starts the DHCP client. It goes to the background when it has a lease, or after three tries
+/// without one, and keeps trying there.
 fn start_client(host: &Host, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     let pidfile = format!("/run/udhcpc.{interface}.pid");
@@ -72,11 +77,10 @@ fn start_client(host: &Host, node: &Node) -> Result<()> {
 }
 
 fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
-    let mut said = (Missing::Nothing, Duration::ZERO);
+    let mut reported: Option<(Missing, Duration)> = None;
     let mut client_checked = host.uptime();
     loop {
-        let missing = missing(host, &node.interface)?;
-        if missing == Missing::Nothing {
+        let Some(missing) = first_missing(host, &node.interface)? else {
             let address = host
                 .address(&node.interface)
                 .map(|address| address.to_string())
@@ -86,20 +90,20 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
                 node.interface
             );
             return Ok(());
-        }
+        };
         let now = host.uptime();
-        if said.0 != missing || now >= said.1 + REMIND {
-            host.report_problem(&format!(
-                "{}; still waiting",
-                missing.advice(&node.interface, settings.dhcp)
-            ));
-            said = (missing, now);
+        let is_reported =
+            reported.is_some_and(|(what, when)| what == missing && now < when + REPORT_AGAIN);
+        if !is_reported {
+            let message = missing.message(&node.interface, settings.dhcp);
+            host.report_problem(&format!("{message}; still waiting"));
+            reported = Some((missing, now));
         }
         if settings.dhcp && now >= client_checked + CLIENT_CHECK {
             client_checked = now;
-            if !client_runs(host, &node.interface) {
+            if !is_client_running(host, &node.interface) {
                 warn!(
-                    "the DHCP client of {} has gone; starting it again",
+                    "the DHCP client of {} is not running; starting it again",
                     node.interface
                 );
                 if let Err(error) = start_client(host, node) {
@@ -111,18 +115,18 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
-/// The first thing that is missing, in the order in which things come.
+/// What k3s needs and the interface does not have yet, in the order in which they appear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missing {
     Carrier,
     Address,
     Route,
     Resolver,
-    Nothing,
 }
 
 impl Missing {
-    fn advice(self, interface: &str, dhcp: bool) -> String {
+    /// The operator's message. `dhcp` tells whether muster runs the DHCP client.
+    fn message(self, interface: &str, dhcp: bool) -> String {
         match (self, dhcp) {
             (Missing::Carrier, _) => {
                 format!("{interface} has no carrier: check the cable and the switch port")
@@ -130,45 +134,42 @@ impl Missing {
             (Missing::Address, true) => {
                 format!("no address on {interface} yet: no DHCP server has answered")
             }
-            (Missing::Address, false) => {
-                format!("no address on {interface} yet, and MUSTER_DHCP=no leaves it to others")
-            }
-            (Missing::Route, true) => {
-                "no default route, and k3s needs one: have the DHCP server send a router (option 3)"
-                    .into()
-            }
+            (Missing::Address, false) => format!(
+                "no address on {interface} yet: muster sets none, because MUSTER_DHCP is no"
+            ),
+            (Missing::Route, true) => "no default route, and k3s needs one: configure the DHCP \
+                                       server to send a router (option 3)"
+                .into(),
             (Missing::Route, false) => "no default route, and k3s needs one".into(),
-            (Missing::Resolver, true) => {
-                "no resolver in /etc/resolv.conf: have the DHCP server send one (option 6)".into()
-            }
+            (Missing::Resolver, true) => "no resolver in /etc/resolv.conf: configure the DHCP \
+                                          server to send one (option 6)"
+                .into(),
             (Missing::Resolver, false) => "no resolver in /etc/resolv.conf".into(),
-            (Missing::Nothing, _) => String::new(),
         }
     }
 }
 
-fn missing(host: &Host, interface: &str) -> Result<Missing> {
+/// The first thing that is missing now; `None` when k3s can use the interface.
+fn first_missing(host: &Host, interface: &str) -> Result<Option<Missing>> {
     if host
         .read_text(format!("/sys/class/net/{interface}/carrier"))
         .is_ok_and(|text| text.trim() == "0")
     {
-        return Ok(Missing::Carrier);
+        return Ok(Some(Missing::Carrier));
     }
     if host.address(interface).is_none() {
-        return Ok(Missing::Address);
+        return Ok(Some(Missing::Address));
     }
     let v4 = host.read_text("/proc/net/route")?;
     let v6 = host.read_text("/proc/net/ipv6_route")?;
     if !has_default_route(&v4, &v6) {
-        return Ok(Missing::Route);
+        return Ok(Some(Missing::Route));
     }
-    Ok(if has_resolver(&host.read_text(paths::RESOLV_CONF)?) {
-        Missing::Nothing
-    } else {
-        Missing::Resolver
-    })
+    let has_resolver = has_resolver(&host.read_text(paths::RESOLV_CONF)?);
+    Ok((!has_resolver).then_some(Missing::Resolver))
 }
 
+/// Whether the text of an interface's `flags` file, a hexadecimal number, contains IFF_UP.
 fn is_up(flags: &str) -> bool {
     u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16)
         .is_ok_and(|flags| flags & IFF_UP != 0)
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags() {
+    fn an_interface_is_up_when_its_flags_say_so() {
         assert!(is_up("0x1003\n"));
         assert!(!is_up("0x1002\n"));
         assert!(!is_up(""));

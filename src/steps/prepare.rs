@@ -1,79 +1,92 @@
-//! What k3s needs of the machine: a root it can start containers on, cgroups, modules, room. Most of it fails late and cryptically
-//! inside k3s; here it is said first, with the remedy.
+//! The prepare step: it makes the machine ready for k3s (a shared root mount, cgroups, kernel
+//! modules), and checks what k3s cannot run without.
+//!
+//! k3s itself would fail later, with messages that do not name the cause. The messages here name
+//! the remedy.
 
+use crate::download::target::part_path;
 use crate::host::Host;
-use crate::host::machine::{self, Memory, Mount, holder, megabytes, mounts};
+use crate::host::machine::{self, Memory, Mount, megabytes, mount_of, mounts};
 use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Result, bail};
 use log::warn;
 use std::path::{Path, PathBuf};
 
-/// The controllers without which k3s or its kubelet will not start (k3s pkg/cgroups, kubelet's own check for pids).
+/// The cgroup controllers that k3s and its kubelet need to start (k3s, `pkg/cgroups`; the kubelet
+/// checks for pids itself).
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
-/// What k3s wants of modules, and vxlan, which flannel needs and k3s does not load.
+/// The kernel modules that k3s loads, and vxlan, which flannel needs and k3s does not load.
 const MODULES: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "vxlan"];
-/// The smallest k3s of the releases in use (bytes); they have 65 to 81 MB. The fetch step knows the real size and asks again.
+/// The size of the smallest k3s among the releases in use (bytes); the largest has 81 MB. The fetch
+/// step knows the real size and checks the space again.
 const SMALLEST_K3S: u64 = 65_000_000;
-/// Below this much memory (bytes) k3s's documentation does not promise that an agent runs.
+/// The memory that k3s's documentation requires for an agent (bytes).
 const AGENT_MEMORY: u64 = 512_000_000;
+/// Where cgroup v2 is mounted.
 const CGROUP: &str = "/sys/fs/cgroup";
+/// The controllers that the kernel has, separated by spaces (Linux, cgroup-v2).
 const CONTROLLERS_FILE: &str = "/sys/fs/cgroup/cgroup.controllers";
+/// The controllers that are enabled for the cgroups below the root cgroup.
 const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
-/// Prepares the machine, or says what in the image or on the kernel command line must change.
+/// Prepares the machine. Fails with the first of [`problems`]; a dry run logs all of them as
+/// warnings.
 pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     let mounts = mounts(host)?;
-    if !holder(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
+    if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         host.make_shared("/")?;
     }
     if cgroup_mount(&mounts).is_none() {
         host.mount("cgroup2", CGROUP, "cgroup2")?;
     }
-    for why in obstacles(host, settings)? {
+    for problem in problems(host, settings)? {
         if !host.plans() {
-            bail!(why);
+            bail!(problem);
         }
-        // A plan goes on, so that its reader sees the rest.
-        warn!("a boot would stop here: {why}");
+        // A dry run continues, so that its reader sees the rest of the plan.
+        warn!("a boot would stop here: {problem}");
     }
-    controllers(host)?;
-    modules(host)?;
+    enable_controllers(host)?;
+    load_modules(host)?;
     let memory = Memory::read(host)?;
     if let Some(total) = memory.total.filter(|total| *total < AGENT_MEMORY) {
         warn!(
-            "this board has {} MB of memory; k3s's documentation asks for 512 MB at least",
+            "this board has {} MB of memory; k3s's documentation requires at least 512 MB",
             megabytes(total)
         );
     }
     Ok(())
 }
 
-/// What k3s cannot run with, each with its remedy; none on a machine that is fit.
-pub fn obstacles(host: &Host, settings: &Settings) -> Result<Vec<String>> {
+/// The operator's messages about what keeps k3s from running on this machine, each with its remedy;
+/// empty when nothing does. A cgroup file system that is not mounted yet is not a problem, because
+/// [`run`] mounts it.
+pub fn problems(host: &Host, settings: &Settings) -> Result<Vec<String>> {
     let mounts = mounts(host)?;
     let cgroup = match cgroup_mount(&mounts) {
         Some(mount) if mount.kind != "cgroup2" => Some(format!(
-            "{CGROUP} is {}, not cgroup v2: set rc_cgroup_mode=\"unified\" in the image's /etc/rc.conf",
+            "{CGROUP} is a {}, and k3s needs cgroup v2: set rc_cgroup_mode=\"unified\" in the \
+             image's /etc/rc.conf",
             mount.kind
         )),
         _ => match host.read(CONTROLLERS_FILE)? {
-            Some(there) => missing_controllers(
-                &String::from_utf8_lossy(&there),
+            Some(available) => controller_problem(
+                &String::from_utf8_lossy(&available),
                 &host.read_text("/proc/cmdline")?,
             ),
-            // Not mounted yet: nothing to tell.
             None => None,
         },
     };
     let found = [
-        unfit(&mounts, &data_dir(settings)),
+        file_system_problem(&mounts, &data_dir(settings)),
         cgroup,
-        no_room(host, settings)?,
+        space_problem(host, settings)?,
     ];
     Ok(found.into_iter().flatten().collect())
 }
 
+/// The folder where k3s keeps its data: `K3S_DATA_DIR`, or k3s's default.
 fn data_dir(settings: &Settings) -> PathBuf {
     let given = settings
         .for_k3s
@@ -82,53 +95,58 @@ fn data_dir(settings: &Settings) -> PathBuf {
     PathBuf::from(given.map_or(paths::DATA_DIR, |variable| &variable.value))
 }
 
-/// Why k3s cannot run on these file systems, if so.
-fn unfit(mounts: &[Mount], data_dir: &Path) -> Option<String> {
-    let root = holder(mounts, Path::new("/"))?;
+/// The message that k3s cannot run on the file system of `/` or of its data folder; `None` when it
+/// can.
+fn file_system_problem(mounts: &[Mount], data_dir: &Path) -> Option<String> {
+    let root = mount_of(mounts, Path::new("/"))?;
     if ["rootfs", "ramfs"].contains(&root.kind.as_str()) {
         return Some(format!(
-            "/ is a {}, on which no container starts (pivot_root fails): have the initramfs switch_root to a tmpfs, as Alpine's does",
+            "/ is of type {}, where no container can start (pivot_root fails): use an initramfs \
+             that does switch_root to a tmpfs, as Alpine's does",
             root.kind
         ));
     }
-    let data = holder(mounts, data_dir)?;
+    let data = mount_of(mounts, data_dir)?;
     let kind = data.kind.as_str();
     (kind == "overlay" || kind.starts_with("nfs")).then(|| {
         let folder = data_dir.display();
         format!(
-            "{folder} is on {kind}, on which containerd cannot unpack images: mount a tmpfs on {folder} in /etc/fstab"
+            "{folder} is on a file system of type {kind}, where containerd cannot unpack images: \
+             mount a tmpfs on {folder} in /etc/fstab"
         )
     })
 }
 
+/// The mount at [`CGROUP`], of whatever type; `None` when nothing is mounted there.
 fn cgroup_mount(mounts: &[Mount]) -> Option<&Mount> {
-    holder(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP))
+    mount_of(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP))
 }
 
-/// Hands the controllers that k3s needs down from the root cgroup.
-fn controllers(host: &Host) -> Result<()> {
+/// Enables the controllers that k3s needs for the cgroups below the root cgroup.
+fn enable_controllers(host: &Host) -> Result<()> {
     let enabled = host.read_text(SUBTREE_FILE)?;
-    let absent: Vec<String> = CONTROLLERS
+    let missing: Vec<String> = CONTROLLERS
         .iter()
         .filter(|name| !has_word(&enabled, name))
         .map(|name| format!("+{name}"))
         .collect();
-    if absent.is_empty() {
+    if missing.is_empty() {
         Ok(())
     } else {
-        host.write_kernel_file(SUBTREE_FILE, &absent.join(" "))
+        host.write_kernel_file(SUBTREE_FILE, &missing.join(" "))
     }
 }
 
 fn has_word(text: &str, word: &str) -> bool {
-    text.split_whitespace().any(|there| there == word)
+    text.split_whitespace().any(|other| other == word)
 }
 
-/// Which controllers the kernel does not offer, and the kernel parameters that bring them.
-fn missing_controllers(there: &str, cmdline: &str) -> Option<String> {
+/// The message that names the controllers that the kernel does not have, and the kernel parameters
+/// that enable them; `None` when it has all. `available` is the text of [`CONTROLLERS_FILE`].
+fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
     let missing: Vec<&str> = CONTROLLERS
         .into_iter()
-        .filter(|name| !has_word(there, name))
+        .filter(|name| !has_word(available, name))
         .collect();
     if missing.is_empty() {
         return None;
@@ -137,29 +155,30 @@ fn missing_controllers(there: &str, cmdline: &str) -> Option<String> {
     let disabled = cmdline.split_whitespace().find(|word| {
         word.starts_with("cgroup_disable=") && missing.iter().any(|name| word.contains(name))
     });
-    Some(match (disabled, missing.contains(&"memory")) {
+    let remedy = match (disabled, missing.contains(&"memory")) {
         (Some(word), true) => format!(
-            "the kernel offers no {names} cgroup: take {word} off the kernel command line, and put cgroup_memory=1 cgroup_enable=memory on it (cmdline.txt)"
+            "remove {word} from the kernel command line (cmdline.txt), and add \
+             cgroup_memory=1 cgroup_enable=memory"
         ),
         (Some(word), false) => {
-            format!("the kernel offers no {names} cgroup: take {word} off the kernel command line")
+            format!("remove {word} from the kernel command line (cmdline.txt)")
         }
-        (None, true) => format!(
-            "the kernel offers no {names} cgroup: put cgroup_memory=1 cgroup_enable=memory on the kernel command line (cmdline.txt)"
-        ),
-        (None, false) => {
-            format!(
-                "the kernel offers no {names} cgroup: it was built without; take another kernel into the image"
-            )
-        }
-    })
+        (None, true) => "add cgroup_memory=1 cgroup_enable=memory to the kernel command line \
+                         (cmdline.txt)"
+            .into(),
+        (None, false) => "use a kernel in the image that was built with it".into(),
+    };
+    Some(format!(
+        "the kernel has no cgroup controller {names}: {remedy}"
+    ))
 }
 
-/// Loads modules that are not there. k3s can do without some of them, so a failure is a warning.
-fn modules(host: &Host) -> Result<()> {
+/// Loads the modules that are neither loaded nor built into the kernel. k3s can run without some of
+/// them, so a failure is only a warning.
+fn load_modules(host: &Host) -> Result<()> {
     let release = host.read_text("/proc/sys/kernel/osrelease")?;
     let builtin = host.read_text(format!("/lib/modules/{}/modules.builtin", release.trim()))?;
-    let is_there = |module: &&str| {
+    let is_loaded = |module: &&str| {
         let file = format!("/{module}.ko");
         host.metadata(format!("/sys/module/{module}")).is_some()
             || builtin
@@ -168,28 +187,36 @@ fn modules(host: &Host) -> Result<()> {
     };
     let missing: Vec<&str> = MODULES
         .into_iter()
-        .filter(|module| !is_there(module))
+        .filter(|module| !is_loaded(module))
         .collect();
     if missing.is_empty() {
         return Ok(());
     }
     let argv = [&["modprobe", "-a"], missing.as_slice()].concat();
     if let Err(error) = host.run(&argv) {
-        warn!("{error:#}; pods may lack network or storage: is the kernel's modloop in the image?");
+        warn!(
+            "{error:#}; pods may have no network or storage: check that the image has the modloop \
+             of this kernel"
+        );
     }
     Ok(())
 }
 
-/// Whether there is too little room for what the fetch step will bring, before it begins.
-fn no_room(host: &Host, settings: &Settings) -> Result<Option<String>> {
+/// The message that there is too little space for k3s; `None` when there is enough, or when nothing
+/// is downloaded.
+fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
     if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
         return Ok(None);
     }
-    // What an earlier run left of the download is room already taken.
-    let begun = host
-        .metadata(settings.bin_dir.join(".k3s.part"))
+    // The partial file of an earlier run is resumed, so only the rest needs space.
+    let downloaded = host
+        .metadata(part_path(&settings.bin_dir.join("k3s")))
         .map_or(0, |meta| meta.len());
-    machine::no_room(host, &settings.bin_dir, SMALLEST_K3S.saturating_sub(begun))
+    machine::no_room(
+        host,
+        &settings.bin_dir,
+        SMALLEST_K3S.saturating_sub(downloaded),
+    )
 }
 
 #[cfg(test)]
@@ -198,10 +225,10 @@ mod tests {
     use crate::host::machine::parse_mounts;
 
     #[test]
-    fn unfit_roots_name_the_remedy() {
+    fn an_unsuitable_file_system_is_reported_with_the_remedy() {
         let data = Path::new("/var/lib/rancher/k3s");
         let on = |kind: &str| {
-            unfit(
+            file_system_problem(
                 &parse_mounts(&format!("22 1 0:21 / / rw - {kind} x rw\n")),
                 data,
             )
@@ -215,30 +242,31 @@ mod tests {
                 .contains("mount a tmpfs on /var/lib/rancher/k3s")
         );
         let nfs = "22 1 0:21 / / rw - tmpfs x rw\n23 22 0:9 / /var/lib rw - nfs4 x rw\n";
-        assert!(unfit(&parse_mounts(nfs), data).unwrap().contains("nfs4"));
+        let problem = file_system_problem(&parse_mounts(nfs), data).unwrap();
+        assert!(problem.contains("nfs4"), "{problem}");
         let both =
             "22 1 0:21 / / rw - overlay x rw\n23 22 0:9 / /var/lib/rancher rw - tmpfs x rw\n";
-        assert_eq!(unfit(&parse_mounts(both), data), None);
+        assert_eq!(file_system_problem(&parse_mounts(both), data), None);
     }
 
     #[test]
-    fn missing_controllers_name_the_kernel_parameter() {
-        assert_eq!(missing_controllers("cpuset cpu io memory pids\n", ""), None);
-        let why = missing_controllers("cpuset cpu io pids\n", "quiet").unwrap();
+    fn a_missing_controller_is_reported_with_the_kernel_parameter() {
+        assert_eq!(controller_problem("cpuset cpu io memory pids\n", ""), None);
+        let why = controller_problem("cpuset cpu io pids\n", "quiet").unwrap();
         assert!(
             why.contains("cgroup_memory=1 cgroup_enable=memory"),
             "{why}"
         );
         let why =
-            missing_controllers("cpuset cpu io pids\n", "quiet cgroup_disable=memory").unwrap();
+            controller_problem("cpuset cpu io pids\n", "quiet cgroup_disable=memory").unwrap();
         assert!(
-            why.contains("take cgroup_disable=memory off") && why.contains("cgroup_enable=memory"),
+            why.contains("remove cgroup_disable=memory") && why.contains("cgroup_enable=memory"),
             "{why}"
         );
         assert!(
-            missing_controllers("cpu memory pids", "")
+            controller_problem("cpu memory pids", "")
                 .unwrap()
-                .contains("no cpuset cgroup")
+                .contains("no cgroup controller cpuset")
         );
     }
 }

@@ -84,7 +84,10 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
         (
             "interface",
             set("MUSTER_INTERFACE=eth9"),
-            &["MUSTER_INTERFACE=\"eth9\" (--set)", "there is eth0"],
+            &[
+                "MUSTER_INTERFACE=\"eth9\" (--set)",
+                "the interfaces are eth0",
+            ],
         ),
         (
             "interface name",

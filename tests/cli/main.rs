@@ -7,6 +7,7 @@
 )]
 
 mod bad_settings;
+mod docs;
 mod dry_run;
 mod names;
 mod root;

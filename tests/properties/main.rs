@@ -1,10 +1,12 @@
-//! A million damaged inputs for the parsers that read bytes from outside: none panics, and what `holds.rs` says of each holds.
-//! Valid inputs, of which the damaged ones are made, are read as what they were made from.
+//! Property tests: the parsers that read untrusted bytes get a million random inputs.
+//!
+//! Some inputs are valid: the parser must return the values that they were made from. The others
+//! are damaged or random: the parser must not panic, and its property (`properties.rs`) must hold.
 
 mod ca;
-mod holds;
 mod k3s_rules;
 mod long;
+mod properties;
 mod random;
 mod shell;
 
@@ -21,39 +23,42 @@ use random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// For each parser: there are eleven of them.
+/// Inputs for each of the eleven parsers.
 const CASES: usize = 100_000;
 const HEX: &str = "0123456789abcdef";
 const NAME: &str = "ABCXYZabcxyz_";
 const PRINTABLE: &str = "abcXYZ019.,:;-_+*/\\'\"$`#=?!~^(){}[]<>|&%@";
 
-/// Runs the cases of one parser. `valid` makes a text and checks that it is read as what it was made from.
-fn check(pieces: &[&str], valid: impl Fn(&mut Random) -> String, holds: impl Fn(&[u8])) {
+/// Checks one parser. `valid` makes a valid text and asserts that the parser reads it right.
+/// `property` asserts what must hold for any bytes. `pieces` are strings that mean something to the
+/// parser; damaged and random inputs contain them.
+fn check(pieces: &[&str], valid: impl Fn(&mut Random) -> String, property: impl Fn(&[u8])) {
     let mut random = Random::new(0x6d75_7374_6572);
     for case in 0..CASES {
         let mut text = match case % 4 {
-            0 => random.heap(pieces),
+            0 => random.pieces(pieces),
             _ => valid(&mut random).into_bytes(),
         };
         if case % 4 > 1 {
             random.damage(&mut text, pieces);
         }
-        if catch_unwind(AssertUnwindSafe(|| holds(&text))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| property(&text))).is_err() {
             panic!(
-                "case {case}, which does not hold: {:?}",
+                "the property does not hold for case {case}: {:?}",
                 String::from_utf8_lossy(&text)
             );
         }
     }
 }
 
-/// As `check`, for parsers of text: the agent reads other bytes as U+FFFD too.
-fn check_text(pieces: &[&str], valid: impl Fn(&mut Random) -> String, holds: impl Fn(&str)) {
+/// Checks a parser of text. Invalid UTF-8 becomes U+FFFD, as in the agent.
+fn check_text(pieces: &[&str], valid: impl Fn(&mut Random) -> String, property: impl Fn(&str)) {
     check(pieces, valid, |bytes| {
-        holds(&String::from_utf8_lossy(bytes))
+        property(&String::from_utf8_lossy(bytes))
     });
 }
 
+/// A valid release tag.
 fn tag(random: &mut Random) -> String {
     let numbers: Vec<String> = (0..3).map(|_| random.below(100_000).to_string()).collect();
     let suffix = match random.below(3) {
@@ -65,7 +70,7 @@ fn tag(random: &mut Random) -> String {
 }
 
 #[test]
-fn sums() {
+fn sums_files() {
     let line = |random: &mut Random, name: &str| {
         let (digest, mark, end) = (
             random.word(HEX, 64, 64),
@@ -102,7 +107,7 @@ fn sums() {
             "\n",
         ],
         valid,
-        holds::sums,
+        properties::sums,
     );
 }
 
@@ -112,15 +117,14 @@ fn tokens() {
         let hash = random.word(HEX, 64, 64);
         let secret = random.word(PRINTABLE, 1, 40);
         let bootstrap = format!("{}.{}", random.word(HEX, 6, 6), random.word(HEX, 16, 16));
-        let text = match random.below(6) {
+        match random.below(6) {
             0 => format!("K10{hash}::server:{secret}"),
             1 => format!("K10{hash}:::{secret}"),
             2 => format!("K10{hash}::{bootstrap}"),
             3 => format!("K10::node:{secret}"),
             4 => bootstrap,
             _ => secret,
-        };
-        text
+        }
     };
     check_text(
         &[
@@ -135,7 +139,7 @@ fn tokens() {
             "abcdef",
         ],
         valid,
-        holds::token,
+        properties::token,
     );
 }
 
@@ -157,7 +161,7 @@ fn kernel_command_lines() {
     check_text(
         &["\"", "=", " ", "MUSTER_LOG", "a", "'", "\\"],
         valid,
-        holds::kernel,
+        properties::kernel,
     );
 }
 
@@ -178,7 +182,7 @@ fn settings_files() {
         };
         let (export, comment) = (
             random.of(&["", "export ", "\t"]),
-            random.of(&["", " # why", "  "]),
+            random.of(&["", " # a comment", "  "]),
         );
         let text = format!("# a comment\n{export}{name}={written}{comment}\n");
         assert_eq!(conf_assignments(&text), [(2, name, Ok(value))], "{text}");
@@ -187,7 +191,7 @@ fn settings_files() {
     let pieces = [
         "'", "\"", "\\", "$", "`", "#", "=", "A=", "export ", "A=\"", ";", "~", "a",
     ];
-    check_text(&pieces, valid, holds::conf);
+    check_text(&pieces, valid, properties::conf);
 }
 
 #[test]
@@ -213,7 +217,11 @@ fn mac_addresses() {
         );
         text
     };
-    check_text(&[":", "-", "00", "b8", "FF", "0", "g"], valid, holds::mac);
+    check_text(
+        &[":", "-", "00", "b8", "FF", "0", "g"],
+        valid,
+        properties::mac,
+    );
 }
 
 #[test]
@@ -229,12 +237,12 @@ fn release_tags() {
     check_text(
         &["v", "1", ".", "..", "+", "-", "/", "%2e", "k3s1"],
         valid,
-        holds::tag,
+        properties::tag,
     );
 }
 
 #[test]
-fn version_answers() {
+fn version_responses() {
     let valid = |random: &mut Random| {
         let tag = tag(random);
         let text = format!(
@@ -258,11 +266,11 @@ fn version_answers() {
         "\\u0000",
         "\\ud800",
     ];
-    check(&pieces, valid, holds::version);
+    check(&pieces, valid, properties::version);
 }
 
 #[test]
-fn channel_answers() {
+fn channel_redirects() {
     let valid = |random: &mut Random| {
         let tag = tag(random);
         let base = random.of(&["", "/", "https://github.com/k3s-io/k3s/releases/tag/"]);
@@ -278,7 +286,7 @@ fn channel_answers() {
             "/", "..", "%2B", "%2b", "%", "v1.2.3", "+k3s1", "https://", "?", "#",
         ],
         valid,
-        holds::location,
+        properties::location,
     );
 }
 
@@ -286,16 +294,16 @@ fn channel_answers() {
 fn retry_after_headers() {
     let valid = |random: &mut Random| {
         let asked = random.any_number();
-        let date = Duration::from_secs(asked % 100_000_000_000) + holds::NOW;
+        let date = Duration::from_secs(asked % 100_000_000_000) + properties::NOW;
         let (text, asked) = match random.below(2) {
             0 => (asked.to_string(), Duration::from_secs(asked)),
             _ => (
                 httpdate::fmt_http_date(UNIX_EPOCH + date),
-                date - holds::NOW,
+                date - properties::NOW,
             ),
         };
         assert_eq!(
-            retry_after(&text, UNIX_EPOCH + holds::NOW),
+            retry_after(&text, UNIX_EPOCH + properties::NOW),
             Some(asked),
             "{text}"
         );
@@ -313,7 +321,7 @@ fn retry_after_headers() {
         "-",
         "+",
     ];
-    check_text(&pieces, valid, holds::retry);
+    check_text(&pieces, valid, properties::retry);
 }
 
 #[test]
@@ -348,7 +356,7 @@ fn content_ranges() {
             "+",
         ],
         valid,
-        holds::range,
+        properties::range,
     );
 }
 
@@ -380,6 +388,6 @@ fn mount_tables() {
     check_text(
         &[" - ", " ", "/", "shared:", "-", "tmpfs", "rw", "0:21"],
         valid,
-        holds::mounts,
+        properties::mounts,
     );
 }

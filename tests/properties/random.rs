@@ -1,6 +1,6 @@
-//! Seeded random texts: valid ones that were damaged, and heaps of what a parser looks for.
+//! Random inputs from a fixed seed.
 
-/// splitmix64.
+/// A random number generator (splitmix64).
 pub struct Random(u64);
 
 impl Random {
@@ -15,22 +15,23 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Less than `limit`, which is not 0.
+    /// Returns a number below `limit`, which must not be 0.
     pub fn below(&mut self, limit: usize) -> usize {
         (self.number() % limit as u64) as usize
     }
 
-    /// Mostly small ones, now and then the largest there are.
+    /// Returns a number of any magnitude, most often a small one.
     pub fn any_number(&mut self) -> u64 {
         let bits = self.below(64);
         self.number() >> bits
     }
 
+    /// Returns one of these choices.
     pub fn of<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
         choices[self.below(choices.len())]
     }
 
-    /// A word of `least` to `most` of these characters.
+    /// Returns a word of `least` to `most` of these characters.
     pub fn word(&mut self, characters: &str, least: usize, most: usize) -> String {
         let length = least + self.below(most - least + 1);
         (0..length)
@@ -38,15 +39,16 @@ impl Random {
             .collect()
     }
 
-    /// A heap of what a parser looks for, with other bytes in between.
-    pub fn heap(&mut self, pieces: &[&str]) -> Vec<u8> {
-        let mut heap = Vec::new();
+    /// Returns up to 23 of these pieces in random order, with other bytes between them.
+    pub fn pieces(&mut self, pieces: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
         for _ in 0..self.below(24) {
-            self.piece(pieces, &mut heap);
+            self.piece(pieces, &mut bytes);
         }
-        heap
+        bytes
     }
 
+    /// Appends one of these pieces, or white space, or an unusual character.
     fn piece(&mut self, pieces: &[&str], into: &mut Vec<u8>) {
         match self.below(8) {
             0 => into.push(self.number() as u8),
@@ -59,7 +61,8 @@ impl Random {
         }
     }
 
-    /// Damages a text in one to four places: something cut out, put in, said twice, or all of the rest lost.
+    /// Damages a text in one to four places: deletes or repeats a few bytes, flips a bit, inserts a
+    /// piece or truncates the text.
     pub fn damage(&mut self, text: &mut Vec<u8>, pieces: &[&str]) {
         for _ in 0..=self.below(4) {
             let at = self.below(text.len() + 1);

@@ -1,8 +1,9 @@
-//! The settings file has two readers, OpenRC's shell and muster: where muster reads a value, the shell must read the same.
+//! Both OpenRC's shell and muster read `/etc/conf.d/muster`. Where muster accepts a line, the shell
+//! must read the same value.
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "a test looks from outside; the seam is for the agent"
+    reason = "the tests stay outside the agent's single place for effects"
 )]
 
 use crate::random::Random;
@@ -17,7 +18,7 @@ const PIECES: [&str; 30] = [
 ];
 
 #[test]
-fn settings_are_read_as_the_shell_reads_them() {
+fn conf_d_values_match_the_shell() {
     let mut random = Random::new(0x7368);
     let mut lines = Vec::new();
     while lines.len() < LINES {
@@ -41,11 +42,11 @@ fn settings_are_read_as_the_shell_reads_them() {
     let mut stdin = shell.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(script.as_bytes()));
     let output = shell.wait_with_output().unwrap();
-    // When the shell gave up on the way, the line that it gave up at shows below.
+    // If the shell stopped early, the comparison below shows the line at which it did.
     let _ = writer.join().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let mut said = said.split('\0');
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let mut printed = printed.split('\0');
     for (line, value) in lines {
-        assert_eq!(said.next(), Some(&*value), "{line}");
+        assert_eq!(printed.next(), Some(&*value), "{line}");
     }
 }

@@ -1,16 +1,18 @@
 //! Runs a table of download faults against muster's `fetch` step.
 //!
 //! A row names what its mirrors do wrong ([`script`]) and what must hold at the end ([`row`]). The
-//! mirrors are real sockets with real TLS ([`server`], [`pki`]). Most rows call the step inside this
-//! process, with short timeouts; the others start the built program ([`program`]).
+//! mirrors use real sockets and real TLS. Most rows call the step inside this process, with short
+//! timeouts; the others start the built program.
 
+mod check;
 mod log;
+mod mirror;
 mod pki;
 mod program;
+mod respond;
 pub mod row;
 mod run;
 pub mod script;
-mod server;
 
 pub use pki::Cert;
 pub use run::BUFFERS;

@@ -1,4 +1,5 @@
-//! The log of each row: a row is one thread, and muster logs in the thread that it runs in.
+//! A logger that collects the lines of each thread separately. A row that runs inside this process
+//! runs in one thread, and muster logs in the thread that calls it.
 
 use log::{LevelFilter, Log, Metadata, Record};
 use std::cell::RefCell;
@@ -7,9 +8,9 @@ thread_local! {
     static LINES: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-struct PerThread;
+struct ThreadLogger;
 
-impl Log for PerThread {
+impl Log for ThreadLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("muster")
     }
@@ -25,15 +26,18 @@ impl Log for PerThread {
     fn flush(&self) {}
 }
 
+/// Installs the logger for this process.
 pub fn start() {
-    log::set_logger(&PerThread).unwrap();
+    log::set_logger(&ThreadLogger).unwrap();
     log::set_max_level(LevelFilter::Info);
 }
 
+/// Forgets what this thread has logged.
 pub fn clear() {
     LINES.take();
 }
 
+/// Returns what this thread has logged, and forgets it.
 pub fn take() -> String {
     LINES.take()
 }

@@ -1,4 +1,5 @@
-//! Certificates for the misbehaving server: a CA of this run's own, and everything that can be wrong with what it signs.
+//! Makes the certificates of the misbehaving mirrors: a new CA for each run, one valid certificate
+//! and one for each kind of certificate error.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
@@ -6,28 +7,29 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::sync::Arc;
 
-/// What a connection proves itself by.
+/// The certificate that a mirror shows on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cert {
-    Good,
+    Valid,
     Expired,
-    NotYet,
+    NotYetValid,
     WrongHost,
     UnknownCa,
 }
 
 /// All certificates of a run.
 pub struct Pki {
-    /// The trusted CA.
+    /// The trusted CA's certificate in PEM.
     pub ca: String,
     configs: Vec<(Cert, Arc<ServerConfig>)>,
 }
 
 impl Pki {
+    /// Makes a new CA and all certificates.
     pub fn new() -> Pki {
-        let (ca, issuer) = authority("muster's fault table");
-        let (_, stranger) = authority("nobody's CA");
-        let good = ["127.0.0.1", "127.0.0.2", "localhost", "mirror.example"];
+        let (ca, issuer) = authority("muster's fault tables");
+        let (_, unknown) = authority("an unknown CA");
+        let names = ["127.0.0.1", "127.0.0.2", "localhost", "mirror.example"];
         let year = |from, to| (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         let config = |kind, names: &[&str], (from, to), issuer: &Issuer<'_, KeyPair>| {
             let mut params = CertificateParams::new(
@@ -43,20 +45,21 @@ impl Pki {
             (kind, server_config(chain, &key))
         };
         let configs = vec![
-            config(Cert::Good, &good, year(2020, 2100), &issuer),
-            config(Cert::Expired, &good, year(2020, 2021), &issuer),
-            config(Cert::NotYet, &good, year(2099, 2100), &issuer),
+            config(Cert::Valid, &names, year(2020, 2100), &issuer),
+            config(Cert::Expired, &names, year(2020, 2021), &issuer),
+            config(Cert::NotYetValid, &names, year(2099, 2100), &issuer),
             config(
                 Cert::WrongHost,
                 &["other.example"],
                 year(2020, 2100),
                 &issuer,
             ),
-            config(Cert::UnknownCa, &good, year(2020, 2100), &stranger),
+            config(Cert::UnknownCa, &names, year(2020, 2100), &unknown),
         ];
         Pki { ca, configs }
     }
 
+    /// Returns the TLS configuration of a server with this certificate.
     pub fn config(&self, cert: Cert) -> Arc<ServerConfig> {
         self.configs
             .iter()
@@ -66,7 +69,7 @@ impl Pki {
     }
 }
 
-/// A CA: its certificate in PEM, and what signs with it.
+/// Makes a CA. Returns its certificate in PEM and the issuer that signs with its key.
 fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params

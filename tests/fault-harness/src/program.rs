@@ -1,10 +1,10 @@
-//! The built program, where a row needs a process or a mount namespace of its own.
+//! Runs the built program, for rows that need a process or a mount namespace.
 
+use crate::mirror::Mirror;
 use crate::pki::Pki;
-use crate::row::{How, Row};
+use crate::row::{Row, Runner};
 use crate::run::{BIN, Outcome, TAG, list, mac};
 use crate::script::RIGHT;
-use crate::server::Server;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,13 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The name by which rows about names reach their mirror.
+/// The mirror's host name, for rows about name lookup.
 const NAME: &str = "mirror.example";
-/// The longest that anything here is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait for an event.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Prepares the namespace, runs muster, and keeps what it left: a mount is gone with its namespace.
+/// Prepares the namespace, runs muster and copies the target folder: a mount ends with its
+/// namespace.
 const IN_NAMESPACE: &str = r#"
 WITH=
 eval "$PREPARE"
@@ -26,65 +27,71 @@ $WITH "$MUSTER" "$@" || status=$?
 cp -a "$BIN/." "$OUT/"
 exit "$status"
 "#;
-/// Host names come from this row's own hosts file and from nowhere else. musl has no nsswitch.conf:
-/// it asks a name server that nobody runs, once.
-const OWN_NAMES: &str = r#"
+/// Host names come from this row's own hosts file and from nowhere else. glibc is told so by
+/// nsswitch.conf. musl has no such file, so it asks a name server once that does not exist.
+const OWN_HOSTS: &str = r#"
 mount --bind "$ROOT/hosts" /etc/hosts
 mount --bind "$ROOT/nsswitch.conf" /etc/nsswitch.conf
 mount --bind "$ROOT/resolv.conf" /etc/resolv.conf
 "#;
+/// No namespace: the child process is muster itself, so that a kill reaches it.
+const NO_NAMESPACE: &str = ":";
 
-/// A row's board, as the program sees it.
-struct Board<'a> {
+/// The program, with the folder and the arguments of one row.
+struct Program<'a> {
     root: &'a Path,
     muster: &'a Path,
     arguments: Vec<String>,
 }
 
-pub fn run(row: &Row, root: &Path, servers: &[Server], pki: &Pki, muster: &Path) -> Outcome {
-    let named = matches!(row.how, How::NameComesLate | How::NameMoves(_));
-    let url = |server: &Server| {
-        if named {
-            format!("https://{NAME}:{}", server.port)
+/// Runs the row's program to its end, with the row's kills and name changes.
+pub fn run(row: &Row, root: &Path, mirrors: &[Mirror], pki: &Pki, muster: &Path) -> Outcome {
+    let by_name = matches!(
+        row.runner,
+        Runner::NameResolvesLate | Runner::AddressChanges(_)
+    );
+    let url = |mirror: &Mirror| {
+        if by_name {
+            format!("https://{NAME}:{}", mirror.port)
         } else {
-            server.url()
+            mirror.url()
         }
     };
-    // The second server of a name that moves is the same mirror at its new address.
-    let told = if named { &servers[..1] } else { servers };
-    let mirrors = told.iter().map(url).collect::<Vec<_>>().join(" ");
-    let board = Board::new(root, muster, &mirrors, pki);
-    match &row.how {
-        How::Inside => unreachable!("such a row does not come here"),
-        How::Program(prepare) => board.outcome(board.start(prepare), prepare),
-        How::Killed(points) => {
+    // With one name, the second mirror is the new address of the first.
+    let configured = if by_name { &mirrors[..1] } else { mirrors };
+    let urls = configured.iter().map(url).collect::<Vec<_>>().join(" ");
+    let program = Program::new(root, muster, &urls, pki);
+    match &row.runner {
+        Runner::InProcess => unreachable!("run::run handles such a row"),
+        Runner::InNamespace(prepare) => program.outcome(program.start(prepare), prepare),
+        Runner::Killed(points) => {
             for point in points {
-                let child = board.start(":");
-                board.wait_for_part(*point);
+                let child = program.start(NO_NAMESPACE);
+                program.wait_for_partial_file(*point);
                 kill(child);
-                board.check_killed();
+                program.check_killed();
             }
-            board.outcome(board.start(":"), ":")
+            program.outcome(program.start(NO_NAMESPACE), NO_NAMESPACE)
         }
-        How::NameComesLate => {
-            let child = board.start(OWN_NAMES);
-            wait_until("muster warns", || board.log().contains("WARN"));
-            fs::write(board.hosts(), format!("127.0.0.1 {NAME}\n")).unwrap();
-            board.outcome(child, OWN_NAMES)
+        Runner::NameResolvesLate => {
+            let child = program.start(OWN_HOSTS);
+            wait_until("muster warns", || program.log().contains("WARN"));
+            fs::write(program.hosts(), format!("127.0.0.1 {NAME}\n")).unwrap();
+            program.outcome(child, OWN_HOSTS)
         }
-        How::NameMoves(after) => {
-            fs::write(board.hosts(), format!("127.0.0.1 {NAME}\n")).unwrap();
-            let child = board.start(OWN_NAMES);
-            board.wait_for_part(*after);
-            fs::write(board.hosts(), format!("127.0.0.2 {NAME}\n")).unwrap();
-            servers[0].vanish();
-            board.outcome(child, OWN_NAMES)
+        Runner::AddressChanges(after) => {
+            fs::write(program.hosts(), format!("127.0.0.1 {NAME}\n")).unwrap();
+            let child = program.start(OWN_HOSTS);
+            program.wait_for_partial_file(*after);
+            fs::write(program.hosts(), format!("127.0.0.2 {NAME}\n")).unwrap();
+            mirrors[0].stop();
+            program.outcome(child, OWN_HOSTS)
         }
     }
 }
 
-impl Board<'_> {
-    fn new<'a>(root: &'a Path, muster: &'a Path, mirrors: &str, pki: &Pki) -> Board<'a> {
+impl Program<'_> {
+    fn new<'a>(root: &'a Path, muster: &'a Path, mirrors: &str, pki: &Pki) -> Program<'a> {
         let write = |path: &str, text: &str| {
             let path = root.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -110,7 +117,7 @@ impl Board<'_> {
             arguments.extend(["--set".into(), setting.into()]);
         }
         arguments.push("fetch".into());
-        Board {
+        Program {
             root,
             muster,
             arguments,
@@ -129,10 +136,10 @@ impl Board<'_> {
         fs::read_to_string(self.root.join("log")).unwrap()
     }
 
-    /// Starts muster; `:` prepares nothing, and then the child is muster itself, so that a kill hits it.
+    /// Starts muster after these shell commands, or without a namespace for [`NO_NAMESPACE`].
     fn start(&self, prepare: &str) -> Child {
         let mut command = match prepare {
-            ":" => Command::new(self.muster),
+            NO_NAMESPACE => Command::new(self.muster),
             _ => {
                 let mut command = Command::new("unshare");
                 command.args(["-m", "sh", "-eu", "-c", IN_NAMESPACE, "sh"]);
@@ -151,8 +158,8 @@ impl Board<'_> {
             .env("PREPARE", prepare)
             .env("MUSTER", self.muster)
             .env("BIN", self.bin())
-            .env("OUT", self.root.join("out"));
-        command.env("ROOT", self.root);
+            .env("OUT", self.root.join("out"))
+            .env("ROOT", self.root);
         command.stderr(log).spawn().unwrap()
     }
 
@@ -161,7 +168,7 @@ impl Board<'_> {
         let log = self.log();
         let last = log.lines().last().unwrap_or_default().to_string();
         let result = if status.success() { Ok(()) } else { Err(last) };
-        let folder = if prepare == ":" {
+        let folder = if prepare == NO_NAMESPACE {
             self.bin()
         } else {
             self.root.join("out")
@@ -169,29 +176,30 @@ impl Board<'_> {
         Outcome {
             result,
             log,
-            there: list(&folder),
+            files: list(&folder),
         }
     }
 
-    fn wait_for_part(&self, bytes: u64) {
-        let part = self.bin().join(".k3s.part");
-        wait_until("the part grows", || {
-            fs::metadata(&part).is_ok_and(|meta| meta.len() >= bytes)
+    fn wait_for_partial_file(&self, bytes: u64) {
+        let path = self.bin().join(".k3s.part");
+        wait_until("the partial file grows", || {
+            fs::metadata(&path).is_ok_and(|meta| meta.len() >= bytes)
         });
     }
 
-    /// What a kill leaves: a part that is not executable, with the note of what it is a part of, and nothing else.
+    /// After a kill, there must be a partial file that is not executable, its record with the right
+    /// digest, and nothing else.
     fn check_killed(&self) {
-        let part = self.bin().join(".k3s.part");
+        let path = self.bin().join(".k3s.part");
         assert_eq!(
-            fs::metadata(&part).unwrap().permissions().mode() & 0o7777,
+            fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
             0o600,
-            "a part that a kill left"
+            "permissions of the partial file after a kill"
         );
-        let note = fs::read_to_string(self.bin().join(".k3s.part.json")).unwrap();
+        let record = fs::read_to_string(self.bin().join(".k3s.part.json")).unwrap();
         assert!(
-            note.contains(&muster::digest::Sha256::of(&RIGHT).to_string()),
-            "{note}"
+            record.contains(&muster::digest::Sha256::of(&RIGHT).to_string()),
+            "{record}"
         );
         let names: Vec<String> = list(&self.bin())
             .into_iter()
@@ -201,16 +209,16 @@ impl Board<'_> {
     }
 }
 
-/// SIGKILL: nothing is told, nothing is tidied.
+/// Sends SIGKILL, which gives the program no chance to clean up.
 fn kill(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+    while !condition() {
+        assert!(started.elapsed() < TIMEOUT, "timed out: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,107 +1,115 @@
-//! A row of the table: what goes wrong, and what must hold at the end.
+//! A row of a fault table: what goes wrong, and what must hold at the end.
 
 use crate::script::Script;
 use std::time::Duration;
 
+/// One fault. [`row`] makes a row, and the methods change it.
 pub struct Row {
     pub name: &'static str,
-    /// One server each; muster is told them in this order.
+    /// The mirrors, in the order of `MUSTER_MIRRORS`.
     pub mirrors: Vec<Script>,
-    /// The k3s server, as a mirror before the others.
+    /// The k3s server. It is the first mirror where it is given.
     pub server: Option<(Script, Pin)>,
-    /// What stands in the target folder before: name, permissions, bytes.
-    pub before: Vec<(&'static str, u32, Vec<u8>)>,
+    /// The files in the target folder at the start: name, permissions, bytes.
+    pub existing_files: Vec<(&'static str, u32, Vec<u8>)>,
     pub settings: Vec<(&'static str, String)>,
-    pub how: How,
-    pub ends: Ends,
-    /// What the log must hold.
-    pub says: Vec<&'static str>,
-    /// What the log may hold so often at most.
-    pub says_at_most: Vec<(&'static str, usize)>,
-    /// The least and the most time it may take.
+    pub runner: Runner,
+    pub expected: Expected,
+    /// Texts that the log must contain.
+    pub logs: Vec<&'static str>,
+    /// Texts that the log may contain at most this many times.
+    pub logs_at_most: Vec<(&'static str, usize)>,
+    /// The least and the most time that the row may take.
     pub takes: (Duration, Duration),
-    /// A run that failed leaves the whole object behind, for the next.
-    pub leaves_a_part: bool,
-    /// How often sums are asked for at most, over all mirrors.
-    pub sums_asked: usize,
-    /// The ranges asked for, over all mirrors, first mirror first.
+    /// Whether a failed run leaves the complete download as a partial file, for the next run.
+    pub leaves_partial_file: bool,
+    /// The most requests for sums files, over all mirrors.
+    pub sums_requests_at_most: usize,
+    /// The `Range` headers of all requests for k3s: those of the first mirror, then of the second.
     pub ranges: Option<Vec<String>>,
 }
 
-/// What the board's token says of the server's CA.
+/// The CA hash in the board's join token.
 #[derive(Clone, Copy, Debug)]
 pub enum Pin {
+    /// The hash of the server's CA.
     Right,
+    /// The hash of another CA.
     Other,
+    /// The token has no CA hash.
     Missing,
 }
 
 /// How muster is run.
 #[derive(Clone, Debug)]
-pub enum How {
-    /// In this process, with short timeouts.
-    Inside,
-    /// The built program in a mount namespace of its own, after these shell commands. `$BIN` is the target folder; `$WITH`, when
-    /// they set it, goes in front of the program.
-    Program(&'static str),
-    /// The built program, killed when so many bytes of the download are on disk, and run again.
+pub enum Runner {
+    /// The fetch step is called inside this process, with short timeouts.
+    InProcess,
+    /// The built program runs in its own mount namespace, after these shell commands. In them,
+    /// `$BIN` is the target folder. They may set `$WITH`, a command that starts the program.
+    InNamespace(&'static str),
+    /// The built program is killed when this many bytes of the download are on disk, and started
+    /// again; once for each number.
     Killed(Vec<u64>),
-    /// The built program, finding its mirror by a name that cannot be resolved at first.
-    NameComesLate,
-    /// The built program; its mirror's name leads elsewhere after so many bytes, and where it led is gone.
-    NameMoves(u64),
+    /// The built program runs in its own mount namespace; its mirror's name does not resolve at
+    /// first.
+    NameResolvesLate,
+    /// The built program runs in its own mount namespace. After this many bytes, its mirror's name
+    /// resolves to another address, and the first address does not answer any more.
+    AddressChanges(u64),
 }
 
+/// How a row must end.
 #[derive(Clone, Debug)]
-pub enum Ends {
-    /// The right k3s is in place, after so many bytes of bodies of k3s at most.
+pub enum Expected {
+    /// The right k3s is installed, after at most this many bytes of k3s over the network.
     Installed(u64),
-    /// An error that holds this text, and nothing new in the target folder.
+    /// An error contains this text, and the target folder is unchanged.
     Fails(&'static str),
 }
 
-/// With these mirrors.
+/// Makes a row without expectations on its log and its requests.
 pub fn row(name: &'static str, mirrors: impl Into<Vec<Script>>) -> Row {
     Row {
         name,
         mirrors: mirrors.into(),
         server: None,
-        before: Vec::new(),
+        existing_files: Vec::new(),
         settings: Vec::new(),
-        how: How::Inside,
-        ends: Ends::Installed(0),
-        says: Vec::new(),
-        says_at_most: Vec::new(),
+        runner: Runner::InProcess,
+        expected: Expected::Installed(0),
+        logs: Vec::new(),
+        logs_at_most: Vec::new(),
         takes: (Duration::ZERO, Duration::from_secs(40)),
-        leaves_a_part: false,
-        sums_asked: usize::MAX,
+        leaves_partial_file: false,
+        sums_requests_at_most: usize::MAX,
         ranges: None,
     }
 }
 
 impl Row {
-    /// It ends well, after so many bytes of k3s over the wire at most.
+    /// The row installs k3s, with at most this many bytes of k3s over the network.
     pub fn installs(self, at_most: u64) -> Row {
         Row {
-            ends: Ends::Installed(at_most),
+            expected: Expected::Installed(at_most),
             ..self
         }
     }
 
     pub fn fails(self, text: &'static str) -> Row {
         Row {
-            ends: Ends::Fails(text),
+            expected: Expected::Fails(text),
             ..self
         }
     }
 
-    pub fn says(mut self, text: &'static str) -> Row {
-        self.says.push(text);
+    pub fn logs(mut self, text: &'static str) -> Row {
+        self.logs.push(text);
         self
     }
 
-    pub fn says_at_most(mut self, text: &'static str, times: usize) -> Row {
-        self.says_at_most.push((text, times));
+    pub fn logs_at_most(mut self, text: &'static str, times: usize) -> Row {
+        self.logs_at_most.push((text, times));
         self
     }
 
@@ -112,8 +120,14 @@ impl Row {
         }
     }
 
-    pub fn before(mut self, name: &'static str, mode: u32, bytes: impl Into<Vec<u8>>) -> Row {
-        self.before.push((name, mode, bytes.into()));
+    /// Puts a file into the target folder before the run. A name that ends with `/` is a folder.
+    pub fn existing_file(
+        mut self,
+        name: &'static str,
+        mode: u32,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Row {
+        self.existing_files.push((name, mode, bytes.into()));
         self
     }
 
@@ -122,18 +136,18 @@ impl Row {
         self
     }
 
-    pub fn leaves_a_part(self) -> Row {
+    pub fn leaves_partial_file(self) -> Row {
         Row {
-            leaves_a_part: true,
+            leaves_partial_file: true,
             ..self
         }
     }
 
-    pub fn how(self, how: How) -> Row {
-        Row { how, ..self }
+    pub fn runner(self, runner: Runner) -> Row {
+        Row { runner, ..self }
     }
 
-    /// Seconds.
+    /// The least and the most seconds that the row may take.
     pub fn takes(self, least: u64, most: u64) -> Row {
         Row {
             takes: (Duration::from_secs(least), Duration::from_secs(most)),
@@ -141,24 +155,24 @@ impl Row {
         }
     }
 
-    pub fn sums_asked(self, times: usize) -> Row {
+    pub fn sums_requests_at_most(self, times: usize) -> Row {
         Row {
-            sums_asked: times,
+            sums_requests_at_most: times,
             ..self
         }
     }
 
-    /// Where each request for k3s began: zero is one without a range.
-    pub fn asks_from(self, starts: impl AsRef<[u64]>) -> Row {
-        let range = |start: &u64| {
-            if *start == 0 {
+    /// The offset of each request for k3s. 0 stands for a request without a `Range`.
+    pub fn requests_start_at(self, offsets: impl AsRef<[u64]>) -> Row {
+        let range = |offset: &u64| {
+            if *offset == 0 {
                 String::new()
             } else {
-                format!("bytes={start}-")
+                format!("bytes={offset}-")
             }
         };
         Row {
-            ranges: Some(starts.as_ref().iter().map(range).collect()),
+            ranges: Some(offsets.as_ref().iter().map(range).collect()),
             ..self
         }
     }

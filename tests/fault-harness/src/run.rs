@@ -1,14 +1,14 @@
-//! Runs a row, and holds what is there afterwards against it.
+//! Runs one row: starts its mirrors, runs muster, and checks the outcome.
 
+use crate::check::check;
+use crate::mirror::Mirror;
 use crate::pki::Pki;
-use crate::row::{Ends, How, Pin, Row, row};
-use crate::script::{RIGHT, SIZE, WRONG, mirror};
-use crate::server::{Path as Asked, Server};
+use crate::row::{Pin, Row, Runner, row};
+use crate::script::{SIZE, Script, mirror};
 use crate::{log, program};
 use muster::board::mac::Mac;
 use muster::board::node::Node;
 use muster::digest::Sha256;
-use muster::download::LONGEST;
 use muster::host::{Host, Mode};
 use muster::http::{Clients, MinimumRate, Timeouts};
 use muster::k3s::server::ServerLink;
@@ -24,23 +24,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The target folder, below the row's root.
+/// The target folder below the row's root folder.
 pub const BIN: &str = "usr/local/bin";
 pub const TAG: &str = "v1.34.1+k3s1";
 
-/// What a socket's buffers take in beyond what was read of it, at most (bytes).
+/// The most bytes that the buffers of a socket hold beyond what the client read.
 pub const BUFFERS: u64 = 8 << 20;
 
-/// What a run came to.
+/// The outcome of a run.
 pub struct Outcome {
-    /// The error's text.
+    /// The text of muster's error.
     pub result: Result<(), String>,
     pub log: String,
-    /// What is in the target folder: name, permissions, bytes; `None` is a folder's.
-    pub there: Vec<(String, u32, Option<Vec<u8>>)>,
+    /// The files in the target folder: name, permissions, bytes. A folder has no bytes.
+    pub files: Vec<(String, u32, Option<Vec<u8>>)>,
 }
 
-/// A board whose place among two or three mirrors is the first, so that a row's order is the order of its requests.
+/// The MAC address of the board. It is one that makes muster start with the first of two or three
+/// mirrors, so that muster asks the mirrors in the order of the row.
 pub fn mac() -> Mac {
     let board = |n: u8| Mac::parse(&format!("52:54:00:12:34:{n:02x}")).unwrap();
     (0..=255)
@@ -49,24 +50,24 @@ pub fn mac() -> Mac {
         .unwrap()
 }
 
-/// Runs a row; the error says what did not hold.
+/// Runs a row. The error names everything that did not hold.
 pub fn run(row: &Row, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
     let root = tempfile::tempdir().unwrap();
     let bin = root.path().join(BIN);
     fs::create_dir_all(&bin).unwrap();
-    for (name, mode, bytes) in &row.before {
+    for (name, mode, bytes) in &row.existing_files {
         match name.strip_suffix('/') {
             Some(folder) => fs::create_dir(bin.join(folder)).unwrap(),
             None => fs::write(bin.join(name), bytes).unwrap(),
         }
         fs::set_permissions(bin.join(name), Permissions::from_mode(*mode)).unwrap();
     }
-    let start = |script: &crate::script::Script| Server::start("127.0.0.1:0", script.clone(), pki);
-    let mut servers: Vec<Server> = row.server.iter().map(|(script, _)| start(script)).collect();
-    let mut mirrors: Vec<Server> = row.mirrors.iter().take(1).map(start).collect();
+    let start = |script: &Script| Mirror::start("127.0.0.1:0", script.clone(), pki);
+    let mut all: Vec<Mirror> = row.server.iter().map(|(script, _)| start(script)).collect();
+    let mut mirrors: Vec<Mirror> = row.mirrors.iter().take(1).map(start).collect();
     for script in row.mirrors.iter().skip(1) {
-        mirrors.push(match &row.how {
-            How::NameMoves(_) => Server::start(
+        mirrors.push(match &row.runner {
+            Runner::AddressChanges(_) => Mirror::start(
                 &format!("127.0.0.2:{}", mirrors[0].port),
                 script.clone(),
                 pki,
@@ -74,33 +75,41 @@ pub fn run(row: &Row, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
             _ => start(script),
         });
     }
-    let urls: Vec<String> = mirrors.iter().map(Server::url).collect();
-    servers.extend(mirrors);
+    let urls: Vec<String> = mirrors.iter().map(Mirror::url).collect();
+    all.extend(mirrors);
 
     let started = Instant::now();
-    let outcome = match &row.how {
-        How::Inside => inside(row, root.path(), &urls, servers.first(), pki),
-        _ => program::run(row, root.path(), &servers, pki, muster),
+    let outcome = match &row.runner {
+        Runner::InProcess => in_process(row, root.path(), &urls, all.first(), pki),
+        _ => program::run(row, root.path(), &all, pki, muster),
     };
-    check(row, &outcome, started.elapsed(), &servers)?;
-    match row.leaves_a_part {
-        true => again(&outcome, pki, muster),
+    check(row, &outcome, started.elapsed(), &all)?;
+    match row.leaves_partial_file {
+        true => run_again(&outcome, pki, muster),
         false => Ok(()),
     }
 }
 
-/// What a failed run left is taken up by the next, wherever it goes on: it brings what is missing, and no more.
-fn again(left: &Outcome, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
-    let mut row = row("the run after it", [mirror()]);
+/// Runs again with the partial file of a failed run: the second run must resume it, and download
+/// only the missing bytes.
+fn run_again(left: &Outcome, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
+    let mut row = row("the run after the failed one", [mirror()]);
     let names = [".k3s.part", ".k3s.part.json"];
-    for (name, (_, mode, bytes)) in names.into_iter().zip(&left.there) {
-        row = row.before(name, *mode, bytes.clone().unwrap_or_default());
+    for (name, (_, mode, bytes)) in names.into_iter().zip(&left.files) {
+        row = row.existing_file(name, *mode, bytes.clone().unwrap_or_default());
     }
-    let there = left.there[0].2.as_ref().map_or(0, Vec::len) as u64;
-    run(&row.installs(SIZE - there), pki, muster)
+    let present = left.files[0].2.as_ref().map_or(0, Vec::len) as u64;
+    run(&row.installs(SIZE - present), pki, muster)
 }
 
-fn inside(row: &Row, root: &Path, urls: &[String], server: Option<&Server>, pki: &Pki) -> Outcome {
+/// Calls the fetch step inside this process, with short timeouts.
+fn in_process(
+    row: &Row,
+    root: &Path,
+    urls: &[String],
+    server: Option<&Mirror>,
+    pki: &Pki,
+) -> Outcome {
     let host = Host::new(root, Mode::Perform);
     let mirrors = row
         .server
@@ -157,11 +166,11 @@ fn inside(row: &Row, root: &Path, urls: &[String], server: Option<&Server>, pki:
     Outcome {
         result,
         log: log::take(),
-        there: list(&root.join(BIN)),
+        files: list(&root.join(BIN)),
     }
 }
 
-/// What is in a folder, sorted by name.
+/// Lists a folder: name, permissions and bytes of each file, sorted by name.
 pub fn list(folder: &Path) -> Vec<(String, u32, Option<Vec<u8>>)> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
@@ -178,132 +187,4 @@ pub fn list(folder: &Path) -> Vec<(String, u32, Option<Vec<u8>>)> {
         )
     };
     paths.iter().map(entry).collect()
-}
-
-fn check(row: &Row, outcome: &Outcome, took: Duration, servers: &[Server]) -> Result<(), String> {
-    let seen: Vec<_> = servers
-        .iter()
-        .map(|server| server.seen(Asked::Binary))
-        .collect();
-    let sent: u64 = seen.iter().map(|seen| seen.sent).sum();
-    let sums: usize = servers
-        .iter()
-        .map(|server| server.seen(Asked::Sums).ranges.len())
-        .sum();
-    let names: Vec<&str> = outcome
-        .there
-        .iter()
-        .map(|(name, ..)| name.as_str())
-        .collect();
-    let mut wrong = Vec::new();
-    let mut must = |holds: bool, text: String| {
-        if !holds {
-            wrong.push(text);
-        }
-    };
-    match (&row.ends, &outcome.result) {
-        (Ends::Installed(at_most), Ok(())) => {
-            must(
-                sent <= *at_most,
-                format!("{sent} bytes came over the wire, and {at_most} is the most"),
-            );
-            let right = |(name, mode, bytes): &(String, u32, Option<Vec<u8>>)| {
-                name == "k3s" && *mode == 0o755 && bytes.as_deref() == Some(&RIGHT)
-            };
-            must(
-                outcome.there.iter().any(right),
-                "the right k3s is not in place".into(),
-            );
-            must(names == ["k3s"], format!("left behind: {names:?}"));
-        }
-        (Ends::Fails(text), Err(error)) => {
-            must(
-                error.contains(text),
-                format!("the error is {error:?}, without {text:?}"),
-            );
-            must(
-                sent <= LONGEST + BUFFERS,
-                format!("{sent} bytes came over the wire"),
-            );
-            must(
-                !error.contains('\n'),
-                format!("the error is more than a line: {error:?}"),
-            );
-            let before: Vec<&str> = match row.leaves_a_part {
-                true => vec![".k3s.part", ".k3s.part.json"],
-                false => row
-                    .before
-                    .iter()
-                    .map(|(name, ..)| name.trim_end_matches('/'))
-                    .collect(),
-            };
-            must(
-                names == before,
-                format!("the target folder has {names:?}, and had {before:?}"),
-            );
-        }
-        (expected, result) => must(
-            false,
-            format!("it must end as {expected:?}, and is {result:?}"),
-        ),
-    }
-    // What holds whatever the row says: nothing is executable that was not verified, and no part is of no use.
-    for (name, mode, bytes) in outcome.there.iter().filter(|(_, _, bytes)| bytes.is_some()) {
-        let bytes = bytes.as_deref().unwrap_or_default();
-        let old = row
-            .before
-            .iter()
-            .any(|(old, _, was)| old == name && was == bytes && name == "k3s");
-        must(
-            mode & 0o111 == 0 || bytes == *RIGHT || old,
-            format!("{name} is executable ({mode:o}), and wrong"),
-        );
-        must(
-            bytes != *WRONG || old,
-            format!("{name} is what a lying mirror sent"),
-        );
-        if name == ".k3s.part" {
-            must(*mode == 0o600, format!("{name} has permissions {mode:o}"));
-            must(
-                names.contains(&".k3s.part.json"),
-                format!("{name} has no note, so nothing can resume it"),
-            );
-        }
-    }
-    must(
-        outcome.log.lines().all(|line| line.len() < 2000),
-        "a line of the log is as long as a server wanted it".into(),
-    );
-    for (text, times) in &row.says_at_most {
-        let said = outcome.log.matches(text).count();
-        must(
-            said <= *times,
-            format!("the log says {text:?} {said} times, and {times} is the most"),
-        );
-    }
-    for text in &row.says {
-        must(
-            outcome.log.contains(text),
-            format!("the log does not say {text:?}"),
-        );
-    }
-    must(
-        sums <= row.sums_asked,
-        format!("sums were asked for {sums} times"),
-    );
-    if let Some(expected) = &row.ranges {
-        let ranges: Vec<String> = seen.into_iter().flat_map(|seen| seen.ranges).collect();
-        must(
-            ranges == *expected,
-            format!("asked for {ranges:?}, and must ask for {expected:?}"),
-        );
-    }
-    must(
-        took >= row.takes.0 && took <= row.takes.1,
-        format!("it took {took:?}"),
-    );
-    match wrong.is_empty() {
-        true => Ok(()),
-        false => Err(format!("{}\n  its log:\n{}", wrong.join("; "), outcome.log)),
-    }
 }

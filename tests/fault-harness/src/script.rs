@@ -1,16 +1,16 @@
-//! What a misbehaving server does, said so that a table of it can be read.
+//! Scripts for misbehaving mirrors: what a mirror does to each connection and each request.
 
 use crate::pki::Cert;
 use muster::k3s::release::Arch;
 use std::sync::LazyLock;
 
-/// Long enough to be cut anywhere, odd so that no round number fits it by chance.
+/// Size of the k3s that mirrors serve (bytes). It is odd, so that no buffer size divides it.
 pub const SIZE: u64 = 400_003;
 pub const HALF: u64 = SIZE / 2;
 
-/// The right k3s.
+/// The bytes of the right k3s.
 pub static RIGHT: LazyLock<Vec<u8>> = LazyLock::new(|| noise(1));
-/// As long as the right one, and wrong from its first byte on.
+/// Wrong bytes of the same length. They differ from the right ones from the start on.
 pub static WRONG: LazyLock<Vec<u8>> = LazyLock::new(|| noise(2));
 
 fn noise(seed: u64) -> Vec<u8> {
@@ -27,19 +27,20 @@ fn noise(seed: u64) -> Vec<u8> {
         .collect()
 }
 
-/// How one connection begins.
+/// How a connection begins.
 #[derive(Clone, Copy, Debug)]
-pub enum Hello {
+pub enum Handshake {
+    /// The mirror shows this certificate.
     With(Cert),
-    /// Reset as soon as the client has said hello.
+    /// The mirror resets the connection after the client's first bytes.
     Reset,
-    /// Accepted, and not a byte.
+    /// The mirror accepts the connection and sends nothing.
     Silent,
 }
 
-/// One answer.
+/// One response.
 #[derive(Clone, Debug)]
-pub struct Act {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub head: Head,
@@ -50,199 +51,222 @@ pub struct Act {
     pub end: End,
 }
 
+/// How the status line and the headers are sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Head {
-    Plain,
-    /// A byte now and then, and never the end of it.
+    Normal,
+    /// One byte of a header every 300 ms, without an end.
     Slow,
-    /// A header without an end.
-    Bomb,
+    /// A header without an end, as fast as possible.
+    Endless,
     /// Early hints (103) without an end.
-    Hints,
-    Garbage,
+    EndlessHints,
+    /// Bytes that are not HTTP.
+    NotHttp,
 }
 
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// What belongs at this path.
-    Asked,
+    /// The right content of the path that was asked for.
+    Right,
+    /// The bytes of [`WRONG`].
     Wrong,
     Text(String),
 }
 
+/// How a mirror treats `Range` and `If-Range`.
 #[derive(Clone, Copy, Debug)]
 pub enum Ranges {
     Honoured,
-    /// Every answer is the whole.
+    /// Every response is the whole body.
     Ignored,
-    /// `If-Range` is not looked at.
-    Blind,
-    /// A 206 that begins so many bytes behind what was asked.
-    Off(u64),
-    /// A 206 of so many bytes at most.
+    /// The mirror honours `Range` and ignores `If-Range`.
+    IfRangeIgnored,
+    /// A 206 that begins this many bytes after the requested offset.
+    WrongOffset(u64),
+    /// A 206 of at most this many bytes.
     Short(u64),
-    /// Every answer is a 206, asked or not.
+    /// Every response is a 206, also without a `Range`.
     Always,
-    /// Every question for a range is answered 416.
+    /// Every request with a `Range` is answered with 416.
     Refused,
 }
 
+/// What `Content-Length` says.
 #[derive(Clone, Copy, Debug)]
 pub enum Length {
-    True,
-    /// So many bytes more, or fewer, than there are.
-    Off(i64),
-    /// So many, whatever there are.
-    Lie(u64),
+    Right,
+    /// The real length plus this number.
+    WrongBy(i64),
+    /// This length, whatever the real one is.
+    Claims(u64),
+    /// There is no `Content-Length`; the body is chunked.
     Chunked,
 }
 
+/// How the body ends.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
-    Whole,
-    /// The connection ends after so many bytes of this body, without a word.
+    Complete,
+    /// The TCP connection ends after this many bytes of the body, without TLS's close_notify.
     Cut(u64),
-    /// The same, by TLS's own rules for an end.
-    Closed(u64),
-    /// The connection stays, and not a byte comes any more.
+    /// The same with TLS's close_notify.
+    TlsClosed(u64),
+    /// The connection stays open and nothing comes after this many bytes.
     Stall(u64),
-    /// So many bytes, then one each second.
+    /// After this many bytes, one byte comes each second.
     Drip(u64),
-    /// All of it, a piece at a time.
+    /// The complete body, 8 KiB every 10 ms.
     Paced,
-    /// The body begins again and again.
+    /// The body is sent again and again.
     Endless,
 }
 
-/// A right answer.
-pub fn good() -> Act {
-    Act {
+/// A right response.
+pub fn good() -> Response {
+    Response {
         status: 200,
         headers: Vec::new(),
-        head: Head::Plain,
-        body: Body::Asked,
+        head: Head::Normal,
+        body: Body::Right,
         validators: &[("ETag", "\"right\"")],
         ranges: Ranges::Honoured,
-        length: Length::True,
-        end: End::Whole,
+        length: Length::Right,
+        end: End::Complete,
     }
 }
 
-pub fn cut(n: u64) -> Act {
+/// A right response that is cut after `n` bytes of its body.
+pub fn cut(n: u64) -> Response {
     good().end(End::Cut(n))
 }
 
-pub fn wrong() -> Act {
-    Act {
+/// A complete response with wrong bytes.
+pub fn wrong() -> Response {
+    Response {
         body: Body::Wrong,
         validators: &[("ETag", "\"wrong\"")],
         ..good()
     }
 }
 
-pub fn text(text: impl Into<String>) -> Act {
-    Act {
+pub fn text(text: impl Into<String>) -> Response {
+    Response {
         body: Body::Text(text.into()),
         ..good()
     }
 }
 
-pub fn status(status: u16) -> Act {
-    Act {
+pub fn status(status: u16) -> Response {
+    Response {
         status,
         ..text("no")
     }
 }
 
-/// `{here}` in it is the URL asked, `{plain}` the same without TLS.
-pub fn redirect(status: u16, location: &str) -> Act {
-    Act {
+/// In `location`, `{here}` is the requested URL, and `{plain}` the same URL with http.
+pub fn redirect(status: u16, location: &str) -> Response {
+    Response {
         status,
         ..text("over there")
     }
     .header("Location", location)
 }
 
-impl Act {
-    pub fn end(self, end: End) -> Act {
-        Act { end, ..self }
+impl Response {
+    pub fn end(self, end: End) -> Response {
+        Response { end, ..self }
     }
 
-    pub fn head(self, head: Head) -> Act {
-        Act { head, ..self }
+    pub fn head(self, head: Head) -> Response {
+        Response { head, ..self }
     }
 
-    pub fn ranges(self, ranges: Ranges) -> Act {
-        Act { ranges, ..self }
+    pub fn ranges(self, ranges: Ranges) -> Response {
+        Response { ranges, ..self }
     }
 
-    pub fn length(self, length: Length) -> Act {
-        Act { length, ..self }
+    pub fn length(self, length: Length) -> Response {
+        Response { length, ..self }
     }
 
-    pub fn validators(self, validators: &'static [(&'static str, &'static str)]) -> Act {
-        Act { validators, ..self }
+    /// Sets the headers that identify the object: `ETag` and `Last-Modified`.
+    pub fn validators(self, validators: &'static [(&'static str, &'static str)]) -> Response {
+        Response { validators, ..self }
     }
 
-    pub fn header(mut self, name: &'static str, value: &str) -> Act {
+    pub fn header(mut self, name: &'static str, value: &str) -> Response {
         self.headers.push((name, value.into()));
         self
     }
 }
 
-/// What one server does, path by path: the acts in order, then the last of them for ever when `always`, else right answers.
+/// What one mirror does. Each list is used up in order, one entry for each connection
+/// (`handshakes`) or each request of a path (the others). After its last entry, responses are
+/// right; with `repeat_last`, the last entry repeats instead.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    pub hellos: Vec<Hello>,
-    pub sums: Vec<Act>,
-    pub binary: Vec<Act>,
-    pub cacerts: Vec<Act>,
-    pub always: bool,
+    pub handshakes: Vec<Handshake>,
+    pub sums: Vec<Response>,
+    pub binary: Vec<Response>,
+    pub cacerts: Vec<Response>,
+    pub repeat_last: bool,
 }
 
 impl Script {
-    pub fn hellos(self, hellos: impl Into<Vec<Hello>>) -> Script {
+    pub fn handshakes(self, handshakes: impl Into<Vec<Handshake>>) -> Script {
         Script {
-            hellos: hellos.into(),
+            handshakes: handshakes.into(),
             ..self
         }
     }
 
-    pub fn sums(self, acts: impl Into<Vec<Act>>) -> Script {
+    pub fn sums(self, responses: impl Into<Vec<Response>>) -> Script {
         Script {
-            sums: acts.into(),
+            sums: responses.into(),
             ..self
         }
     }
 
-    pub fn binary(self, acts: impl Into<Vec<Act>>) -> Script {
+    pub fn binary(self, responses: impl Into<Vec<Response>>) -> Script {
         Script {
-            binary: acts.into(),
+            binary: responses.into(),
             ..self
         }
     }
 
-    pub fn cacerts(self, acts: impl Into<Vec<Act>>) -> Script {
+    pub fn cacerts(self, responses: impl Into<Vec<Response>>) -> Script {
         Script {
-            cacerts: acts.into(),
+            cacerts: responses.into(),
             ..self
         }
     }
 
-    pub fn always(self) -> Script {
+    pub fn repeat_last(self) -> Script {
         Script {
-            always: true,
+            repeat_last: true,
             ..self
         }
     }
 }
 
-/// A server without a fault until one is given.
+/// A mirror without a fault. The methods of [`Script`] add faults.
 pub fn mirror() -> Script {
     Script::default()
 }
 
-/// The right sums file, as k3s publishes it.
+/// The SHA-256 of the right k3s.
+pub fn right_digest() -> String {
+    muster::digest::Sha256::of(&RIGHT).to_string()
+}
+
+/// The record that muster keeps beside a partial file: the digest of the file that it is a part of,
+/// and where the bytes came from.
+pub fn record(sha256: &str) -> String {
+    format!("{{\"sha256\":\"{sha256}\",\"url\":\"https://gone/k3s\",\"validator\":null}}")
+}
+
+/// The right sums file, in the form in which k3s publishes it.
 pub fn sums_text() -> String {
     let right = muster::digest::Sha256::of(&RIGHT);
     let other = muster::digest::Sha256::of(&WRONG);

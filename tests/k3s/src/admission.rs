@@ -1,10 +1,11 @@
-//! k3s's limit on agents' requests in flight: 20 that read and 10 that write at a time, the others told to come again.
+//! Limits the requests of agents as k3s does: 20 that read and 10 that write at the same time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const READING: usize = 20;
 const MUTATING: usize = 10;
 
+/// Counts the requests in progress.
 #[derive(Default)]
 pub struct Admission {
     reading: AtomicUsize,
@@ -12,20 +13,21 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// A place, given back when dropped; nothing where all are taken.
-    pub fn enter(&self, method: &str) -> Option<Place<'_>> {
+    /// Takes a slot, which is freed when it is dropped. Returns `None` if no slot is free.
+    pub fn enter(&self, method: &str) -> Option<Slot<'_>> {
         let (count, limit) = match method {
             "GET" | "HEAD" => (&self.reading, READING),
             _ => (&self.mutating, MUTATING),
         };
-        let place = Place(count);
-        (count.fetch_add(1, Ordering::SeqCst) < limit).then_some(place)
+        let slot = Slot(count);
+        (count.fetch_add(1, Ordering::SeqCst) < limit).then_some(slot)
     }
 }
 
-pub struct Place<'a>(&'a AtomicUsize);
+/// One admitted request.
+pub struct Slot<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -36,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn admits_20_readers_and_10_writers_and_each_place_again() {
+    fn admits_20_readers_and_10_writers_and_reuses_slots() {
         let admission = Admission::default();
         let mut readers: Vec<_> = (0..20).filter_map(|_| admission.enter("GET")).collect();
         let writers: Vec<_> = (0..20).filter_map(|_| admission.enter("POST")).collect();

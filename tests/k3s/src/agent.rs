@@ -1,5 +1,6 @@
-//! `k3s agent`: reads what k3s's agent reads, joins as it does, and is a node that beats until it is told to stop. As k3s, it
-//! does not end over a server that refuses it: it asks for ever and says so in its log.
+//! `k3s agent`: reads the settings of k3s's agent, joins as it does, and then sends heartbeats
+//! until it is stopped. As in k3s, an agent that the server refuses does not exit: it retries for
+//! ever and logs each failure.
 
 use crate::args::Flags;
 use crate::client::{Address, Client};
@@ -14,9 +15,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const PASSWORD_FILE: &str = "/etc/rancher/node/password";
-/// k3s tries a connection again after 2 s, and a join after 5 to 10 s, so that many refused at once do not come again at once.
-const CONNECT_AGAIN: Duration = Duration::from_secs(2);
-const JOIN_AGAIN: Duration = Duration::from_secs(5);
+/// k3s retries a connection after 2 s.
+const CONNECT_RETRY: Duration = Duration::from_secs(2);
+/// k3s retries a join after 5 to 10 s: the jitter spreads agents that were refused together.
+const JOIN_RETRY: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 pub struct Agent {
@@ -31,9 +33,9 @@ pub struct Agent {
 
 impl Agent {
     pub fn new(words: &[String]) -> Result<Self> {
-        // For tests that have no mount namespace of their own.
-        let root = PathBuf::from(crate::knob("STANDIN_ROOT").unwrap_or_else(|| "/".into()));
-        let log_megabytes = crate::number_knob("STANDIN_LOG_MB")?.unwrap_or(0);
+        // Tests without a mount namespace set this.
+        let root = PathBuf::from(crate::env_var("STANDIN_ROOT").unwrap_or_else(|| "/".into()));
+        let log_megabytes = crate::env_number("STANDIN_LOG_MB")?.unwrap_or(0);
         let flags = Flags::read(words, &root)?;
         let token = match flags.or_env("token-file", "K3S_TOKEN_FILE") {
             Some(file) => fs::read_to_string(&file).with_context(|| file)?,
@@ -59,7 +61,7 @@ impl Agent {
         })
     }
 
-    /// Fetches the server's authorities and checks them against the token.
+    /// Fetches the server's CA certificates and checks them against the token.
     fn connect(&self) -> Result<(Address, Token, Vec<u8>)> {
         let token = Token::parse(&self.token)?;
         let address = Address::parse(&self.url)?;
@@ -84,7 +86,7 @@ impl Agent {
         Ok((address, token, bundle))
     }
 
-    /// Asks for the certificates of a node; the client's comes back.
+    /// Requests the certificates of a node, and returns the client certificate.
     fn join(&self, address: &Address, token: &Token, bundle: &[u8]) -> Result<Vec<u8>> {
         let mut client = Client::new(address, trust::pinned(bundle, None)?);
         let authorization = token.authorization();
@@ -132,12 +134,12 @@ impl Service for Agent {
             "Starting k3s agent {} (stand-in)",
             crate::version()
         ));
-        let (address, token, bundle) = for_ever(CONNECT_AGAIN, || {
+        let (address, token, bundle) = retry(CONNECT_RETRY, || {
             self.connect().with_context(|| {
                 format!("Failed to validate connection to cluster at {}", self.url)
             })
         });
-        let identity = for_ever(jittered(JOIN_AGAIN)?, || {
+        let identity = retry(jittered(JOIN_RETRY)?, || {
             self.join(&address, &token, &bundle)
                 .context("Waiting to retrieve agent configuration; server is not ready")
         });
@@ -146,25 +148,25 @@ impl Service for Agent {
             format!("/api/v1/nodes/{}", self.name),
             format!("{}\n{}\n", crate::version(), self.labels),
         );
-        let mut beat = || match client.request("PUT", &path, &[], body.as_bytes()) {
+        let mut heartbeat = || match client.request("PUT", &path, &[], body.as_bytes()) {
             Ok((200 | 201, _)) => Ok(()),
             Ok((status, _)) => bail!("Unable to register node with API server: {status}"),
             Err(error) => Err(error.context("Unable to register node with API server")),
         };
-        for_ever(CONNECT_AGAIN, &mut beat);
+        retry(CONNECT_RETRY, &mut heartbeat);
         log::raw(&format!("joined as {}\n", self.name));
         write_log(self.log_megabytes);
         loop {
             sleep(HEARTBEAT);
-            if let Err(error) = beat() {
+            if let Err(error) = heartbeat() {
                 log::error(&format!("{error:#}"));
             }
         }
     }
 }
 
-/// Tries until it succeeds, with each failure in the log.
-fn for_ever<T>(pause: Duration, mut attempt: impl FnMut() -> Result<T>) -> T {
+/// Retries until an attempt succeeds, and logs each failure.
+fn retry<T>(pause: Duration, mut attempt: impl FnMut() -> Result<T>) -> T {
     loop {
         match attempt() {
             Ok(value) => return value,
@@ -174,13 +176,13 @@ fn for_ever<T>(pause: Duration, mut attempt: impl FnMut() -> Result<T>) -> T {
     }
 }
 
-/// Once to twice a pause, each process its own.
+/// Returns one to two times this pause. It is random for each process.
 fn jittered(pause: Duration) -> Result<Duration> {
     let random = u8::from_str_radix(&crate::server::random_hex()?[..2], 16)?;
     Ok(pause.mul_f64(1.0 + f64::from(random) / 256.0))
 }
 
-/// The node password that is there, else a random one, written down as k3s does.
+/// Returns the node password. If there is none, k3s writes a random one, and so does this.
 fn ensure_password(root: &Path) -> Result<String> {
     let file = root.join(PASSWORD_FILE.trim_start_matches('/'));
     match fs::read_to_string(&file) {
@@ -201,7 +203,7 @@ fn ensure_password(root: &Path) -> Result<String> {
     Ok(password)
 }
 
-/// `STANDIN_LOG_MB`: that much of log lines, for tests of what keeps a log small.
+/// Logs this many MiB (`STANDIN_LOG_MB`), for tests of log rotation.
 fn write_log(megabytes: usize) {
     for number in 0..megabytes * 1024 * 1024 / 128 {
         log::raw(&format!(

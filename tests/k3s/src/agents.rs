@@ -1,10 +1,10 @@
 //! `/v1-k3s/`: what agents ask for with a token or with their certificate.
 
+use crate::handler::Handler;
 use crate::http::{Request, Response};
 use crate::kind::{Kind, State};
 use crate::nodes::is_name;
 use crate::pki::{Authority, Leaf, SigningRequest};
-use crate::site::Site;
 use crate::token::decode_basic;
 use anyhow::Result;
 
@@ -17,7 +17,7 @@ enum Verdict {
     Wrong,
 }
 
-impl Site {
+impl Handler {
     pub fn for_agents(
         &self,
         name: &str,

@@ -1,11 +1,12 @@
-//! Command lines in the manner of k3s: `--name value`, `--name=value`, one dash or two, switches without a value.
+//! Parses command lines as k3s does: `--name value` or `--name=value`, with one dash or two.
+//! Switches have no value.
 
 use crate::config;
 use anyhow::{Result, bail};
 use std::env;
 use std::path::Path;
 
-/// Flags with a value that k3s knows, of its server and its agent.
+/// The flags of k3s's server and agent that have a value.
 const WITH_VALUE: &[&str] = &[
     "advertise-address",
     "agent-token",
@@ -64,7 +65,7 @@ const WITH_VALUE: &[&str] = &[
     "write-kubeconfig-mode",
 ];
 
-/// Switches that k3s knows.
+/// The switches of k3s's server and agent.
 const SWITCHES: &[&str] = &[
     "alsologtostderr",
     "cluster-init",
@@ -88,13 +89,14 @@ const SWITCHES: &[&str] = &[
     "with-node-id",
 ];
 
-/// The flags of one run, the last of a name deciding.
+/// The flags of one run. If a flag occurs twice, the last one counts.
 #[derive(Debug, Default)]
 pub struct Flags(Vec<(String, String)>);
 
 impl Flags {
-    /// The flags of a server or an agent. As in k3s, what the config files say is put before the command line's own flags: so
-    /// the command line beats the file, and the file, being flags, beats the environment.
+    /// Reads the flags of a server or an agent. As in k3s, the settings of the config files come
+    /// before the flags of the command line. So the command line overrides the files, and the
+    /// files, which count as flags, override the environment.
     pub fn read(words: &[String], root: &Path) -> Result<Self> {
         let given = Self::parse(words)?;
         let from_env = env::var("K3S_CONFIG_FILE").ok();
@@ -108,7 +110,7 @@ impl Flags {
             if !known {
                 crate::log::info(&format!("Unknown flag --{name} found in {file}, skipping"));
             }
-            // A list on the command line takes the place of the file's.
+            // A list on the command line replaces the list in the file.
             known && !given.0.iter().any(|(other, _)| other == name)
         });
         flags.0.extend(given.0);
@@ -149,6 +151,7 @@ impl Flags {
         Ok(Self(flags))
     }
 
+    /// Returns the value of a flag.
     pub fn last(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -157,14 +160,14 @@ impl Flags {
             .map(|(_, value)| value.as_str())
     }
 
-    /// A flag, else an environment variable that is not empty.
+    /// Returns a flag, else an environment variable that is not empty.
     pub fn or_env(&self, name: &str, variable: &str) -> Option<String> {
         self.last(name)
             .map(String::from)
-            .or_else(|| crate::knob(variable))
+            .or_else(|| crate::env_var(variable))
     }
 
-    /// All values of a flag that may be repeated; commas separate values too.
+    /// Returns all values of a flag that may be repeated. Commas separate values too.
     pub fn all(&self, name: &str) -> Vec<String> {
         let values = self
             .0

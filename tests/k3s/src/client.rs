@@ -1,4 +1,5 @@
-//! The agent's side of a connection: one request after another over one connection, opened again when it is gone.
+//! The agent's HTTP client: it sends one request after another over one connection, and reconnects
+//! when the connection was closed.
 
 use crate::http::read_answer;
 use anyhow::{Context, Result, bail};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Host and port of a server's URL.
+/// The host and port of a server's URL.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Address {
     host: String,
@@ -46,7 +47,8 @@ impl Address {
         })
     }
 
-    /// The address of this machine that the way to the server starts from. Connecting a UDP socket sends nothing.
+    /// Returns this machine's address on the route to the server. To connect a UDP socket sends
+    /// nothing.
     pub fn route(&self) -> Result<IpAddr> {
         let server = (self.host.as_str(), self.port)
             .to_socket_addrs()?
@@ -63,6 +65,7 @@ impl Address {
     }
 }
 
+/// A client of one server.
 pub struct Client {
     address: Address,
     config: Arc<ClientConfig>,
@@ -78,7 +81,8 @@ impl Client {
         }
     }
 
-    /// Status and body of a request's answer. A failure closes the connection; the next request opens another.
+    /// Sends a request and returns status and body of the answer. After an error, the next request
+    /// opens a new connection.
     pub fn request(
         &mut self,
         method: &str,
@@ -136,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn parses_urls() {
         let of = |host: &str, port| Address {
             host: host.into(),
             port,

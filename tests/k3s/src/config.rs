@@ -1,11 +1,12 @@
-//! k3s's config file, `config.yaml`, and after it the files of `config.yaml.d` by name: flat keys with scalar or list values.
-//! That is all of YAML that is read here; what goes beyond it is an error, not a guess.
+//! Reads k3s's config file `config.yaml`, and then the files of `config.yaml.d` in order of their
+//! names. It supports flat keys with scalar or list values. Any other YAML is an error.
 
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The flags that the files stand for. The last file to name a key decides it; `key+:` adds to what was there.
+/// Returns the settings of the files as flags. The last file with a key counts; `key+:` appends to
+/// the earlier values.
 pub fn read(root: &Path, file: &str) -> Result<Vec<(String, String)>> {
     let mut flags = Vec::new();
     for path in files(root, file)? {
@@ -24,7 +25,7 @@ pub fn read(root: &Path, file: &str) -> Result<Vec<(String, String)>> {
 fn files(root: &Path, file: &str) -> Result<Vec<PathBuf>> {
     let main = root.join(file.trim_start_matches('/'));
     let folder = root.join(format!("{}.d", file.trim_start_matches('/')));
-    let mut parts = Vec::new();
+    let mut drop_ins = Vec::new();
     if folder.is_dir() {
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
@@ -32,16 +33,16 @@ fn files(root: &Path, file: &str) -> Result<Vec<PathBuf>> {
                 .extension()
                 .is_some_and(|ending| ending == "yaml" || ending == "yml")
             {
-                parts.push(path);
+                drop_ins.push(path);
             }
         }
     }
-    parts.sort();
+    drop_ins.sort();
     Ok(main
         .exists()
         .then_some(main)
         .into_iter()
-        .chain(parts)
+        .chain(drop_ins)
         .collect())
 }
 
@@ -54,7 +55,7 @@ fn parse(text: &str) -> Result<Vec<(String, Vec<String>)>> {
         }
         if let Some(item) = bare.strip_prefix("- ") {
             let Some((_, values)) = keys.last_mut() else {
-                bail!("line {}: an item of no list", number + 1)
+                bail!("line {}: a list item without a key", number + 1)
             };
             values.push(scalar(item));
             continue;
@@ -80,7 +81,7 @@ fn parse(text: &str) -> Result<Vec<(String, Vec<String>)>> {
     Ok(keys)
 }
 
-/// A value without its quotes or the comment behind it.
+/// Returns a value without quotes and without the comment after it.
 fn scalar(text: &str) -> String {
     let text = text.trim();
     for quote in ['"', '\''] {
@@ -99,8 +100,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_lists_quotes_and_comments() {
-        let text = "# a\nnode-name: n1 # why\nnode-label:\n  - \"a=b\"\n  - c=d\ndebug: true\nnode-taint: [x=y:NoSchedule, 'z']\n";
+    fn parses_keys_lists_quotes_and_comments() {
+        let text = "# a comment\nnode-name: n1 # a comment\nnode-label:\n  - \"a=b\"\n  - c=d\ndebug: true\nnode-taint: [x=y:NoSchedule, 'z']\n";
         let list = |values: &[&str]| {
             values
                 .iter()

@@ -11,7 +11,7 @@ const ROUNDS: NonZeroU32 = NonZeroU32::new(150_000).unwrap();
 
 /// Whether passwords cost what they cost in k3s.
 pub fn is_scrypt() -> bool {
-    crate::knob("STANDIN_SCRYPT").is_some()
+    crate::env_var("STANDIN_SCRYPT").is_some()
 }
 
 fn derive(password: &str, salt: &[u8]) -> Result<[u8; 32]> {

@@ -1,4 +1,5 @@
-//! The little of HTTP/1.1 that both sides need: messages with a Content-Length, connections kept open.
+//! The part of HTTP/1.1 that the server and the agent need: messages with a Content-Length, and
+//! connections that stay open.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
@@ -24,19 +25,21 @@ impl Headers {
     }
 }
 
-/// The first line and the headers of a message; nothing when the other side closed the connection instead.
+/// Reads the first line and the headers of a message. Returns `None` if the connection was closed
+/// before a message.
 fn read_head(from: &mut impl BufRead) -> Result<Option<(String, Headers)>> {
     let mut from = from.take(MAX_HEAD);
     let mut next_line = || -> Result<Option<String>> {
         let mut line = String::new();
         let read = match from.read_line(&mut line) {
-            // curl and Go close without TLS's own goodbye: between messages that is an end like another.
+            // curl and Go close a connection without TLS's close_notify. Between two messages, that
+            // is a normal end.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof && line.is_empty() => 0,
             read => read?,
         };
         match read {
             0 => Ok(None),
-            _ if !line.ends_with('\n') => bail!("a head that is too long or cut short"),
+            _ if !line.ends_with('\n') => bail!("the head of a message is too long or incomplete"),
             _ => Ok(Some(line.trim_end().to_owned())),
         }
     };
@@ -45,7 +48,7 @@ fn read_head(from: &mut impl BufRead) -> Result<Option<(String, Headers)>> {
     };
     let mut headers = Headers::default();
     loop {
-        let line = next_line()?.context("connection closed within a head")?;
+        let line = next_line()?.context("connection closed within the head of a message")?;
         if line.is_empty() {
             return Ok(Some((first, headers)));
         }
@@ -60,16 +63,16 @@ fn read_body(from: &mut impl BufRead, headers: &Headers) -> Result<Vec<u8>> {
         .unwrap_or("0")
         .parse()
         .context("Content-Length")?;
-    ensure!(length <= MAX_BODY, "a body of {length} bytes");
+    ensure!(length <= MAX_BODY, "a body of {length} bytes is too long");
     let mut body = Vec::new();
     from.take(length).read_to_end(&mut body)?;
-    ensure!(body.len() as u64 == length, "a body cut short");
+    ensure!(body.len() as u64 == length, "the body is incomplete");
     Ok(body)
 }
 
 pub struct Request {
     pub method: String,
-    /// As sent, so percent-encoded and with the query.
+    /// The request target as it was sent: percent-encoded, with the query.
     pub target: String,
     pub headers: Headers,
     pub body: Vec<u8>,
@@ -96,7 +99,7 @@ impl Request {
         }))
     }
 
-    /// The path, decoded and without the query. Nothing for what is no proper encoding.
+    /// Returns the decoded path without the query, or `None` if its encoding is invalid.
     pub fn path(&self) -> Option<String> {
         let raw = self.target.split('?').next()?.as_bytes();
         let mut bytes = Vec::with_capacity(raw.len());
@@ -122,7 +125,7 @@ pub struct Response {
 
 pub enum Body {
     Bytes(Vec<u8>),
-    /// `length` bytes of a file from `start`, read while they are sent.
+    /// `length` bytes of a file from offset `start`. They are read while they are sent.
     Part {
         file: File,
         start: u64,
@@ -140,7 +143,7 @@ impl Response {
         }
     }
 
-    /// A refusal in Kubernetes' form.
+    /// An error in the form of the Kubernetes API.
     pub fn refusal(status: u16, message: &str) -> Self {
         let reason = reason(status).replace(' ', "");
         let head =
@@ -153,7 +156,7 @@ impl Response {
         response
     }
 
-    /// Sends it, without its body where the request was a HEAD.
+    /// Sends the response. The answer to a HEAD has no body.
     pub fn send(self, to: &mut impl Write, head_only: bool, keep_alive: bool) -> Result<()> {
         let length = match &self.body {
             Body::Bytes(bytes) => bytes.len() as u64,
@@ -211,14 +214,14 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Status and body of an answer, and whether the connection may be used again.
+/// Reads an answer. Returns its status and body, and whether the connection can be used again.
 pub fn read_answer(from: &mut impl BufRead) -> Result<(u16, Vec<u8>, bool)> {
     let (line, headers) = read_head(from)?.context("connection closed before an answer")?;
     let status = line
         .split(' ')
         .nth(1)
         .and_then(|word| word.parse().ok())
-        .context("not an answer of HTTP")?;
+        .context("the answer is not HTTP")?;
     let body = read_body(from, &headers)?;
     Ok((status, body, !headers.has_word("Connection", "close")))
 }

@@ -1,5 +1,5 @@
 //! Which k3s the stand-in is, which state its server is in, and what stands in front of it. Each is
-//! chosen by a knob (`README.md`).
+//! chosen by an environment variable (`README.md`).
 
 use crate::http::{Request, Response};
 use anyhow::{Context, Result, bail};
@@ -18,8 +18,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn from_knob() -> Result<Self> {
-        match crate::knob("STANDIN_KIND").as_deref() {
+    pub fn from_env() -> Result<Self> {
+        match crate::env_var("STANDIN_KIND").as_deref() {
             Some("1.21") => Ok(Self::V1_21),
             None | Some("1.34") => Ok(Self::V1_34),
             Some("1.37") => Ok(Self::V1_37),
@@ -67,8 +67,8 @@ pub struct States {
 }
 
 impl States {
-    pub fn from_knobs() -> Result<Self> {
-        let first = match crate::knob("STANDIN_STATE").as_deref() {
+    pub fn from_env() -> Result<Self> {
+        let first = match crate::env_var("STANDIN_STATE").as_deref() {
             None | Some("ready") => State::Ready,
             Some("not-initialized") => State::NotInitialized,
             Some("starting") => State::Starting,
@@ -77,7 +77,7 @@ impl States {
             Some("no-hash") => State::NoHash,
             Some(other) => bail!("STANDIN_STATE={other}: there is no such state"),
         };
-        let time = crate::number_knob("STANDIN_STATE_MS")?.map(Duration::from_millis);
+        let time = crate::env_number("STANDIN_STATE_MS")?.map(Duration::from_millis);
         Ok(Self {
             first,
             until: time.map(|time| Instant::now() + time),
@@ -101,9 +101,9 @@ pub struct Front {
 }
 
 impl Front {
-    pub fn from_knob() -> Result<Self> {
+    pub fn from_env() -> Result<Self> {
         let mut front = Self::default();
-        let text = crate::knob("STANDIN_FRONT").unwrap_or_default();
+        let text = crate::env_var("STANDIN_FRONT").unwrap_or_default();
         for rule in text
             .split(';')
             .map(str::trim)

@@ -1,4 +1,5 @@
-//! `k3s kubectl`: the few words that tests and the demo say, on the files of the server's data folder (`K3S_DATA_DIR`).
+//! `k3s kubectl`: the few commands that tests and the demo use. They read and change the files in
+//! the server's data folder (`K3S_DATA_DIR`).
 
 use crate::nodes::Nodes;
 use anyhow::{Context, Result, bail};
@@ -7,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 pub fn run(words: &[String]) -> Result<()> {
-    let data_dir = crate::knob("K3S_DATA_DIR").unwrap_or_else(|| "/var/lib/rancher/k3s".into());
+    let data_dir = crate::env_var("K3S_DATA_DIR").unwrap_or_else(|| "/var/lib/rancher/k3s".into());
     if !Path::new(&data_dir).join("server").is_dir() {
-        bail!("{data_dir} is no server's data folder: set K3S_DATA_DIR");
+        bail!("{data_dir} is not the data folder of a server: set K3S_DATA_DIR");
     }
     let nodes = Nodes::open(Path::new(&data_dir))?;
     let switch = |name: &str| words.iter().any(|word| word == name);
@@ -32,18 +33,19 @@ pub fn run(words: &[String]) -> Result<()> {
         ["delete", "secret", secret] => {
             let node = secret
                 .strip_suffix(".node-password.k3s")
-                .context("only node passwords are kept as secrets here")?;
+                .context("the only secrets are node passwords")?;
             deleted(nodes.forget_password(node)?, "secret", "secrets", secret)
         }
         ["delete", "node" | "nodes", name] => deleted(nodes.delete(name)?, "node", "nodes", name),
         _ => bail!(
-            "the stand-in knows: get nodes | delete secret <node>.node-password.k3s | delete node <node>"
+            "the stand-in supports: get nodes | delete secret <node>.node-password.k3s | \
+             delete node <node>"
         ),
     }
 }
 
-fn deleted(was_there: bool, kind: &str, kinds: &str, name: &str) -> Result<()> {
-    if !was_there {
+fn deleted(existed: bool, kind: &str, kinds: &str, name: &str) -> Result<()> {
+    if !existed {
         bail!("Error from server (NotFound): {kinds} {name:?} not found");
     }
     println!("{kind} {name:?} deleted");
@@ -83,7 +85,7 @@ fn print(nodes: &Nodes, headers: bool, labels: bool) -> Result<()> {
     Ok(())
 }
 
-/// As kubectl: finer the younger.
+/// Formats an age as kubectl does: the older, the coarser the unit.
 fn age(age: Duration) -> String {
     match age.as_secs() {
         s @ 0..120 => format!("{s}s"),

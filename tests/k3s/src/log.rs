@@ -1,4 +1,4 @@
-//! Log lines on stderr in the form of k3s's logger.
+//! Writes log lines to stderr in the form of k3s's logger.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ pub fn fatal(text: &str) {
     line("fatal", text);
 }
 
-/// Seconds since 1970.
+/// Returns the time since 1970.
 pub fn unix_now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -37,7 +37,7 @@ fn line(level: &str, text: &str) {
     raw(&format!("time=\"{stamp}\" level={level} msg={text:?}\n"));
 }
 
-/// Writes as it is. A closed stderr is no reason to end: k3s goes on without its log too.
+/// Writes a text without a prefix. As in k3s, a closed stderr is not an error.
 pub fn raw(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

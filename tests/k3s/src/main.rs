@@ -1,6 +1,9 @@
-//! A stand-in for k3s, for tests only: it speaks the part of k3s's protocol that a joining agent and its mirror use, with
-//! k3s's flags, environment and files, so that a real k3s binary can take its place. Nothing here runs a container.
-//! `README.md` beside this crate has the knobs; `facts.md` of the project is what the behaviour was written from.
+//! A stand-in for k3s, for tests only.
+//!
+//! It implements the part of k3s's protocol that a joining agent and a release mirror use, with
+//! k3s's flags, environment variables and files. It runs no containers. The labs' tests wait for
+//! its own log lines, so a real k3s cannot replace it there. `tests/k3s/README.md` lists its
+//! settings and its differences from k3s.
 
 mod admission;
 mod agent;
@@ -8,6 +11,7 @@ mod agents;
 mod args;
 mod client;
 mod config;
+mod handler;
 mod hash;
 mod http;
 mod kind;
@@ -16,7 +20,6 @@ mod log;
 mod nodes;
 mod pki;
 mod server;
-mod site;
 mod static_files;
 mod token;
 mod trust;
@@ -29,20 +32,20 @@ use std::process::ExitCode;
 /// The release that this stand-in says it is.
 pub fn version() -> String {
     let of_kind = || {
-        let kind = kind::Kind::from_knob().unwrap_or(kind::Kind::V1_34);
+        let kind = kind::Kind::from_env().unwrap_or(kind::Kind::V1_34);
         kind.version().into()
     };
-    knob("STANDIN_VERSION").unwrap_or_else(of_kind)
+    env_var("STANDIN_VERSION").unwrap_or_else(of_kind)
 }
 
-/// A setting of the stand-in's own. Empty is the same as absent, as init scripts export empty variables easily.
-pub fn knob(name: &str) -> Option<String> {
+/// Returns an environment variable that is set and not empty. Init scripts often export empty ones.
+pub fn env_var(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A knob that holds a number.
-pub fn number_knob<T: std::str::FromStr>(name: &str) -> Result<Option<T>> {
-    let Some(text) = knob(name) else {
+/// Returns an environment variable that must be a number.
+pub fn env_number<T: std::str::FromStr>(name: &str) -> Result<Option<T>> {
+    let Some(text) = env_var(name) else {
         return Ok(None);
     };
     match text.parse() {
@@ -60,17 +63,18 @@ fn run(words: &[String]) -> Result<()> {
         Some("server") => until_terminated(server::Server::start(&words[1..])?),
         Some("agent") => until_terminated(agent::Agent::new(&words[1..])?),
         Some("kubectl") => kubectl::run(&words[1..]),
-        _ => bail!("the stand-in knows: k3s --version | server | agent | kubectl"),
+        _ => bail!("the stand-in supports: k3s --version | server | agent | kubectl"),
     }
 }
 
-/// Something that works until the process ends.
+/// A server or an agent: it runs until the process ends.
 pub trait Service: Send + 'static {
     fn run(self) -> Result<()>;
 }
 
-/// Runs a service until SIGTERM or SIGINT, which end the process with 0. The signals are blocked before any thread starts, so
-/// that this thread alone takes them; the service reports its own end as an error.
+/// Runs a service until SIGTERM or SIGINT; then the process exits with 0. The signals are blocked
+/// before any other thread starts, so that only this thread receives them. A service that ends by
+/// itself has failed.
 fn until_terminated(service: impl Service) -> Result<()> {
     let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
     signals.thread_block()?;

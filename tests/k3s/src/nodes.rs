@@ -1,5 +1,6 @@
-//! What the server remembers of nodes, as files under `<data-dir>/server`, so that `k3s kubectl` of another process sees and
-//! changes the same: a hash of each node's password, and one record a node whose time of change is its last heartbeat.
+//! The server's data about nodes: a hash of each node's password, and a record of each node. The
+//! modification time of a record is the node's last heartbeat. All are files under
+//! `<data-dir>/server`, so that `k3s kubectl`, another process, can read and change them.
 
 use crate::hash;
 use anyhow::{Context, Result};
@@ -8,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-/// A node whose last heartbeat is older is not ready.
+/// A node is NotReady when its last heartbeat is older than this.
 const READY_FOR: Duration = Duration::from_secs(8);
 
 pub struct Nodes {
     passwords: PathBuf,
     records: PathBuf,
-    /// Held while a first password is stored, so that of two that arrive at once one is the first.
+    /// Locked while a first password is stored, so that only one of two simultaneous passwords is
+    /// stored.
     storing: Mutex<()>,
 }
 
@@ -40,7 +42,8 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// Whether this is the node's password. The first one for a name is stored, and so is right.
+    /// Returns whether this is the node's password. The first password for a name is stored, and so
+    /// it is right.
     pub fn accepts(&self, name: &str, password: &str) -> Result<bool> {
         let file = self.passwords.join(name);
         if let Some(right) = verify(&file, password)? {
@@ -50,7 +53,7 @@ impl Nodes {
         let stored = self
             .storing
             .lock()
-            .map_err(|_| anyhow::anyhow!("a thread died while it stored a password"))?;
+            .map_err(|_| anyhow::anyhow!("a thread panicked while it stored a password"))?;
         if !file.exists() {
             write_whole(&file, &entry)?;
             return Ok(true);
@@ -59,18 +62,18 @@ impl Nodes {
         Ok(verify(&file, password)?.unwrap_or(false))
     }
 
-    /// Forgets a node's password: what deleting its secret does. False where there was none.
+    /// Deletes a node's password, as deleting its secret does. Returns false if there was none.
     pub fn forget_password(&self, name: &str) -> Result<bool> {
         remove(&self.passwords.join(name))
     }
 
-    /// Deletes a node, and with it its password, as k3s does.
+    /// Deletes a node and its password, as k3s does. Returns false if there was no such node.
     pub fn delete(&self, name: &str) -> Result<bool> {
         self.forget_password(name)?;
         remove(&self.records.join(name))
     }
 
-    /// A heartbeat; the first of a name makes the node. True where it did.
+    /// Records a heartbeat. Returns true if it is the first of this node.
     pub fn heartbeat(
         &self,
         name: &str,
@@ -91,7 +94,7 @@ impl Nodes {
         for entry in fs::read_dir(&self.records)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            // What is being written has a name that no node can have.
+            // A temporary file has a name that is not a valid node name.
             if is_name(&name) {
                 let beat = SystemTime::now()
                     .duration_since(entry.metadata()?.modified()?)
@@ -117,7 +120,7 @@ impl Nodes {
     }
 }
 
-/// A name Kubernetes would take: a DNS subdomain.
+/// Whether Kubernetes accepts this node name: it must be a DNS subdomain.
 pub fn is_name(name: &str) -> bool {
     let label = |label: &str| {
         let bytes = label.as_bytes();
@@ -140,15 +143,16 @@ fn verify(file: &Path, password: &str) -> Result<Option<bool>> {
     Ok(Some(right.with_context(|| format!("{}", file.display()))?))
 }
 
+/// Writes a file whole or not at all.
 fn write_whole(file: &Path, text: &str) -> Result<()> {
     let name = file
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    // Threads write the same file: each its own temporary one.
-    let part = file.with_file_name(format!(".{name}.{:?}", std::thread::current().id()));
-    fs::write(&part, text)?;
-    fs::rename(&part, file).with_context(|| format!("{}", file.display()))
+    // Several threads write the same file, so each uses its own temporary file.
+    let temporary = file.with_file_name(format!(".{name}.{:?}", std::thread::current().id()));
+    fs::write(&temporary, text)?;
+    fs::rename(&temporary, file).with_context(|| format!("{}", file.display()))
 }
 
 fn remove(file: &Path) -> Result<bool> {

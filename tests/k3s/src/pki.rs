@@ -1,5 +1,6 @@
-//! The server's authorities and the certificates it gives out: EC P-256, as k3s's. Authorities are kept under the data
-//! folder, so that a restarted server is the same one; a serving certificate is made anew at each start.
+//! The server's CAs and the certificates that it issues, all with EC P-256 keys as in k3s. The CAs
+//! are kept in the data folder, so that they survive a restart. The serving certificate is new at
+//! each start.
 
 use crate::log::unix_now;
 use anyhow::{Context, Result};
@@ -16,10 +17,12 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
-/// Certificates are valid from far enough in the past for a board whose clock stands at its image's build time.
+/// The default validity of all certificates (Unix time). It starts far in the past, because a
+/// board's clock may show the build time of its image.
 pub const NOT_BEFORE: u64 = 1_577_836_800; // 2020-01-01
 pub const NOT_AFTER: u64 = 2_524_521_600; // 2049-12-31
 
+/// A CA with its key.
 pub struct Authority {
     pub pem: String,
     pub der: CertificateDer<'static>,
@@ -27,7 +30,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// The authority kept as `<name>.crt` and `<name>.key` in `folder`, made at the first call, under `parent` if given.
+    /// Loads the CA in `<name>.crt` and `<name>.key` of `folder`. If there is none, makes one,
+    /// signed by `parent` if given.
     pub fn load_or_make(folder: &Path, name: &str, parent: Option<&Authority>) -> Result<Self> {
         let (cert_file, key_file) = (
             folder.join(format!("{name}.crt")),
@@ -41,7 +45,7 @@ impl Authority {
                 None => params.self_signed(&key)?,
             };
             fs::write(&key_file, key.serialize_pem())?;
-            // The certificate last: it says that both are there.
+            // The certificate is written last: if it exists, the key exists too.
             fs::write(&cert_file, cert.pem())?;
         }
         let pem =
@@ -118,7 +122,7 @@ fn params(leaf: Leaf) -> Result<CertificateParams> {
     Ok(params)
 }
 
-/// What a certificate is to say.
+/// The content of a certificate to issue.
 pub struct Leaf<'a> {
     pub common_name: &'a str,
     pub organization: &'a str,
@@ -150,6 +154,7 @@ impl<'a> Leaf<'a> {
     }
 }
 
+/// An issued certificate with its key.
 pub struct Issued {
     pub pem: String,
     pub der: CertificateDer<'static>,
@@ -161,13 +166,14 @@ impl Issued {
         PrivateKeyDer::try_from(self.key.serialize_der()).map_err(anyhow::Error::msg)
     }
 
-    /// The key as k3s (Go) sends it: SEC 1 with the curve's name, "EC PRIVATE KEY".
+    /// Returns the key in the form that k3s (Go) sends: SEC 1 with the name of the curve, "EC
+    /// PRIVATE KEY".
     pub fn key_pem(&self) -> Result<String> {
         let pkcs8 = self.key.serialize_der();
-        // ring's P-256 PKCS#8 is of one fixed form, with the private number at one place in it.
+        // ring's PKCS#8 for P-256 has a fixed layout, with the private key at a fixed offset.
         let private = pkcs8
             .get(36..68)
-            .context("unexpected form of a private key")?;
+            .context("unexpected layout of a private key")?;
         let mut sec1 = hex::decode("30770201010420")?;
         sec1.extend(private);
         sec1.extend(hex::decode("a00a06082a8648ce3d030107a144034200")?);
@@ -189,7 +195,7 @@ pub fn pem(label: &str, der: &[u8]) -> String {
     )
 }
 
-/// The subject's common name.
+/// Returns the common name of the subject.
 pub fn common_name(der: &[u8]) -> Option<String> {
     let (_, cert) = X509Certificate::from_der(der).ok()?;
     let name = cert.subject().iter_common_name().next()?;
@@ -217,7 +223,7 @@ fn ca_params(common_name: &str) -> CertificateParams {
     params
 }
 
-/// Unix seconds as the type that rcgen wants.
+/// Converts Unix time to the type that rcgen needs.
 fn date(unix: u64) -> time::OffsetDateTime {
     rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(unix)
 }

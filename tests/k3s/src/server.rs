@@ -1,13 +1,14 @@
-//! `k3s server`: its authorities and its token under the data folder, and a thread for each connection.
+//! `k3s server`: creates the CAs and the token in the data folder, and serves each connection in a
+//! thread.
 
 use crate::Service;
 use crate::admission::Admission;
 use crate::args::Flags;
+use crate::handler::Handler;
 use crate::hash::Password;
 use crate::kind::{Front, Kind, States};
 use crate::nodes::{Nodes, is_name};
 use crate::pki::{Authority, Leaf};
-use crate::site::Site;
 use crate::token::Token;
 use crate::trust;
 use anyhow::{Context, Result};
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 pub struct Server {
     listener: TcpListener,
     tls: Arc<ServerConfig>,
-    site: Arc<Site>,
+    handler: Arc<Handler>,
 }
 
 impl Server {
@@ -38,8 +39,9 @@ impl Server {
         for folder in [&tls_dir, &server.join("static")] {
             fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
         }
-        // A chain has an authority of its own name, so that one data folder can serve both ways in turn.
-        let (server_ca, root) = if crate::knob("STANDIN_CHAIN").is_some() {
+        // The CAs of a chain have names of their own, so that one data folder works with and
+        // without STANDIN_CHAIN.
+        let (server_ca, root) = if crate::env_var("STANDIN_CHAIN").is_some() {
             let root = Authority::load_or_make(&tls_dir, "server-root-ca", None)?;
             (
                 Authority::load_or_make(&tls_dir, "server-intermediate-ca", Some(&root))?,
@@ -50,7 +52,7 @@ impl Server {
         };
         let client_ca = Authority::load_or_make(&tls_dir, "client-ca", None)?;
         let root_pem = root.as_ref().map_or("", |root| &root.pem);
-        let cacerts = match crate::knob("STANDIN_CHAIN").as_deref() {
+        let cacerts = match crate::env_var("STANDIN_CHAIN").as_deref() {
             Some("root-first") => [root_pem, &server_ca.pem].concat(),
             _ => [&server_ca.pem, root_pem].concat(),
         };
@@ -96,7 +98,7 @@ impl Server {
         )?);
         let listener = TcpListener::bind((address, port))
             .with_context(|| format!("listen on {address}:{port}"))?;
-        // Last, since tests wait for this file: the port answers by now.
+        // This file comes last: tests wait for it, and then the port is open.
         write_secret(&server.join("node-token"), &token)?;
         crate::log::info(&format!(
             "k3s {} (stand-in) listens on {}",
@@ -109,10 +111,10 @@ impl Server {
             .append(true)
             .open(data_dir.join("requests.log"))?;
         let roles_delay =
-            Duration::from_millis(crate::number_knob("STANDIN_ROLES_DELAY_MS")?.unwrap_or(0));
+            Duration::from_millis(crate::env_number("STANDIN_ROLES_DELAY_MS")?.unwrap_or(0));
         let nodes = Nodes::open(&data_dir)?;
         let (admission, started) = (Admission::default(), Instant::now());
-        let site = Site {
+        let handler = Handler {
             data_dir,
             cacerts,
             client_ca,
@@ -120,12 +122,12 @@ impl Server {
             server_password: Password::new(&password)?,
             agent_password: Password::new(&agent_password)?,
             bootstrap,
-            api_servers: crate::knob("STANDIN_APISERVERS")
+            api_servers: crate::env_var("STANDIN_APISERVERS")
                 .map(|list| list.split(',').map(String::from).collect())
                 .unwrap_or_default(),
-            kind: Kind::from_knob()?,
-            states: States::from_knobs()?,
-            front: Front::from_knob()?,
+            kind: Kind::from_env()?,
+            states: States::from_env()?,
+            front: Front::from_env()?,
             nodes,
             admission,
             log,
@@ -135,22 +137,22 @@ impl Server {
         Ok(Self {
             listener,
             tls,
-            site: Arc::new(site),
+            handler: Arc::new(handler),
         })
     }
 }
 
 impl Service for Server {
-    /// One thread a connection: there are a hundred boards at most.
+    /// Uses one thread for each connection: tests have at most a hundred boards.
     fn run(self) -> Result<()> {
         loop {
-            // Out of descriptors or a connection gone already: neither ends the server.
+            // A full descriptor table or a client that left must not end the server.
             let Ok((socket, peer)) = self.listener.accept() else {
                 continue;
             };
-            let (tls, site) = (self.tls.clone(), self.site.clone());
+            let (tls, handler) = (self.tls.clone(), self.handler.clone());
             std::thread::spawn(move || {
-                if let Err(error) = site.serve(socket, peer, tls) {
+                if let Err(error) = handler.serve(socket, peer, tls) {
                     crate::log::info(&format!("http: connection of {peer}: {error:#}"));
                 }
             });
@@ -158,13 +160,13 @@ impl Service for Server {
     }
 }
 
-/// The secret of the cluster: what was asked for, else what the data folder has, else a new one.
+/// Returns the cluster's password: from the flags, else from the data folder, else a new one.
 fn password(flags: &Flags, server: &Path) -> Result<String> {
-    let asked = match flags.or_env("token-file", "K3S_TOKEN_FILE") {
+    let configured = match flags.or_env("token-file", "K3S_TOKEN_FILE") {
         Some(file) => Some(fs::read_to_string(&file).with_context(|| file)?),
         None => flags.or_env("token", "K3S_TOKEN"),
     };
-    if let Some(text) = asked {
+    if let Some(text) = configured {
         return Ok(Token::parse(text.trim())?.password().into());
     }
     match fs::read_to_string(server.join("token")) {
@@ -173,7 +175,7 @@ fn password(flags: &Flags, server: &Path) -> Result<String> {
     }
 }
 
-/// 16 random bytes.
+/// Returns 16 random bytes in hex.
 pub fn random_hex() -> Result<String> {
     let bytes: [u8; 16] = ring::rand::generate(&ring::rand::SystemRandom::new())
         .map_err(|_| anyhow::anyhow!("no random bytes"))?
@@ -181,6 +183,7 @@ pub fn random_hex() -> Result<String> {
     Ok(hex::encode(bytes))
 }
 
+/// Writes a file with mode 0600, whole or not at all.
 fn write_secret(file: &Path, text: &str) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let part = file.with_extension("part");
@@ -194,6 +197,7 @@ fn write_secret(file: &Path, text: &str) -> Result<()> {
     fs::rename(&part, file).with_context(|| format!("{}", file.display()))
 }
 
+/// Makes the TLS configuration, with a new serving certificate.
 fn tls_config(
     flags: &Flags,
     bind: IpAddr,
@@ -227,8 +231,8 @@ fn tls_config(
         names.extend(flags.all(flag));
     }
     let mut leaf = Leaf::server("k3s", "k3s", names);
-    leaf.not_before = crate::number_knob("STANDIN_NOT_BEFORE")?.unwrap_or(leaf.not_before);
-    leaf.not_after = crate::number_knob("STANDIN_NOT_AFTER")?.unwrap_or(leaf.not_after);
+    leaf.not_before = crate::env_number("STANDIN_NOT_BEFORE")?.unwrap_or(leaf.not_before);
+    leaf.not_after = crate::env_number("STANDIN_NOT_AFTER")?.unwrap_or(leaf.not_after);
     let serving = ca.issue(leaf)?;
     let mut sent = vec![serving.der.clone()];
     sent.extend(chain.then(|| ca.der.clone()));

@@ -1,5 +1,6 @@
-//! `/static/`: the files under `<data-dir>/server/static`, for anyone, as Go's file server gives them: Last-Modified and no
-//! ETag (unless `STANDIN_ETAG` asks for one), one Range, If-Range, If-Modified-Since.
+//! Serves `/static/`, the files under `<data-dir>/server/static`, without authentication. As in
+//! Go's file server, there are single ranges, `If-Range`, `If-Modified-Since` and `Last-Modified`.
+//! There is an `ETag` only with `STANDIN_ETAG`.
 
 use crate::http::{Body, Request, Response};
 use anyhow::Result;
@@ -24,7 +25,7 @@ pub fn answer(folder: &Path, name: &str, request: &Request) -> Result<Response> 
     }
     let size = metadata.len();
     let modified = httpdate::fmt_http_date(metadata.modified()?);
-    let etag = crate::knob("STANDIN_ETAG").map(|_| etag(&metadata));
+    let etag = crate::env_var("STANDIN_ETAG").map(|_| etag(&metadata));
     let mut headers = vec![
         ("Accept-Ranges", "bytes".to_owned()),
         ("Content-Type", "application/octet-stream".into()),
@@ -38,18 +39,18 @@ pub fn answer(folder: &Path, name: &str, request: &Request) -> Result<Response> 
             body: Body::Bytes(Vec::new()),
         });
     }
-    let same = request
+    let unchanged = request
         .headers
         .get("If-Range")
         .is_none_or(|known| known == modified || Some(known) == etag.as_deref());
     let (status, start, length) = match request
         .headers
         .get("Range")
-        .filter(|_| same)
+        .filter(|_| unchanged)
         .map(|range| parse_range(range, size))
     {
         None | Some(Range::Ignored) => (200, 0, size),
-        Some(Range::Of(start, end)) => (206, start, end - start),
+        Some(Range::Bytes(start, end)) => (206, start, end - start),
         Some(Range::Beyond) => {
             headers.push(("Content-Range", format!("bytes */{size}")));
             return Ok(Response {
@@ -87,10 +88,11 @@ fn etag(metadata: &Metadata) -> String {
 
 #[derive(Debug, PartialEq)]
 enum Range {
-    /// From a byte up to but not including another.
-    Of(u64, u64),
+    /// From the first offset up to the second, which is not included.
+    Bytes(u64, u64),
+    /// The range starts after the end of the file.
     Beyond,
-    /// Not a range of bytes, or several: the whole is an allowed answer.
+    /// It is not a range of bytes, or there are several: the whole file is a valid answer.
     Ignored,
 }
 
@@ -110,7 +112,7 @@ fn parse_range(text: &str, size: u64) -> Range {
     if start >= end {
         Range::Beyond
     } else {
-        Range::Of(start, end)
+        Range::Bytes(start, end)
     }
 }
 
@@ -119,12 +121,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges() {
+    fn parses_ranges() {
         let cases = [
-            ("bytes=0-", Range::Of(0, 10)),
-            ("bytes=3-5", Range::Of(3, 6)),
-            ("bytes=3-99", Range::Of(3, 10)),
-            ("bytes=-4", Range::Of(6, 10)),
+            ("bytes=0-", Range::Bytes(0, 10)),
+            ("bytes=3-5", Range::Bytes(3, 6)),
+            ("bytes=3-99", Range::Bytes(3, 10)),
+            ("bytes=-4", Range::Bytes(6, 10)),
             ("bytes=10-", Range::Beyond),
             ("bytes=-0", Range::Beyond),
             ("bytes=0-1,3-4", Range::Ignored),

@@ -44,7 +44,7 @@ impl Token {
         })
     }
 
-    /// The secret that a server makes its own token from.
+    /// Returns the secret. A server makes its own token from it.
     pub fn password(&self) -> &str {
         match &self.secret {
             Secret::Password(secret) | Secret::Bootstrap(secret) => secret,
@@ -63,7 +63,8 @@ impl Token {
     }
 }
 
-/// `<6>.<16>` of lower-case letters and digits.
+/// Whether this is a bootstrap token: 6 and 16 lower-case letters or digits, with a dot between
+/// them.
 fn is_bootstrap(text: &str) -> bool {
     let fits = |part: &str, length| {
         part.len() == length
@@ -75,7 +76,7 @@ fn is_bootstrap(text: &str) -> bool {
         .is_some_and(|(id, secret)| fits(id, 6) && fits(secret, 16))
 }
 
-/// User and password of a Basic `Authorization` header.
+/// Decodes user and password of a Basic `Authorization` header.
 pub fn decode_basic(header: &str) -> Option<(String, String)> {
     let bytes = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let text = String::from_utf8(bytes).ok()?;

@@ -81,11 +81,14 @@ pub fn check_hash(bundle: &[u8], expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// The trust in those certificates, with a client's own certificate and key if it has one.
+/// Returns a TLS configuration that trusts only these CAs. `identity` is a client certificate with
+/// its key.
 pub fn pinned(bundle: &[u8], identity: Option<&[u8]>) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for cert in certificates(bundle)? {
-        roots.add(cert).context("a certificate of /cacerts")?;
+        roots
+            .add(cert)
+            .context("invalid certificate in the answer of /cacerts")?;
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?;
@@ -93,11 +96,12 @@ pub fn pinned(bundle: &[u8], identity: Option<&[u8]>) -> Result<ClientConfig> {
     let Some(pem) = identity else {
         return Ok(builder.with_no_client_auth());
     };
-    let key = PrivateKeyDer::from_pem_slice(pem).context("no key in the server's answer")?;
+    let key = PrivateKeyDer::from_pem_slice(pem).context("the server's answer has no key")?;
     Ok(builder.with_client_auth_cert(certificates(pem)?, key)?)
 }
 
-/// No trust at all: only for the request that fetches what is then checked.
+/// Returns a TLS configuration without certificate verification. It is for `/cacerts` only: that
+/// answer is checked by its hash.
 pub fn unverified() -> Result<ClientConfig> {
     let provider = Arc::new(default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -111,7 +115,7 @@ pub fn unverified() -> Result<ClientConfig> {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .context("not certificates in PEM")
+        .context("the certificates are not in PEM format")
 }
 
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! An emulated aarch64 machine: powered on, it boots Alpine from what the site serves.
 
 use crate::shell::Shell;
-use crate::tools::{cached, host_program, run, text};
-use crate::{BRIDGE, Board, Output, Overlay, Site, tree};
+use crate::tools::{cached, host_program, run, text, wait_for};
+use crate::{BRIDGE, Board, Output, Overlay, PATIENCE, Site, tree};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
@@ -69,6 +69,27 @@ impl<'a> MachineBoard<'a> {
         self.console().type_text(text);
     }
 
+    /// The state of an OpenRC service, such as `started`, as `rc-status -a` tells it.
+    pub fn service_state(&self, service: &str) -> String {
+        let listing = self.shell("rc-status -a");
+        let words: Vec<&str> = listing
+            .split(|c: char| c.is_whitespace() || "[]".contains(c))
+            .filter(|word| !word.is_empty())
+            .collect();
+        let mut pairs = words.windows(2);
+        let found = pairs.find(|pair| pair[0] == service);
+        found.unwrap_or_else(|| panic!("no {service} in {listing}"))[1].into()
+    }
+
+    /// Runs a command line in a root shell on the board until it succeeds; returns what it printed then.
+    pub fn shell_until(&self, script: &str) -> String {
+        let what = format!("{}: {script}", self.label);
+        wait_for(&what, PATIENCE, || {
+            let (status, output) = self.try_shell(script);
+            (status == 0).then_some(output)
+        })
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().expect("the board is on")
     }
@@ -77,8 +98,7 @@ impl<'a> MachineBoard<'a> {
     fn publish_overlay(&self) -> String {
         let name = match self.firmware {
             Firmware::Direct => format!("{}.apkovl.tar.gz", self.label),
-            // GRUB's configuration names one for all boards.
-            Firmware::Uefi => "worker.apkovl.tar.gz".into(),
+            Firmware::Uefi => tree::OVERLAY.into(),
         };
         let (part, file) = (
             self.site.path(&format!("{}.part", self.label)),
@@ -119,6 +139,8 @@ impl Board for MachineBoard<'_> {
         let program = host_program("qemu-system-aarch64");
         let mut command = self.site.command(&program[0]);
         command.args(&program[1..]);
+        // By itself QEMU looks for its files where Debian installs them.
+        command.arg("-L").arg(cached("host/usr/share/qemu"));
         command.args(["-M", "virt", "-cpu", "cortex-a72", "-smp", "1", "-accel"]);
         command.args(["tcg", "-m", &self.memory.to_string(), "-no-reboot"]);
         command.args(["-nodefaults", "-display", "none", "-monitor", "none"]);
@@ -138,15 +160,15 @@ impl Board for MachineBoard<'_> {
         ]);
         match self.firmware {
             Firmware::Direct => {
-                let words = format!("{} {}", tree::kernel_words(&overlay), self.kernel_words);
-                let tftp = self.site.path("tree/tftp");
-                command.arg("-kernel").arg(tftp.join("vmlinuz-virt"));
-                command.arg("-initrd").arg(tftp.join("initramfs-virt"));
+                let boot = tree::direct_boot(self.site, &overlay);
+                let words = format!("{} {}", boot.words, self.kernel_words);
+                command.arg("-kernel").arg(boot.kernel);
+                command.arg("-initrd").arg(boot.initramfs);
                 command.args(["-append", words.trim()]);
             }
             Firmware::Uefi => {
-                let firmware = cached("host/QEMU_EFI.fd", "tests/labs/host/build.sh");
-                command.arg("-bios").arg(firmware);
+                let firmware = "host/usr/share/qemu-efi-aarch64/QEMU_EFI.fd";
+                command.arg("-bios").arg(cached(firmware));
             }
         }
         command.args(&self.qemu);

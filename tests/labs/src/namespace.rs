@@ -12,7 +12,8 @@ pub struct NamespaceBoard<'a> {
     site: &'a Site,
     label: String,
     mac: String,
-    namespace: String,
+    /// The name of its network namespace.
+    pub namespace: String,
     /// The site's end of its cable.
     pub port: String,
     folder: PathBuf,

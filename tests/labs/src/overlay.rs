@@ -1,7 +1,7 @@
 //! The overlay of a board, made by the project's own tool.
 
 use crate::tools::{run, text, top};
-use crate::{Kind, Site, muster};
+use crate::{Kind, Service, Site, muster};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -91,7 +91,7 @@ impl Site {
     pub fn overlay(&self) -> Overlay {
         let mut overlay = Overlay {
             server: self.server_url(),
-            token: Some(self.token()),
+            token: self.runs(Service::Server).then(|| self.token()),
             settings: BTreeMap::new(),
             files: Vec::new(),
             options: Vec::new(),

@@ -60,6 +60,11 @@ impl Site {
         assert!(stopped.is_some(), "{service:?} does not run");
     }
 
+    /// Whether a service was started and not stopped since.
+    pub fn is_running(&self, service: Service) -> bool {
+        self.services.lock().unwrap().contains_key(&service)
+    }
+
     /// What a running service printed since its start.
     pub fn service_log(&self, service: Service) -> String {
         let services = self.services.lock().unwrap();
@@ -84,16 +89,8 @@ impl Site {
     }
 
     fn start_dnsmasq(&self, dhcp: bool) {
-        let leases = self.path("leases");
-        // With another user or group it would not be killed with this process.
-        let text = format!(
-            "{}no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\ndhcp-leasefile={}\nhost-record=mirror.lan,{ADDRESS}\n{}",
-            tree::dnsmasq_conf(self, dhcp),
-            leases.display(),
-            self.options.dnsmasq,
-        );
         let file = self.path("dnsmasq.conf");
-        fs::write(&file, text).expect("dnsmasq's configuration");
+        fs::write(&file, tree::dnsmasq_conf(self, dhcp)).expect("dnsmasq's configuration");
         let mut command = self.command("dnsmasq");
         command
             .args(["--keep-in-foreground", "--log-facility=-"])

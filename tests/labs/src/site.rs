@@ -36,6 +36,8 @@ pub struct Options {
     pub k3s_size: u64,
     /// Environment of the k3s server.
     pub server: Vec<(String, String)>,
+    /// The Alpine release that machines boot; `None`: `ALPINE`, else the one that the labs build.
+    pub release: Option<PathBuf>,
 }
 
 impl Options {
@@ -57,6 +59,7 @@ impl Options {
                 Kind::Machine => 80 << 20,
             },
             server: Vec::new(),
+            release: None,
         }
     }
 }
@@ -121,20 +124,25 @@ impl Site {
         if site.kind() == Kind::Machine {
             site.fill_server();
         }
-        tree::lay_out(&site);
-        let services = [
-            Service::Dhcp,
-            Service::Server,
-            Service::Mirror,
-            Service::Web,
-            Service::Time,
-        ];
+        // The server comes first: the overlay, which the tree holds, needs its token.
+        if site.runs(Service::Server) {
+            site.start(Service::Server);
+        }
+        if site.kind() == Kind::Machine {
+            tree::lay_out(&site);
+        }
+        let services = [Service::Dhcp, Service::Mirror, Service::Web, Service::Time];
         for service in services {
-            if !site.options.without.contains(&service) {
+            if site.runs(service) {
                 site.start(service);
             }
         }
         site
+    }
+
+    /// Whether a service is started with the site.
+    pub(crate) fn runs(&self, service: Service) -> bool {
+        !self.options.without.contains(&service)
     }
 
     /// What the site's boards are made of.

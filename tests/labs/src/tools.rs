@@ -63,16 +63,20 @@ pub fn cache() -> PathBuf {
     std::env::var_os("LABS_CACHE").map_or(target().join("labs"), PathBuf::from)
 }
 
-/// A file of the cache; panics with what makes it when it is missing.
-pub(crate) fn cached(path: &str, how: &str) -> PathBuf {
+/// A file of the cache; panics when it is missing.
+pub(crate) fn cached(path: &str) -> PathBuf {
     let file = cache().join(path);
-    assert!(file.exists(), "{}: missing: run `{how}`", file.display());
+    assert!(
+        file.exists(),
+        "{}: missing: run `make image`",
+        file.display()
+    );
     file
 }
 
 /// The command line's start for a program that does not come with this machine: QEMU or chronyd.
 pub fn host_program(name: &str) -> Vec<String> {
-    let run_host = cached("host/run-host", "tests/labs/host/build.sh");
+    let run_host = cached("host/run-host");
     vec![text(&run_host).into(), name.into()]
 }
 

@@ -1,56 +1,112 @@
-//! The tree that a site serves: TFTP, HTTP and dnsmasq's configuration.
+//! The tree that a site serves to its machines, made by `overlay/netboot-tree.sh`.
 
 use crate::site::{ADDRESS, BRIDGE};
-use crate::tools::cached;
+use crate::tools::{cached, run, text, top};
 use crate::{Kind, Site};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
-/// The kernel's words for a board of this site.
-pub(crate) fn kernel_words(apkovl: &str) -> String {
-    format!(
-        "console=ttyAMA0 panic=-1 ip=dhcp modules=loop,squashfs,virtio_net,af_packet alpine_repo=http://{ADDRESS}/alpine \
-         modloop=http://{ADDRESS}/boot/modloop-virt apkovl=http://{ADDRESS}/{apkovl}"
-    )
+/// The overlay that the boot loader's configuration names, for all boards.
+pub(crate) const OVERLAY: &str = "worker.apkovl.tar.gz";
+/// More words for the kernel: a kernel that panics ends QEMU, so that a test learns of it at once.
+const KERNEL_WORDS: &str = "panic=-1";
+
+/// What a machine without a boot loader is given.
+pub(crate) struct DirectBoot {
+    pub kernel: PathBuf,
+    pub initramfs: PathBuf,
+    pub words: String,
 }
 
-/// Lays out `tree/tftp` and `tree/http`. This is what `overlay/netboot-tree.sh` does for a user.
+/// Alpine's release: `ALPINE`, else the one that the labs build.
+fn release() -> PathBuf {
+    let given = std::env::var_os("ALPINE").map(PathBuf::from);
+    given.map_or_else(|| cached("alpine"), |path| top().join(path))
+}
+
+/// Lays out `tree/` for a site of machines. The site's k3s server has been started, as the overlay holds its token.
 pub(crate) fn lay_out(site: &Site) {
-    if site.kind() != Kind::Machine {
-        return;
-    }
-    let alpine = |path: &str| cached(&format!("alpine/{path}"), "tests/labs/alpine/build.sh");
-    let (tftp, http) = (site.path("tree/tftp"), site.path("tree/http"));
-    for folder in [tftp.join("grub"), http.join("boot")] {
-        fs::create_dir_all(folder).expect("the tree");
-    }
-    let link = |from, to| symlink(from, to).expect("the tree");
-    link(alpine("boot/vmlinuz-virt"), tftp.join("vmlinuz-virt"));
-    link(alpine("boot/initramfs-virt"), tftp.join("initramfs-virt"));
-    link(alpine("boot/modloop-virt"), http.join("boot/modloop-virt"));
-    link(alpine("apks"), http.join("alpine"));
-    let grub = cached("host/grubnetaa64.efi", "tests/labs/host/build.sh");
-    link(grub, tftp.join("grubnetaa64.efi"));
-    let words = kernel_words("worker.apkovl.tar.gz");
-    let text = format!(
-        "set timeout=0\nlinux (tftp)/vmlinuz-virt {words}\ninitrd (tftp)/initramfs-virt\nboot\n"
+    let release = site.options.release.clone().unwrap_or_else(release);
+    let tool = top().join("overlay/netboot-tree.sh");
+    let grub = "host/usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed";
+    let (overlay, output) = (site.archive(&site.overlay()), site.path("tree"));
+    let network = format!("{ADDRESS}/24");
+    let (server, mirror) = (
+        format!("k3s.lan={ADDRESS}"),
+        format!("mirror.lan={ADDRESS}"),
     );
-    fs::write(tftp.join("grub/grub.cfg"), text).expect("the tree");
+    let mut argv = vec![
+        text(&tool),
+        "--alpine",
+        text(&release),
+        "--overlay",
+        text(&overlay),
+        "--interface",
+        BRIDGE,
+        "--address",
+        &network,
+        "--server-name",
+        &server,
+        "--server-name",
+        &mirror,
+        "--cmdline",
+        KERNEL_WORDS,
+        "--output",
+        text(&output),
+    ];
+    let grub = (!release.join("config.txt").exists()).then(|| cached(grub));
+    if let Some(grub) = &grub {
+        argv.extend(["--grub", text(grub)]);
+    }
+    run(&argv);
 }
 
-/// dnsmasq's configuration, as `docs/netboot.md` shows it.
+/// What GRUB's configuration has a board boot, with an overlay of its own: for a machine that QEMU gives its kernel.
+pub(crate) fn direct_boot(site: &Site, overlay: &str) -> DirectBoot {
+    let file = site.path("tree/tftp/grub/grub.cfg");
+    let configuration = fs::read_to_string(file).expect("GRUB's configuration");
+    let line = |command: &str| -> Vec<&str> {
+        let mut lines = configuration.lines();
+        let words = lines.find_map(|line| line.strip_prefix(command));
+        words.expect("a line").split_whitespace().collect()
+    };
+    let file = |name: &str| {
+        let name = name
+            .strip_prefix("(tftp)/")
+            .expect("a file of the TFTP root");
+        site.path("tree/tftp").join(name)
+    };
+    let linux = line("linux ");
+    let words: Vec<String> = linux[1..]
+        .iter()
+        // It is the boot loader that tells from which interface it booted.
+        .filter(|word| !word.starts_with("BOOTIF="))
+        .map(|word| word.trim_matches('\'').replace(OVERLAY, overlay))
+        .collect();
+    DirectBoot {
+        kernel: file(linux[0]),
+        initramfs: file(line("initrd ")[0]),
+        words: words.join(" "),
+    }
+}
+
+/// dnsmasq's configuration: the tree's own, with what the labs add to it.
 pub(crate) fn dnsmasq_conf(site: &Site, dhcp: bool) -> String {
-    let mut text =
-        format!("interface={BRIDGE}\nbind-dynamic\nhost-record=k3s.lan,{ADDRESS}\nlocal=/lan/\n");
-    if dhcp {
-        text += "dhcp-range=10.11.0.50,10.11.0.250,12h\ndhcp-option=option:ntp-server,0.0.0.0\n";
+    let mut text = match site.kind() {
+        Kind::Machine => {
+            fs::read_to_string(site.path("tree/dnsmasq.conf")).expect("the tree's dnsmasq.conf")
+        }
+        // Nothing of a namespace board boots over the network, so there is no tree.
+        Kind::Namespace => format!(
+            "interface={BRIDGE}\nbind-dynamic\nhost-record=k3s.lan,mirror.lan,{ADDRESS}\nlocal=/lan/\n\
+             dhcp-range=10.11.0.50,10.11.0.250,12h\ndhcp-option=option:ntp-server,0.0.0.0\n"
+        ),
+    };
+    if !dhcp {
+        text = text.replace("\ndhcp-range=", "\n# dhcp-range=");
     }
-    if site.kind() == Kind::Machine {
-        text += &format!(
-            "enable-tftp\ntftp-root={}\npxe-service=0,\"Raspberry Pi Boot\"\ndhcp-match=set:uefi,option:client-arch,11\n\
-             dhcp-boot=tag:uefi,grubnetaa64.efi\n",
-            site.path("tree/tftp").display()
-        );
-    }
-    text
+    // This machine's DNS is no part of the site. With another user or group dnsmasq would not be killed with this process.
+    text += "no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\n";
+    text += &format!("dhcp-leasefile={}\n", site.path("leases").display());
+    text + &site.options.dnsmasq
 }

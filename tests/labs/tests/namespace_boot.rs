@@ -13,6 +13,11 @@ fn joins_and_is_the_same_node_after_a_boot_from_nothing() {
 }
 
 #[test]
+fn another_board_is_another_node_beside_it() {
+    scenarios::another_board_is_another_node_beside_it(Kind::Namespace);
+}
+
+#[test]
 fn powered_off_it_keeps_nothing() {
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
@@ -141,7 +146,12 @@ fn a_token_is_found_nowhere_but_in_its_file() {
         let search =
             format!("find / -xdev -type f -print0 | xargs -0 grep -ls -e '{secret}' | sort");
         // Throughout the boot, every process of the board's and every file.
-        for line in ["broadcasting", "downloading", "becoming", "joined as"] {
+        for line in [
+            "broadcasting",
+            "downloading",
+            "starting /usr/local/bin/k3s",
+            "joined as",
+        ] {
             boot.wait_for(line);
             for pid in board.pids() {
                 for file in ["cmdline", "environ"] {
@@ -193,7 +203,7 @@ fn k3s_takes_the_place_of_muster_and_hears_its_signals() {
     board.power_on_without_muster();
     let since = SystemTime::now();
     let mut boot = board.boot(&[]);
-    boot.wait_for("this board is");
+    boot.wait_for("the hostname is");
     let pid = board.host_muster_pid().expect("muster runs");
     board.wait_joined(&boot, since);
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
@@ -307,7 +317,7 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
     let check = board.run(&["/usr/sbin/muster", "check"]);
     assert!(check.lines().all(|line| line.starts_with("ok ")), "{check}");
     assert!(
-        check.contains("takes the token and runs k3s v1.34.1+k3s1"),
+        check.contains("accepts the token and runs k3s v1.34.1+k3s1"),
         "{check}"
     );
     assert!(

@@ -1,7 +1,7 @@
-//! Downloads to disks that are full, read-only or fail. Each row has its own mount namespace; strace
-//! makes single system calls fail. That needs root.
+//! Downloads to disks that are full, read-only or fail. Each row has its own mount namespace;
+//! strace makes single system calls fail. That needs root.
 
-use fault_harness::row::{How, Row, row};
+use fault_harness::row::{Row, Runner, row};
 use fault_harness::script::*;
 
 #[test]
@@ -24,17 +24,13 @@ const RENAME_KILLS: &str = concat!(
 );
 
 fn rows() -> Vec<Row> {
-    let on = |name, mirror: Script, prepare| row(name, [mirror]).how(How::Program(prepare));
+    let on =
+        |name, mirror: Script, prepare| row(name, [mirror]).runner(Runner::InNamespace(prepare));
     let untold = || mirror().binary([good().length(Length::Chunked)]);
     vec![
+        on("no fault, on a tmpfs", mirror(), "mount -t tmpfs none $BIN").installs(SIZE),
         on(
-            "no fault, on a disk of its own",
-            mirror(),
-            "mount -t tmpfs none $BIN",
-        )
-        .installs(SIZE),
-        on(
-            "disk too small, known beforehand",
+            "disk too small, checked before the download",
             mirror(),
             "mount -t tmpfs -o size=128k none $BIN",
         )
@@ -46,7 +42,7 @@ fn rows() -> Vec<Row> {
         )
         .fails("No space left on device"),
         on(
-            "disk full at the note",
+            "disk full at the record",
             mirror(),
             "mount -t tmpfs -o nr_inodes=2 none $BIN",
         )
@@ -58,39 +54,39 @@ fn rows() -> Vec<Row> {
         )
         .fails("cannot write the download"),
         on("disk full at sync", mirror(), SYNC_FAILS)
-            .leaves_a_part()
+            .leaves_partial_file()
             .fails("No space left on device"),
         on("disk full at rename", mirror(), RENAME_FAILS)
-            .leaves_a_part()
+            .leaves_partial_file()
             .fails("No space left on device"),
         on(
-            "disk full at the note's bytes, an old k3s in place",
+            "disk full while writing the record, another k3s installed",
             mirror(),
             "mount -t tmpfs -o size=4k none $BIN && printf old > $BIN/k3s && chmod 755 $BIN/k3s",
         )
-        .before("k3s", 0o755, "old")
+        .existing_file("k3s", 0o755, "old")
         .fails("No space left on device"),
         row(
             "a mirror that claims 200 MiB, and a right one",
             [
                 mirror()
-                    .binary([good().length(Length::Lie(200 << 20))])
-                    .always(),
+                    .binary([good().length(Length::Claims(200 << 20))])
+                    .repeat_last(),
                 mirror(),
             ],
         )
-        .how(How::Program("mount -t tmpfs -o size=8m none $BIN"))
+        .runner(Runner::InNamespace("mount -t tmpfs -o size=8m none $BIN"))
         .installs(2 * SIZE),
         row(
             "a mirror that fills the disk, and a right one",
             [
                 mirror()
                     .binary([good().length(Length::Chunked).end(End::Endless)])
-                    .always(),
+                    .repeat_last(),
                 mirror(),
             ],
         )
-        .how(How::Program("mount -t tmpfs -o size=2m none $BIN"))
+        .runner(Runner::InNamespace("mount -t tmpfs -o size=2m none $BIN"))
         .installs(16 << 20),
         on(
             "read-only target",
@@ -99,8 +95,8 @@ fn rows() -> Vec<Row> {
         )
         .fails("Read-only file system"),
         row("killed at the rename", [mirror()])
-            .how(How::Program(RENAME_KILLS))
+            .runner(Runner::InNamespace(RENAME_KILLS))
             .installs(SIZE)
-            .asks_from([0]),
+            .requests_start_at([0]),
     ]
 }

@@ -1,7 +1,7 @@
 //! Downloads from a mirror whose name resolves late, or to another address in the middle. Each row
 //! has its own mount namespace with its own `/etc/hosts`. That needs root.
 
-use fault_harness::row::{How, Row, row};
+use fault_harness::row::{Row, Runner, row};
 use fault_harness::script::*;
 
 #[test]
@@ -11,16 +11,16 @@ fn a_name_that_changes_ends_as_its_row_says() {
 
 fn rows() -> Vec<Row> {
     vec![
-        row("a name that is not known at first", [mirror()])
-            .how(How::NameComesLate)
+        row("name that does not resolve at first", [mirror()])
+            .runner(Runner::NameResolvesLate)
             .installs(SIZE)
-            .says("failed to lookup address information"),
+            .logs("failed to lookup address information"),
         row(
-            "an address that changes in the middle",
+            "address that changes during the download",
             [mirror().binary([good().end(End::Stall(HALF))]), mirror()],
         )
-        .how(How::NameMoves(HALF))
+        .runner(Runner::AddressChanges(HALF))
         .installs(SIZE)
-        .asks_from([0, HALF]),
+        .requests_start_at([0, HALF]),
     ]
 }

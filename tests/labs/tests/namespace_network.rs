@@ -34,7 +34,9 @@ fn with_dhcp_off_it_only_waits() {
     board.power_on_without_muster();
     let since = SystemTime::now();
     let boot = board.boot(&[]);
-    boot.wait_for("no address on eth0 yet, and MUSTER_DHCP=no leaves it to others; still waiting");
+    boot.wait_for(
+        "no address on eth0 yet: muster sets none, because MUSTER_DHCP is no; still waiting",
+    );
     board.run(&["ip", "addr", "add", "10.11.0.9/24", "dev", "eth0"]);
     boot.wait_for("no default route, and k3s needs one; still waiting");
     board.run(&["ip", "route", "add", "default", "via", "10.11.0.1"]);
@@ -70,6 +72,6 @@ fn without_a_time_server_it_warns_and_goes_on() {
     board.power_on_without_muster();
     let since = SystemTime::now();
     let boot = board.boot(&[]);
-    boot.wait_for("WARN: clock: no network time (10.11.0.1): going on with the clock as it is");
+    boot.wait_for("WARN: clock: no network time (10.11.0.1): the clock stays as it is");
     board.wait_joined(&boot, since);
 }

@@ -1,12 +1,13 @@
-//! `k3s agent` against `k3s server`: what it reads, how it joins, what it does when it is refused.
+//! Tests `k3s agent` against `k3s server`: its settings, how it joins, and what it does when the
+//! server refuses it.
 
 use crate::support::{Folder, Server, eventually, k3s};
 
 #[test]
-fn a_node_joins_beats_and_leaves() {
+fn a_node_joins_sends_heartbeats_and_becomes_not_ready() {
     let (data, root) = (Folder::new("join"), Folder::new("join-root"));
     let server = Server::start(&data.0, &[]);
-    // The file beats the environment, its drop-ins beat the file, and a flag beats them all.
+    // The file overrides the environment, and its drop-in overrides the file.
     root.write(
         "etc/rancher/k3s/config.yaml",
         "node-name: from-file\nno-such-key: 1\nnode-label:\n  - \"rack=a\"\n",
@@ -41,13 +42,13 @@ fn a_node_joins_beats_and_leaves() {
     );
     assert_eq!(server.kubelet("worker-1", "secret").status(), 200);
     assert!(agent.terminate().success());
-    eventually("the node is NotReady", || {
+    eventually("the node becomes NotReady", || {
         server.kubectl("get nodes").contains(" NotReady ")
     });
 }
 
 #[test]
-fn a_forgotten_password_is_rejected_until_its_secret_is_deleted() {
+fn another_password_is_rejected_until_the_secret_is_deleted() {
     let (data, first, second) = (
         Folder::new("rejected"),
         Folder::new("first-boot"),
@@ -56,9 +57,9 @@ fn a_forgotten_password_is_rejected_until_its_secret_is_deleted() {
     let server = Server::start(&data.0, &[]);
     let boot = |root| server.agent(root, &["--node-name", "n1"], &[]);
     boot(&first).wait_for("joined as n1");
-    let kept = std::fs::read_to_string(first.0.join("etc/rancher/node/password")).unwrap();
-    assert_eq!(kept.trim().len(), 32);
-    // The same board with nothing kept: k3s makes up another password.
+    let stored = std::fs::read_to_string(first.0.join("etc/rancher/node/password")).unwrap();
+    assert_eq!(stored.trim().len(), 32);
+    // The same board after a reboot without a disk: k3s makes a new random password.
     let again = boot(&second);
     again.wait_for(
         "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match",
@@ -71,7 +72,7 @@ fn a_forgotten_password_is_rejected_until_its_secret_is_deleted() {
 }
 
 #[test]
-fn a_wrong_token_is_polled_with_for_ever() {
+fn a_wrong_token_is_retried_for_ever() {
     let (data, root) = (Folder::new("token"), Folder::new("token-root"));
     let server = Server::start(&data.0, &[]);
     let wrong_password = format!(
@@ -87,7 +88,7 @@ fn a_wrong_token_is_polled_with_for_ever() {
     let agent = server.agent(&root, &[&file("wrong-password")], &[]);
     agent.wait_for("401 Unauthorized");
     agent.wait_for("401 Unauthorized");
-    let asked = server.log().lines().count();
+    let requests = server.log().lines().count();
     let agent = server.agent(&root, &[&file("wrong-ca")], &[]);
     agent.wait_for("token CA hash does not match the Cluster CA certificate hash");
     agent.wait_for("token CA hash does not match");
@@ -95,14 +96,14 @@ fn a_wrong_token_is_polled_with_for_ever() {
         server
             .log()
             .lines()
-            .skip(asked)
+            .skip(requests)
             .filter(|line| !line.contains("/v1-k3s/serving-kubelet.crt 401 "))
             .all(|line| line.contains(" GET /cacerts 200 "))
     );
 }
 
 #[test]
-fn a_chain_and_a_bootstrap_token_join_too() {
+fn a_node_joins_with_a_certificate_chain_and_a_bootstrap_token() {
     let (data, root) = (Folder::new("chain-join"), Folder::new("chain-root"));
     let server = Server::start(&data.0, &[("STANDIN_CHAIN", "1")]);
     server
@@ -121,7 +122,7 @@ fn a_chain_and_a_bootstrap_token_join_too() {
 }
 
 #[test]
-fn what_is_missing_or_unknown_ends_it() {
+fn missing_settings_and_unknown_flags_are_fatal() {
     let cases = [
         (
             "agent",

@@ -1,4 +1,4 @@
-//! Drives the built `k3s` as boards and their agent would.
+//! Tests the built stand-in as a board and its agent use it.
 
 mod agent;
 mod muster_answers;

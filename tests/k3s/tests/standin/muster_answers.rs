@@ -10,6 +10,7 @@ use muster::http::{Clients, Failure};
 use muster::k3s::server::ServerLink;
 use muster::k3s::token::{JoinToken, Token};
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 /// The token on the board.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +88,9 @@ fn token(server: &Server, on: On) -> String {
 /// Asks in order until something is refused. The last answer to a question for the version comes back.
 fn ask(server: &Server, row: &Row) -> Result<Option<String>, Failure> {
     let token = Token::parse(&token(server, row.on)).unwrap();
-    let clients = Clients::new(None, None, None).unwrap();
+    let mut clients = Clients::new(None, None, None).unwrap();
+    // The machine may be busy with other tests.
+    clients.timeouts.stall = Duration::from_secs(60);
     let url = server.url.parse().unwrap();
     let link = ServerLink::new(url, JoinToken::Read(token), &clients);
     let reached = link.reach()?;

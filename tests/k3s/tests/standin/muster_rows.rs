@@ -7,7 +7,7 @@ use crate::muster_answers::On::{self, Bare, EmptyUser, File, UnknownBootstrap, W
 
 pub struct Row {
     pub what: &'static str,
-    /// The knobs and arguments of the server.
+    /// The environment and the arguments of the server.
     pub env: &'static [(&'static str, &'static str)],
     pub args: &'static [&'static str],
     /// Whether there is another server, which this one names as its API server.

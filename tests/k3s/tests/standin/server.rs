@@ -1,4 +1,4 @@
-//! What `k3s server` answers, asked with the HTTP client that the agent uses.
+//! Tests the answers of `k3s server` with the HTTP client that muster uses.
 
 use crate::support::{Folder, Server, eventually};
 use std::sync::Barrier;
@@ -7,7 +7,7 @@ use std::thread;
 const KUBE_PROXY: &str = "/v1-k3s/client-kube-proxy.crt";
 
 #[test]
-fn a_token_opens_the_version_and_nothing_else_does() {
+fn version_needs_a_certificate_and_a_certificate_needs_the_token() {
     let data = Folder::new("version");
     let server = Server::start(&data.0, &[("STANDIN_ROLES_DELAY_MS", "3600000")]);
     assert_eq!(server.get("/ping").send().unwrap().text().unwrap(), "pong");
@@ -59,7 +59,8 @@ fn a_token_opens_the_version_and_nothing_else_does() {
     assert_eq!(version(&server, None).status(), 401);
     assert_eq!(version(&server, Some(&identity)).status(), 403);
     drop(server);
-    // The certificate outlives the server that gave it, and the roles come with time.
+    // The certificate is still valid after a restart, and the roles are in place some time after
+    // it.
     let server = Server::start(
         &data.0,
         &[
@@ -68,7 +69,7 @@ fn a_token_opens_the_version_and_nothing_else_does() {
         ],
     );
     assert_eq!(version(&server, None).status(), 401);
-    eventually("/version answers", || {
+    eventually("/version answers 200", || {
         version(&server, Some(&identity)).status() == 200
     });
     let answer = version(&server, Some(&identity)).text().unwrap();
@@ -79,7 +80,7 @@ fn a_token_opens_the_version_and_nothing_else_does() {
 }
 
 #[test]
-fn a_restarted_server_knows_its_nodes() {
+fn a_restarted_server_keeps_token_and_node_passwords() {
     let data = Folder::new("restart");
     let server = Server::start(&data.0, &[]);
     assert_eq!(server.kubelet("n1", "first").status(), 200);
@@ -97,12 +98,12 @@ fn a_restarted_server_knows_its_nodes() {
     let secrets = data.0.join("server/node-passwords/n1");
     assert!(
         !std::fs::read_to_string(secrets).unwrap().contains("first"),
-        "a password is kept as it came"
+        "the password is stored in plain text"
     );
 }
 
 #[test]
-fn static_files_are_served_in_parts() {
+fn static_files_support_range_requests() {
     let data = Folder::new("static");
     let server = Server::start(&data.0, &[]);
     data.write("server/static/k3s/v1.34.1+k3s1/k3s-arm64", "0123456789");
@@ -116,7 +117,7 @@ fn static_files_are_served_in_parts() {
         .to_str()
         .unwrap()
         .to_owned();
-    assert!(whole.headers().get("etag").is_none(), "k3s sends none");
+    assert!(whole.headers().get("etag").is_none(), "k3s sends no ETag");
 
     let part = |range: &str, known: &str| {
         let answer = server
@@ -155,8 +156,12 @@ fn static_files_are_served_in_parts() {
         ),
         (reqwest::StatusCode::OK, "10")
     );
-    for gone in ["/static/nothing", "/static/", "/static/..%2Ftoken"] {
-        assert_eq!(server.get(gone).send().unwrap().status(), 404, "{gone}");
+    for missing in ["/static/nothing", "/static/", "/static/..%2Ftoken"] {
+        assert_eq!(
+            server.get(missing).send().unwrap().status(),
+            404,
+            "{missing}"
+        );
     }
     let log = server.log();
     let line = log.lines().find(|line| line.contains(" 206 ")).unwrap();
@@ -165,7 +170,7 @@ fn static_files_are_served_in_parts() {
 }
 
 #[test]
-fn a_chain_and_dates_as_asked_for() {
+fn certificate_chain_and_validity_are_configurable() {
     let data = Folder::new("chain");
     let server = Server::start(&data.0, &[("STANDIN_CHAIN", "1")]);
     assert_eq!(server.cacerts().matches("BEGIN CERTIFICATE").count(), 2);
@@ -190,7 +195,7 @@ fn a_chain_and_dates_as_asked_for() {
 }
 
 #[test]
-fn ten_writers_are_admitted_at_a_time() {
+fn only_ten_writers_are_admitted_at_a_time() {
     let data = Folder::new("admission");
     let server = Server::start(&data.0, &[]);
     const WRITERS: usize = 40;
@@ -213,10 +218,10 @@ fn ten_writers_are_admitted_at_a_time() {
         )
     };
     let answers: Vec<_> = thread::scope(|scope| {
-        let asked: Vec<_> = (0..WRITERS)
+        let threads: Vec<_> = (0..WRITERS)
             .map(|number| scope.spawn(move || ask(number)))
             .collect();
-        asked
+        threads
             .into_iter()
             .map(|thread| thread.join().unwrap())
             .collect()
@@ -233,6 +238,6 @@ fn ten_writers_are_admitted_at_a_time() {
     );
     assert!(
         answers.contains(&(429, true)),
-        "all of {WRITERS} were admitted"
+        "the server admitted all {WRITERS} writers"
     );
 }

@@ -1,4 +1,5 @@
-//! Starts the built `k3s`, follows what it says, and asks a server of it as the agent's own HTTP client would.
+//! Starts the built stand-in, reads its log, and sends requests to a server with muster's HTTP
+//! client.
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::{Certificate, Identity};
@@ -11,9 +12,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait for an event.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A folder that goes away with the test.
+/// A folder that is deleted when it is dropped.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -36,7 +38,7 @@ impl Drop for Folder {
     }
 }
 
-/// `k3s` with nothing of this process's own environment that it could read.
+/// A `k3s` command that does not inherit this process's environment.
 pub fn k3s(args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_k3s"));
     command.args(args).env_clear().envs(env.iter().copied());
@@ -46,7 +48,7 @@ pub fn k3s(args: &[&str], env: &[(&str, &str)]) -> Command {
 /// A running `k3s` and its log.
 pub struct Process {
     child: Child,
-    /// Locked, so that threads of a test can share the server.
+    /// The lock lets threads of a test share the process.
     lines: Mutex<Receiver<String>>,
 }
 
@@ -66,9 +68,9 @@ impl Process {
         }
     }
 
-    /// The next line of the log with `text` in it.
+    /// Waits for the next line of the log that contains `text`.
     pub fn wait_for(&self, text: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         let (lines, mut seen) = (self.lines.lock().unwrap(), Vec::new());
         while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             if line.contains(text) {
@@ -93,7 +95,7 @@ impl Drop for Process {
     }
 }
 
-/// A server on a port of its own.
+/// A server on a free port.
 pub struct Server {
     pub process: Process,
     pub url: String,
@@ -143,7 +145,7 @@ impl Server {
         self.token().split_once("::server:").unwrap().1.into()
     }
 
-    /// The certificates of `/cacerts`, fetched without trust as a joining node must.
+    /// Fetches `/cacerts` without certificate verification, as a joining node does.
     pub fn cacerts(&self) -> String {
         let client = builder()
             .tls_danger_accept_invalid_certs(true)
@@ -157,7 +159,8 @@ impl Server {
             .unwrap()
     }
 
-    /// A client that trusts this server alone, with a certificate and key of its own if given.
+    /// Makes a client that trusts only this server's CA. `identity` is a client certificate with
+    /// its key.
     pub fn client(&self, identity: Option<&str>) -> Client {
         let roots = Certificate::from_pem_bundle(self.cacerts().as_bytes()).unwrap();
         let mut builder = builder().tls_certs_only(roots);
@@ -171,7 +174,7 @@ impl Server {
         self.client(None).get(format!("{}{path}", self.url))
     }
 
-    /// What a kubelet asks for itself.
+    /// Requests a kubelet certificate.
     pub fn kubelet(&self, name: &str, password: &str) -> Response {
         let headers = [
             ("k3s-Node-Name", name),
@@ -190,7 +193,7 @@ impl Server {
             .unwrap()
     }
 
-    /// An agent of this server, with `root` in place of `/`.
+    /// Starts an agent of this server, with `root` as its root folder.
     pub fn agent(&self, root: &Folder, args: &[&str], env: &[(&str, &str)]) -> Process {
         let token_file = self.token_file();
         let mut command = k3s(
@@ -222,16 +225,16 @@ impl Server {
 }
 
 fn builder() -> reqwest::blocking::ClientBuilder {
-    // The first test to come sets it for all.
+    // This fails if another test of this process has installed the provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy()
 }
 
-/// Waits until something is so.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < until, "never: {what}");
+/// Waits until a condition holds.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + TIMEOUT;
+    while !condition() {
+        assert!(Instant::now() < until, "timed out: {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

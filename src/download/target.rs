@@ -1,0 +1,171 @@
+//! Handles the files of one download target: it knows their paths, locks the partial file, hashes
+//! the installed file, and removes what is not needed.
+//!
+//! Like [`host`](crate::host), this module has effects. It is only used inside one of `host`'s.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is a part of the seam that the list guards"
+)]
+
+use crate::digest::{Hasher, Sha256};
+use crate::host::Host;
+use crate::paths::{K3S, K3S_PART};
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The size of one read while hashing (bytes).
+const BUFFER: usize = 64 * 1024;
+
+/// Removes a partial file that is not needed because the right file is installed. Fails when
+/// another muster is writing to it.
+pub fn clear(host: &Host, target: &Path) -> Result<()> {
+    let target = host.path(target);
+    let path = part_path(&target);
+    if path.exists() {
+        let _locked = lock(&path)?;
+        remove(&path)?;
+    }
+    remove(&note_path(&target))
+}
+
+/// The digest of the installed executable; `None` when there is no such file with mode 0755.
+pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
+    let path = host.path(target);
+    let is_executable = fs::metadata(&path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == K3S.mode);
+    if !is_executable {
+        return Ok(None);
+    }
+    let read = || hash(&mut File::open(&path)?);
+    let (hasher, _) = read().with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(hasher.finish()))
+}
+
+/// Opens and locks a partial file for this process alone.
+pub(super) fn lock(path: &Path) -> Result<Flock<File>> {
+    let mut options = OpenOptions::new();
+    // The file is not truncated here, because another muster may be writing to it.
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(K3S_PART.mode);
+    loop {
+        let file = options
+            .open(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                bail!(
+                    "another muster is downloading to {}: let it, or stop it",
+                    path.display()
+                )
+            }
+            Err((_, error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        };
+        // Another muster may have installed the file between the two calls. Then the lock is on
+        // the installed file, and the loop opens a new one.
+        let ours = file
+            .metadata()
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        if fs::metadata(path)
+            .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+        {
+            return Ok(file);
+        }
+    }
+}
+
+/// The hash and the length (bytes) of what the file holds from its current position on.
+pub(super) fn hash(file: &mut File) -> io::Result<(Hasher, u64)> {
+    let mut hasher = Hasher::new();
+    let mut len = 0;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((hasher, len)),
+            n => {
+                hasher.update(&buffer[..n]);
+                len += n as u64;
+            }
+        }
+    }
+}
+
+/// The partial file's path, such as `/usr/local/bin/.k3s.part`.
+pub fn part_path(target: &Path) -> PathBuf {
+    beside(target, "part")
+}
+
+/// The path of the note that says what the partial file is a part of.
+pub(super) fn note_path(target: &Path) -> PathBuf {
+    beside(target, "part.json")
+}
+
+fn beside(target: &Path, suffix: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}.{suffix}"))
+}
+
+/// Removes a file that exists.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use crate::paths;
+    use std::fs::Permissions;
+
+    #[test]
+    fn the_files_of_a_target_are_in_its_folder() {
+        let target = Path::new(K3S.path);
+        assert_eq!(target, Path::new(paths::BIN_DIR).join("k3s"));
+        assert_eq!(part_path(target), Path::new(K3S_PART.path));
+        assert_eq!(note_path(target), Path::new(paths::K3S_NOTE.path));
+    }
+
+    #[test]
+    fn only_a_file_with_the_installed_mode_counts_as_installed() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let target = Path::new("/k3s");
+        assert_eq!(installed(&host, target).unwrap(), None);
+        fs::write(host.path(target), "x").unwrap();
+        for (mode, digest) in [(0o644, None), (0o755, Some(Sha256::of(b"x")))] {
+            fs::set_permissions(host.path(target), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(installed(&host, target).unwrap(), digest, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_partial_file_in_use_is_not_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let target = Path::new("/k3s");
+        clear(&host, target).unwrap();
+        let locked = lock(&part_path(&host.path(target))).unwrap();
+        let error = clear(&host, target).unwrap_err().to_string();
+        assert!(error.contains("another muster is downloading"), "{error}");
+        drop(locked);
+        clear(&host, target).unwrap();
+        assert_eq!(host.list("/"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,185 @@
+//! Answers the requests of each connection.
+
+use crate::admission::Admission;
+use crate::hash::Password;
+use crate::http::{Request, Response};
+use crate::kind::{Front, Kind, State, States};
+use crate::nodes::{Nodes, is_name};
+use crate::pki::{self, Authority};
+use crate::static_files;
+use anyhow::{Result, bail};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A connection is closed if no request comes for this long.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// The server's state: everything that an answer needs.
+pub struct Handler {
+    pub data_dir: PathBuf,
+    pub cacerts: String,
+    pub client_ca: Authority,
+    pub server_ca: Authority,
+    /// The passwords of the users `server` and `node`.
+    pub server_password: Password,
+    pub agent_password: Password,
+    pub bootstrap: String,
+    /// What an etcd-only server names: `<host>:<port>`.
+    pub api_servers: Vec<String>,
+    pub kind: Kind,
+    pub states: States,
+    pub front: Front,
+    pub nodes: Nodes,
+    pub admission: Admission,
+    pub log: File,
+    pub started: Instant,
+    pub roles_delay: Duration,
+}
+
+impl Handler {
+    /// Answers all requests of one connection.
+    pub fn serve(&self, socket: TcpStream, peer: SocketAddr, tls: Arc<ServerConfig>) -> Result<()> {
+        socket.set_read_timeout(Some(IDLE))?;
+        socket.set_nodelay(true)?;
+        let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(tls)?, socket));
+        let mut keep_alive = true;
+        while keep_alive {
+            let Some(request) = Request::read(&mut stream)? else {
+                break;
+            };
+            keep_alive = request.keep_alive;
+            let stream = stream.get_mut();
+            let client = stream
+                .conn
+                .peer_certificates()
+                .and_then(|certs| pki::common_name(certs.first()?));
+            let client = self.front.pass(client);
+            let answer = match self.front.refuse(&request) {
+                Some(refusal) => Ok(refusal),
+                None => self.answer(&request, client.as_deref(), peer.ip()),
+            };
+            let response = answer.unwrap_or_else(|error| {
+                crate::log::error(&format!("{} {}: {error:#}", request.method, request.target));
+                Response::refusal(500, &format!("{error:#}"))
+            });
+            // Before it is sent: who got an answer finds it in the log.
+            self.log(&request, response.status, peer.ip())?;
+            response.send(stream, request.method == "HEAD", keep_alive)?;
+        }
+        let stream = stream.get_mut();
+        stream.conn.send_close_notify();
+        Ok(stream.flush()?)
+    }
+
+    fn log(&self, request: &Request, status: u16, peer: IpAddr) -> Result<()> {
+        let from_path = request.target.strip_prefix("/api/v1/nodes/");
+        let node = request
+            .headers
+            .get("k3s-Node-Name")
+            .or(from_path)
+            .filter(|name| is_name(name))
+            .unwrap_or("-");
+        let now = crate::log::unix_now().as_millis();
+        // Each line is one write, so that lines of different threads do not mix.
+        let line = format!(
+            "{now} {peer} {} {} {status} {node}\n",
+            request.method, request.target
+        );
+        Ok((&self.log).write_all(line.as_bytes())?)
+    }
+
+    fn answer(&self, request: &Request, client: Option<&str>, peer: IpAddr) -> Result<Response> {
+        let Some(path) = request.path() else {
+            return Ok(Response::refusal(400, "bad path"));
+        };
+        match path.as_str() {
+            "/ping" => Ok(Response::text(200, "pong")),
+            "/cacerts" => Ok(Response::text(200, self.cacerts.clone())),
+            "/version" => Ok(self.version(client)),
+            _ => {
+                if let Some(name) = path.strip_prefix("/static/") {
+                    static_files::answer(&self.data_dir.join("server/static"), name, request)
+                } else if let Some(name) = path.strip_prefix("/v1-k3s/") {
+                    self.for_agents(name, request, client)
+                } else if let Some(name) = path.strip_prefix("/api/v1/nodes/") {
+                    self.heartbeat(name, request, client, peer)
+                } else if client.is_some() {
+                    Ok(Response::refusal(
+                        404,
+                        "the server could not find the requested resource",
+                    ))
+                } else {
+                    Ok(Response::refusal(401, "Unauthorized"))
+                }
+            }
+        }
+    }
+
+    /// `/version`, for client certificates alone, and not even for them until the roles are in place.
+    /// It is the API server's (`APIServer` in `pkg/server/handlers/handlers.go`).
+    fn version(&self, client: Option<&str>) -> Response {
+        match self.states.now() {
+            State::EtcdOnly => return self.kind.refusal(503, "apiserver disabled"),
+            State::Starting | State::NotInitialized => {
+                return self.kind.refusal(503, "apiserver not ready");
+            }
+            State::Ready | State::Locked | State::NoHash => {}
+        }
+        let Some(client) = client else {
+            return Response::refusal(401, "Unauthorized");
+        };
+        if self.started.elapsed() < self.roles_delay {
+            return Response::refusal(
+                403,
+                &format!("forbidden: User \"{client}\" cannot get path \"/version\""),
+            );
+        }
+        let version = crate::version();
+        let mut numbers = version.trim_start_matches('v').split('.');
+        let (major, minor) = (
+            numbers.next().unwrap_or_default(),
+            numbers.next().unwrap_or_default(),
+        );
+        let head = format!(
+            "{{\n  \"major\": \"{major}\",\n  \"minor\": \"{minor}\",\n  \"gitVersion\": \"{version}\",\n"
+        );
+        let tail = "  \"gitCommit\": \"stand-in\",\n  \"gitTreeState\": \"clean\",\n  \"platform\": \"linux/amd64\"\n}";
+        let mut response = Response::text(200, head + tail);
+        response.headers = vec![("Content-Type", "application/json".into())];
+        response
+    }
+
+    /// Registers a node or renews its heartbeat. This PUT, with the kubelet's certificate, exists
+    /// in the stand-in only.
+    fn heartbeat(
+        &self,
+        name: &str,
+        request: &Request,
+        client: Option<&str>,
+        peer: IpAddr,
+    ) -> Result<Response> {
+        if client != Some(&format!("system:node:{name}")) || !is_name(name) {
+            return Ok(Response::refusal(
+                if client.is_some() { 403 } else { 401 },
+                "not this node's certificate",
+            ));
+        }
+        if request.method != "PUT" {
+            bail!("only PUT is supported");
+        }
+        let text = String::from_utf8_lossy(&request.body);
+        let (version, labels) = text.split_once('\n').unwrap_or((&text, ""));
+        let new = self
+            .nodes
+            .heartbeat(name, version, labels.trim(), &peer.to_string())?;
+        if new {
+            crate::log::info(&format!("node {name} registered from {peer}"));
+        }
+        Ok(Response::text(if new { 201 } else { 200 }, ""))
+    }
+}

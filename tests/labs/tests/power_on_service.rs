@@ -1,0 +1,152 @@
+//! k3s under OpenRC's supervision, with Alpine's own rc.conf.
+
+use muster_labs::scenarios::{assert_named, assert_order};
+use muster_labs::{Board, Kind, MachineBoard, Options, Request, Site};
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+/// What belongs to the service: muster, k3s, their supervisor and the log's writer.
+const OURS: &str =
+    "ps -o pid,args | grep -E '/k3s|bin/muster|supervise-daemon muster|muster.log' | grep -v grep";
+
+/// A board of a new site that has joined.
+fn joined_board(site: &Site) -> MachineBoard<'_> {
+    let mut board = MachineBoard::new(site, &Site::mac(1));
+    board.power_on();
+    let took = board.joined();
+    println!("joined {:.1} s after power-on", took.as_secs_f64());
+    board
+}
+
+/// How often k3s itself was asked for.
+fn downloads(site: &Site) -> usize {
+    let requests = site.server_requests().into_iter();
+    requests
+        .filter(|request| request.path.ends_with("/k3s-arm64"))
+        .count()
+}
+
+/// Kills k3s; its pid, and when.
+fn kill_k3s(board: &MachineBoard) -> (String, SystemTime) {
+    let pid = board.shell("pidof k3s").trim().to_string();
+    let killed = SystemTime::now();
+    board.shell(&format!("kill -KILL {pid}"));
+    (pid, killed)
+}
+
+/// Waits until the server hears the node of another k3s than the one with this pid.
+fn wait_until_back(board: &MachineBoard, pid: &str, killed: SystemTime) {
+    board.shell_until(&format!(
+        "new=$(pidof k3s) && [ -n \"$new\" ] && [ \"$new\" != {pid} ]"
+    ));
+    let took = board.site().wait_joined(&board.name(), killed, || None);
+    println!("back {:.1} s after the kill", took.as_secs_f64());
+}
+
+#[test]
+fn k3s_is_supervised_killed_stopped_and_started() {
+    let site = Site::new(Options::of(Kind::Machine));
+    let board = joined_board(&site);
+    let fetched = downloads(&site);
+
+    // muster has become k3s.
+    let pid = board.shell("pidof k3s").trim().to_string();
+    let child = board.shell("cat /run/openrc/options/muster/child_pid");
+    assert_eq!(child.trim(), pid);
+    assert_eq!(board.try_shell("pidof muster").1, "");
+
+    // Killed, k3s comes back without a download.
+    let (pid, killed) = kill_k3s(&board);
+    wait_until_back(&board, &pid, killed);
+    assert_eq!(downloads(&site), fetched);
+    assert_eq!(board.service_state("muster"), "started");
+
+    plan_prints_the_plan(&board);
+
+    // Stopped, nothing of it is left, nor of what k3s leaves behind: a pod's shim, and the pod's own cgroup.
+    board.shell(
+        "cp /bin/busybox /tmp/containerd-shim-runc-v2\n\
+         /tmp/containerd-shim-runc-v2 sleep 600 >/dev/null 2>&1 &\n\
+         mkdir /sys/fs/cgroup/kubepods\n\
+         sh -c 'echo $$ >/sys/fs/cgroup/kubepods/cgroup.procs; exec sleep 601' >/dev/null 2>&1 &",
+    );
+    board.shell("rc-service muster stop");
+    assert_eq!(board.service_state("muster"), "stopped");
+    board.shell_until(&format!("! {OURS}"));
+    board.shell_until("! ps -o args | grep -q 'sleep 60[01]'");
+
+    // Started, it comes back without a download.
+    let started = SystemTime::now();
+    board.shell("rc-service muster start");
+    let took = site.wait_joined(&board.name(), started, || None);
+    println!("back {:.1} s after the start", took.as_secs_f64());
+    assert_eq!(downloads(&site), fetched);
+    assert_eq!(board.service_state("muster"), "started");
+}
+
+/// `rc-service muster plan` tells what a boot does, without the token's secret, and asks the server nothing.
+fn plan_prints_the_plan(board: &MachineBoard) {
+    let site = board.site();
+    let before = site.server_requests().len();
+    let plan = board.shell("rc-service muster plan");
+    let run = format!("K3S_NODE_NAME={} /usr/local/bin/k3s agent", board.name());
+    assert!(plan.contains(&run), "{plan}");
+    let token = site.token();
+    let (_, secret) = token.rsplit_once(':').expect("a whole token");
+    assert!(!plan.contains(secret), "{plan}");
+    let mut asked: Vec<Request> = site.server_requests().split_off(before);
+    // The running k3s goes on asking.
+    asked.retain(|request| !request.path.starts_with("/api/"));
+    assert!(asked.is_empty(), "{asked:?}");
+}
+
+#[test]
+fn k3s_killed_20_times_in_a_row_comes_back_20_times() {
+    let site = Site::new(Options::of(Kind::Machine));
+    let board = joined_board(&site);
+    let fetched = downloads(&site);
+    // Alpine's own file, whose limits a worker must outlive.
+    let limits: BTreeMap<String, String> = board
+        .shell("sed -n 's/^\\(respawn_[a-z]*\\)=/\\1 /p' /etc/rc.conf")
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    assert_eq!(limits["respawn_max"], "5", "{limits:?}");
+    for kill in 1..=20 {
+        println!("kill {kill}");
+        let (pid, killed) = kill_k3s(&board);
+        wait_until_back(&board, &pid, killed);
+        assert_eq!(board.service_state("muster"), "started");
+    }
+    assert_eq!(downloads(&site), fetched);
+    let refused = site.refusals();
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn with_services_started_in_parallel_it_is_named_first_and_joins() {
+    let site = Site::new(Options::of(Kind::Machine));
+    let mut board = MachineBoard::new(&site, &Site::mac(1));
+    let line = "rc_parallel=\"YES\"\n";
+    board
+        .overlay
+        .add("etc/rc.conf.d/parallel.conf", line, 0o644);
+    board.power_on();
+    board.joined();
+    // OpenRC puts a service's name in front of each of its lines, as those of several services may be mixed.
+    board.wait_for("networking       | * Starting networking");
+    // Which of the two comes first is open here.
+    let name = board.name();
+    let named = format!("muster: identity: this board is {name} ");
+    for user in [
+        &*format!("Setting hostname to {name} "),
+        "Starting networking",
+    ] {
+        assert_order(&board, &[&named, user]);
+    }
+    assert_named(&board);
+    for service in ["muster", "hostname", "networking"] {
+        assert_eq!(board.service_state(service), "started", "{service}");
+    }
+}
