@@ -5,6 +5,8 @@
 //! stand-in (`tests/k3s`). Whatever is made ends with its value, and also when the test process is killed.
 
 mod board;
+mod capture;
+mod isolation;
 mod machine;
 mod namespace;
 mod output;
@@ -19,8 +21,9 @@ mod tools;
 mod tree;
 
 pub use board::{Board, Kind};
+pub use capture::Capture;
 pub use machine::{Firmware, MachineBoard};
-pub use namespace::{Capture, NamespaceBoard};
+pub use namespace::NamespaceBoard;
 pub use output::{Line, Output};
 pub use overlay::Overlay;
 pub use records::Request;

@@ -9,14 +9,14 @@ use std::time::SystemTime;
 
 /// A board on a site's segment, without a kernel, initramfs or OpenRC of its own.
 pub struct NamespaceBoard<'a> {
-    site: &'a Site,
+    pub(crate) site: &'a Site,
     label: String,
     mac: String,
     /// The name of its network namespace.
     pub namespace: String,
     /// The site's end of its cable.
     pub port: String,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The size of its root, as tmpfs takes it.
     pub size: String,
     /// What its overlay is made from at the next power-on.
@@ -230,20 +230,6 @@ impl<'a> NamespaceBoard<'a> {
         self.wait_joined(&boot, since);
         boot
     }
-
-    /// Captures what passes the board's cable, from now on.
-    pub fn capture(&self) -> Capture {
-        let file = self.folder.with_extension("pcap");
-        let mut command = self.site.command("tcpdump");
-        command
-            // With another user it would not be killed with this process.
-            .args(["-Z", "root", "-i", &self.port, "-U", "--immediate-mode"])
-            .args(["-Q", "in", "-w"])
-            .arg(&file);
-        let tcpdump = Output::follow(&mut command);
-        tcpdump.wait_for("listening on");
-        Capture { file, tcpdump }
-    }
 }
 
 impl Board for NamespaceBoard<'_> {
@@ -322,33 +308,5 @@ impl Drop for NamespaceBoard<'_> {
     fn drop(&mut self) {
         self.first_process = None;
         run(&["ip", "netns", "del", &self.namespace]);
-    }
-}
-
-/// The frames that a board sent.
-pub struct Capture {
-    file: PathBuf,
-    tcpdump: Output,
-}
-
-impl Capture {
-    /// Ends the capture; the frames as tcpdump prints them, with seconds since 1970 in front.
-    pub fn frames(mut self) -> String {
-        run(&["kill", "-INT", &self.tcpdump_pid().to_string()]);
-        self.tcpdump.end();
-        run(&[
-            "tcpdump",
-            "-r",
-            self.file.to_str().expect("a plain path"),
-            "-n",
-            "-e",
-            "-v",
-            "-tt",
-        ])
-    }
-
-    /// `ip netns exec` becomes the program it runs.
-    fn tcpdump_pid(&self) -> u32 {
-        self.tcpdump.pid()
     }
 }

@@ -1,14 +1,14 @@
 //! The site: one segment with its services, in a network namespace of its own.
 
-use crate::tools::{cache, k3s, run, text};
+use crate::isolation::{log_folder, remove_left_namespaces, take_slot};
+use crate::tools::{k3s, run, text};
 use crate::{Board, Kind, MachineBoard, NamespaceBoard, Output, Overlay, Service, tree};
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, TryLockError};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 /// The site's own address; every service listens here.
 pub const ADDRESS: &str = "10.11.0.1";
@@ -16,9 +16,6 @@ pub const ADDRESS: &str = "10.11.0.1";
 pub const BRIDGE: &str = "lan0";
 /// The release that the stand-in runs.
 pub(crate) const TAG: &str = "v1.34.1+k3s1";
-/// How many sites may have emulated machines at a time, whatever the test processes.
-const SLOTS: u32 = 2;
-
 /// How a site is laid out.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -263,63 +260,5 @@ pub(crate) fn copy_all(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("a folder");
         fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
-    }
-}
-
-/// An empty folder for the logs of the test that runs on this thread: `logs/<test binary>/<test>` of the cache.
-fn log_folder() -> PathBuf {
-    static USED: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
-    let program = std::env::current_exe().expect("this program");
-    let program = program.file_stem().expect("its name").to_string_lossy();
-    // Cargo puts a hash behind the name of a test binary.
-    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
-    let thread = std::thread::current();
-    let mut name = format!("{program}/{}", thread.name().unwrap_or("main"));
-    let mut used = USED.lock().unwrap();
-    let count = used.get_or_insert_default().entry(name.clone());
-    let count = count.and_modify(|count| *count += 1).or_insert(1);
-    if *count > 1 {
-        name += &format!("-{count}");
-    }
-    let folder = cache().join("logs").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).expect("old logs");
-    }
-    fs::create_dir_all(&folder).expect("a folder for logs");
-    folder
-}
-
-/// Waits until fewer than [`SLOTS`] other sites on this machine have emulated machines.
-fn take_slot() -> File {
-    fs::create_dir_all(cache()).expect("the cache");
-    loop {
-        for slot in 1..=SLOTS {
-            let path = cache().join(format!("slot{slot}.lock"));
-            let file = File::create(path).expect("a slot");
-            match file.try_lock() {
-                Ok(()) => return file,
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => panic!("a slot: {error}"),
-            }
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-/// A test process that was killed leaves its network namespaces, with no process in them.
-fn remove_left_namespaces() {
-    for line in run(&["ip", "netns", "list"]).lines() {
-        let name = line.split(' ').next().unwrap_or_default();
-        let Some((pid, _)) = name
-            .strip_prefix("mst")
-            .and_then(|rest| rest.split_once('s'))
-        else {
-            continue;
-        };
-        if !Path::new("/proc").join(pid).exists() {
-            let script = "[ -n \"$(ip netns pids \"$0\")\" ] || ip netns del \"$0\"";
-            // Another test process may have removed it meanwhile.
-            let _ = Command::new("sh").args(["-c", script, name]).output();
-        }
     }
 }
