@@ -127,6 +127,11 @@ fn a_node_that_is_known_by_another_password() {
     let mut board = NamespaceBoard::new(&site, MAC);
     board.power_on_without_muster();
     drop(board.boot_to_joined());
+    // Each request for a certificate carries a password: one is muster's, three are k3s's.
+    let asked = site.server_requests();
+    let certificates = asked.iter().filter(|asked| asked.path.ends_with(".crt"));
+    assert_eq!(certificates.count(), 4, "{asked:?}");
+    let downloads = site.mirror_requests().len();
     // Its secret changed: the same board, another password.
     board
         .overlay
@@ -143,6 +148,7 @@ fn a_node_that_is_known_by_another_password() {
         said.starts_with("muster: ERROR: register: ") && said.contains(remedy),
         "{said}"
     );
+    assert_eq!(site.mirror_requests().len(), downloads, "k3s was fetched");
     // The remedy, as it was printed, helps.
     let words: Vec<&str> = remedy.split(' ').skip(1).collect();
     site.kubectl(&words);

@@ -108,7 +108,8 @@ fn ask(server: &Server, row: &Row) -> Result<Option<String>, Failure> {
 
 /// Checks one row. Returns what is wrong.
 fn check(row: &Row) -> Option<String> {
-    let data = Folder::new(&row.what.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+    let name = row.what.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let data = Folder::new(&format!("row-{name}"));
     let mut args = vec!["--https-listen-port", "0", "--disable-agent"];
     args.extend(row.args);
     let mut env = row.env.to_vec();
