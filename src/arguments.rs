@@ -13,6 +13,7 @@ muster makes a netbooted board a named, verified, joined k3s worker.
 
 Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
+  muster --supervised
   muster name [MAC | FILE | -]...
   muster check
   muster status [--json]
@@ -22,6 +23,7 @@ Without a command it runs the boot: all steps, or those named, in order:
   identity, network, clock, prepare, register, fetch, join; then it becomes
   k3s agent.
 
+  --supervised      after a failure, wait and try again, as the service does
   --dry-run         print what a boot would do; change nothing, send nothing
   --root DIR        the folder that is put in front of every path
   --conf FILE       the settings file, instead of /etc/conf.d/muster
@@ -80,6 +82,8 @@ pub struct Arguments {
     pub command: Command,
     /// Whether `--dry-run` was given.
     pub dry_run: bool,
+    /// Whether a failed boot is tried again, for ever (`--supervised`).
+    pub supervised: bool,
     /// The folder that is put in front of every path (`--root`).
     pub root: PathBuf,
     /// The path of the settings file (`--conf`).
@@ -94,6 +98,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     let mut arguments = Arguments {
         command: Command::Boot(Vec::new()),
         dry_run: false,
+        supervised: false,
         root: "/".into(),
         conf: paths::CONF.into(),
         set: Vec::new(),
@@ -102,6 +107,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Long("dry-run") => arguments.dry_run = true,
+            Long("supervised") => arguments.supervised = true,
             Long("root") => arguments.root = parser.value().map_err(usage)?.into(),
             Long("conf") => {
                 arguments.conf = parser
@@ -152,6 +158,11 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
         if matches!(arguments.command, Command::Print(_)) {
             break;
         }
+    }
+    let runs_all = matches!(&arguments.command, Command::Boot(steps) if steps.is_empty());
+    if arguments.supervised && (arguments.dry_run || !runs_all) {
+        let why = "--supervised runs the whole boot: it takes no step, command or --dry-run";
+        bail!(Usage(why.into()));
     }
     Ok(arguments)
 }

@@ -1,9 +1,14 @@
 //! The boot: which steps there are, in which order, and what becomes of a boot when one fails.
 
+use crate::board::node::Node;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::server::ServerLink;
+use crate::life::pause::Pause;
+use crate::life::record::Record;
+use crate::life::restart::{self, WholeList};
 use crate::settings::Settings;
+use crate::status::Status;
 use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
 use log::{info, warn};
@@ -19,10 +24,10 @@ pub enum Step {
     Join,
 }
 
-/// What becomes of the boot when a step fails. What only time can heal, a step waits out by itself.
+/// What becomes of the boot when a step fails. A step waits by itself for what only time can heal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnFailure {
-    /// The boot ends; OpenRC starts it again later.
+    /// The boot ends. Under supervision it is tried again later ([`crate::supervise`]).
     Stop,
     /// The boot goes on, with a warning.
     GoOn,
@@ -30,7 +35,7 @@ enum OnFailure {
 
 /// The boot, in order.
 const BOOT: [(Step, OnFailure); 7] = [
-    (Step::Identity, OnFailure::Stop), // after 10 s without the interface
+    (Step::Identity, OnFailure::Stop), // waits for the interface: for ever under supervision, else 10 s
     (Step::Network, OnFailure::Stop), // waits for ever; stops where the image has no DHCP client to wait with
     (Step::Clock, OnFailure::GoOn),   // bounded to a few seconds
     (Step::Prepare, OnFailure::Stop), // only for what k3s cannot run without
@@ -62,20 +67,72 @@ impl Step {
     }
 }
 
-/// Runs the steps of `chosen` in the order of the boot; all of them when it is empty. `conf` is the settings file's path.
+/// How a boot is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// The settings file's path.
+    pub conf: &'a str,
+    /// The steps that were named; all of them when it is empty.
+    pub steps: &'a [Step],
+    /// Whether a supervisor started it. Then nobody at a console waits for its end.
+    pub supervised: bool,
+}
+
+impl Run<'_> {
+    fn has(&self, step: Step) -> bool {
+        self.steps.is_empty() || self.steps.contains(&step)
+    }
+
+    fn steps(&self) -> impl Iterator<Item = (Step, OnFailure)> {
+        BOOT.into_iter().filter(|(step, _)| self.has(*step))
+    }
+}
+
+/// Runs the steps in the order of the boot. A whole list in a boot that joined already only restarts
+/// k3s, and asks nobody.
 ///
-/// With the join step among them it does not return from a boot that went well: this process is `k3s agent` then.
-pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Result<()> {
-    let chosen = |step: Step| chosen.is_empty() || chosen.contains(&step);
+/// With the join step among them it does not return from a boot that went well: this process is
+/// `k3s agent` then.
+pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
+    if run.has(Step::Join) {
+        host.lock_agent()?;
+    }
+    if run.steps.is_empty() {
+        if let Some(record) = restart::by_record(host, settings, run.supervised)? {
+            host.enter(Step::Join.name());
+            if let Err(error) = join::keep_files(host, settings, &record.node) {
+                // k3s keeps its own copies of what it needs.
+                warn!("{error:#}");
+            }
+            return become_k3s(host, settings, &record, WholeList::No);
+        }
+        host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
+    }
+    let node = run_steps(host, settings, run)?;
+    if !run.has(Step::Join) {
+        info!("done");
+        return Ok(());
+    }
+    if host.plans() {
+        return join::exec(host, settings, &node);
+    }
+    let result = joined(host, settings, &node, run)
+        .and_then(|record| become_k3s(host, settings, &record, WholeList::Yes));
+    report_end(host, Step::Join.name(), result.as_ref().err());
+    result.context(Step::Join.name())
+}
+
+/// Runs the steps up to the end of the last one, and returns the node that they are for.
+fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     // Whatever is wrong with the settings shows before the first effect.
     let net = Clients::new(
         settings.https_proxy.as_deref(),
         settings.no_proxy.as_deref(),
         settings.ca_file(host),
     )?;
-    let needs_server = chosen(Step::Register)
-        || chosen(Step::Join)
-        || chosen(Step::Fetch) && settings.fetch_needs_server();
+    let needs_server = run.has(Step::Register)
+        || run.has(Step::Join)
+        || run.has(Step::Fetch) && settings.fetch_needs_server();
     let link = match needs_server {
         true => Some(ServerLink::new(
             settings.url()?.clone(),
@@ -84,47 +141,88 @@ pub fn run(host: &Host, settings: &Settings, conf: &str, chosen: &[Step]) -> Res
         )),
         false => None,
     };
-    if chosen(Step::Register) || chosen(Step::Join) {
+    if run.has(Step::Register) || run.has(Step::Join) {
         settings.node_secret(host)?;
     }
-    host.enter(Step::Identity.name());
-    let node = identity::find(host, settings).context(Step::Identity.name())?;
-    host.report(|status| {
-        status.begin(
-            node.name.as_str(),
-            Step::all().filter(|step| chosen(*step)).map(Step::name),
-        )
-    });
+    let node = find_node(host, settings, run)?;
 
-    for (step, on_failure) in BOOT.into_iter().filter(|(step, _)| chosen(*step)) {
+    for (step, on_failure) in run.steps() {
         let name = step.name();
         host.enter(name);
         host.report(|status| status.start(name, host.uptime()));
         let result = match (step, &link) {
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
-            (Step::Clock, _) => clock::run(host, settings, conf),
+            (Step::Clock, _) => clock::run(host, settings, run.conf),
             (Step::Prepare, _) => prepare::run(host, settings),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
             (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
             (Step::Register | Step::Join, None) => unreachable!("these steps have a server"),
         };
-        let error = result.as_ref().err().map(|error| format!("{error:#}"));
-        host.report(|status| status.end(name, host.uptime(), error.as_deref()));
+        report_end(host, name, result.as_ref().err());
         match (result, on_failure) {
             (Ok(()), _) => {}
             (Err(error), OnFailure::GoOn) => warn!(target: name, "{error:#}"),
             (Err(error), OnFailure::Stop) => return Err(error.context(name)),
         }
     }
-    match &link {
-        Some(link) if chosen(Step::Join) => {
-            join::exec(host, settings, &node, link).context(Step::Join.name())
-        }
-        _ => {
-            info!("done");
-            Ok(())
-        }
+    Ok(node)
+}
+
+/// Finds out who this board is. A failure is the identity step's.
+fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
+    let name = Step::Identity.name();
+    host.enter(name);
+    host.report(|status| status.start(name, host.uptime()));
+    let wait = match run.supervised {
+        true => identity::Wait::ForEver,
+        false => identity::Wait::Short,
+    };
+    let node = identity::find(host, settings, wait);
+    report_end(host, name, node.as_ref().err());
+    let node = node.context(name)?;
+    host.report(|status| status.hostname(node.name.as_str()));
+    Ok(node)
+}
+
+/// What this boot proved, once the server has accepted the node: k3s is checked a last time.
+fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Record> {
+    let fetched = match run.has(Step::Fetch) {
+        true => restart::fetched(host, settings),
+        false => None,
+    };
+    let sha256 = match fetched {
+        Some(digest) => digest,
+        None => restart::verified(host, settings)?,
+    };
+    let address = host.address(&node.interface);
+    Ok(Record {
+        node: node.clone(),
+        address: address.map(|address| address.to_string()),
+        server: settings.server()?.into(),
+        tag: restart::tag(host, sha256),
+        program: restart::program(settings),
+        sha256,
+    })
+}
+
+/// Notes what the next restart needs, and becomes k3s. Returns only with the reason why it could not.
+fn become_k3s(host: &Host, settings: &Settings, record: &Record, list: WholeList) -> Result<()> {
+    host.enter(Step::Join.name());
+    if let Err(error) = record.write(host) {
+        // A full /run must not keep k3s from running.
+        warn!("{error:#}: the next restart of k3s runs the whole list");
     }
+    if list == WholeList::No {
+        host.report(Status::restart);
+    }
+    restart::note_start(host, list);
+    Pause::forget(host);
+    join::exec(host, settings, &record.node)
+}
+
+fn report_end(host: &Host, step: &str, error: Option<&anyhow::Error>) {
+    let error = error.map(|error| format!("{error:#}"));
+    host.report(|status| status.end(step, host.uptime(), error.as_deref()));
 }

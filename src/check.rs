@@ -54,7 +54,7 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
         settings.ca_file(host),
     )?;
     let link = ServerLink::new(settings.url()?.clone(), settings.token(host)?, &net);
-    let node = identity::find(host, settings)?;
+    let node = identity::find(host, settings, identity::Wait::Short)?;
     report.ok(
         "identity",
         format_args!("{} ({} {})", node.name, node.interface, node.mac),

@@ -1,14 +1,15 @@
 //! The commands of the command line, and the exit status.
 
 use crate::arguments::{self, Arguments, Command, Usage};
-use crate::boot;
+use crate::boot::{self, Run};
 use crate::check;
 use crate::host::{Host, Mode};
 use crate::logging;
 use crate::name;
 use crate::paths;
 use crate::settings::{self, BadSetting, Settings, Sources};
-use crate::status;
+use crate::status::shown;
+use crate::supervise;
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 
@@ -17,13 +18,7 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
     let Err(error) = arguments::parse(lexopt::Parser::from_iter(arguments)).and_then(run) else {
         return 0;
     };
-    // The message is one line. Line breaks and control characters in it come from a server or a
-    // file, and must not reach logs and terminals.
-    let text: String = format!("{error:#}")
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    eprintln!("muster: ERROR: {text}");
+    logging::print_error(&logging::one_line(&error));
     if error.is::<Usage>() || error.chain().any(|cause| cause.is::<BadSetting>()) {
         2
     } else {
@@ -47,10 +42,10 @@ fn run(arguments: Arguments) -> Result<()> {
             if text.is_empty() {
                 bail!("there is no {file}: muster has not run on this boot");
             }
-            print(&if json {
-                text
-            } else {
-                status::table(&text).context(file)?
+            let text = shown::current(&text, |pid| host.process_exists(pid)).context(file)?;
+            print(&match json {
+                true => text,
+                false => shown::table(&text, host.uptime()).context(file)?,
             })
         }
         Command::Name(words) => {
@@ -73,8 +68,19 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Boot(steps) => {
-            let settings = load(&host, &arguments.conf, arguments.set)?;
-            boot::run(&host, &settings, &arguments.conf, &steps)
+            host.resume_status();
+            let conf = arguments.conf.as_str();
+            let load = || load(&host, conf, arguments.set.clone());
+            if arguments.supervised {
+                supervise::run(&host, conf, load);
+                return Ok(());
+            }
+            let run = Run {
+                conf,
+                steps: &steps,
+                supervised: false,
+            };
+            boot::run(&host, &load()?, &run)
         }
     }
 }

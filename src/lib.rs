@@ -4,7 +4,7 @@
 //! one way:
 //!
 //! ```text
-//! main → cli → arguments, name, check → boot → steps → download → settings → k3s → http
+//! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s → http
 //!      → host → status, board, digest, paths
 //! ```
 //!
@@ -22,9 +22,11 @@ pub mod download;
 pub mod host;
 pub mod http;
 pub mod k3s;
+pub mod life;
 pub mod logging;
 pub mod name;
 pub mod paths;
 pub mod settings;
 pub mod status;
 pub mod steps;
+pub mod supervise;

@@ -33,6 +33,20 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
         let step = record.target().rsplit("::").next().unwrap_or(EFFECTS);
         writeln!(out, "muster: {level}{step}: {}", record.args())
     });
-    logger.init();
+    // A boot that is tried again reads its settings again, but the log is set up once.
+    let _ = logger.try_init();
     Ok(())
+}
+
+/// The text of an error in one line. Line breaks and control characters in it come from a server or
+/// a file, and must not reach logs and terminals.
+pub fn one_line(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(plain).collect()
+}
+
+/// Prints an error that ends a run. The settings may be what failed, so the log may not be set up.
+pub fn print_error(text: &str) {
+    eprintln!("muster: ERROR: {text}");
 }

@@ -47,6 +47,14 @@ pub const RUN_TOKEN: NodeFile = file("/run/muster/token", 0o600);
 pub const STATUS: NodeFile = file("/run/muster/status.json", 0o644);
 /// The release and the digest that this boot verified, so that a restart of k3s asks no mirror.
 pub const VERIFIED: NodeFile = file("/run/muster/k3s.json", 0o644);
+/// Who this boot's node is and which k3s it runs, so that a restart of k3s asks nobody.
+pub const RECORD: NodeFile = file("/run/muster/boot.json", 0o600);
+/// When k3s was started and how often it died soon after.
+pub const STARTS: NodeFile = file("/run/muster/starts.json", 0o600);
+/// When the boot is tried again after a failure.
+pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
+/// Locked by the process that is, or becomes, `k3s agent`.
+pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 
@@ -58,7 +66,7 @@ pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
 pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is a link and so not in it.
-pub const WRITTEN: [NodeFile; 12] = [
+pub const WRITTEN: [NodeFile; 16] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -67,6 +75,10 @@ pub const WRITTEN: [NodeFile; 12] = [
     RUN_TOKEN,
     STATUS,
     VERIFIED,
+    RECORD,
+    STARTS,
+    RETRY,
+    LOCK,
     DHCP_TIME_SERVERS,
     K3S,
     K3S_PART,

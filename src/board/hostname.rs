@@ -14,6 +14,13 @@ const SHA1_HEX: usize = 40;
 pub struct Hostname(String);
 
 impl Hostname {
+    /// Reads a name that muster wrote down; `None` when it is not a DNS label.
+    pub fn parse(text: &str) -> Option<Hostname> {
+        let in_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let is_label = !text.is_empty() && text.len() <= LABEL_MAX && text.bytes().all(in_label);
+        is_label.then(|| Hostname(text.into()))
+    }
+
     /// The hostname as text.
     pub fn as_str(&self) -> &str {
         &self.0

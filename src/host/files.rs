@@ -1,6 +1,8 @@
 //! Files: read whole with a limit, and written whole or not at all.
 
 use super::Host;
+use super::temporary::temporary;
+use crate::digest::{Hasher, Sha256};
 use crate::paths::NodeFile;
 use anyhow::{Context, Result, anyhow};
 use std::fs::{self, OpenOptions, Permissions};
@@ -100,17 +102,28 @@ impl Host {
         Ok(())
     }
 
-    /// Writes a file that only muster reads, for a later run of the same boot. It is not an effect
-    /// and not part of a plan.
-    pub fn write_note(&self, file: NodeFile, content: &str) -> Result<()> {
-        if self.plans() {
-            Ok(())
-        } else {
-            self.write_whole(file, content.as_bytes())
+    /// The digest of a file, or `None` when there is no such file.
+    pub fn digest(&self, path: &str) -> Result<Option<Sha256>> {
+        let hash = || -> io::Result<Sha256> {
+            let mut file = fs::File::open(self.path(path))?;
+            let mut hasher = Hasher::new();
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok(hasher.finish()),
+                    n => hasher.update(&buffer[..n]),
+                }
+            }
+        };
+        match hash() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            other => other
+                .map(Some)
+                .with_context(|| format!("cannot read {path}")),
         }
     }
 
-    fn write_whole(&self, file: NodeFile, bytes: &[u8]) -> Result<()> {
+    pub(super) fn write_whole(&self, file: NodeFile, bytes: &[u8]) -> Result<()> {
         let write = || -> Result<()> {
             let target = self.path(file.path);
             let folder = target
@@ -120,9 +133,7 @@ impl Host {
             let name = target
                 .file_name()
                 .ok_or_else(|| anyhow!("not a file's path"))?;
-            // All runs use one temporary name, so the next run overwrites what a killed run left.
-            let temporary = folder.join(format!(".{}.muster", name.to_string_lossy()));
-            remove_if_exists(&temporary)?;
+            let temporary = temporary(folder, &name.to_string_lossy())?;
             let mut open = OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -158,9 +169,10 @@ impl Host {
         self.effect(format_args!("link {link} to {target}"), || {
             let make = || -> io::Result<()> {
                 let path = self.path(link);
-                let temporary = path.with_extension("muster");
-                fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-                remove_if_exists(&temporary)?;
+                let folder = path.parent().unwrap_or(Path::new("/"));
+                fs::create_dir_all(folder)?;
+                let name = path.file_name().unwrap_or_default();
+                let temporary = temporary(folder, &name.to_string_lossy())?;
                 std::os::unix::fs::symlink(target, &temporary)?;
                 fs::rename(&temporary, &path)
             };
@@ -190,7 +202,7 @@ fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn remove_if_exists(path: &Path) -> io::Result<()> {
+pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`files`] | reads and writes files below the root folder |
 //! | [`process`] | runs programs, and becomes one |
+//! | [`lock`] | holds the lock of the node's agent |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
 //! | [`system`] | asks the kernel for names, addresses and space; mounts |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
@@ -26,17 +27,21 @@
 pub mod clock;
 pub mod dhcp_client;
 pub mod files;
+pub mod lock;
 pub mod machine;
+mod notes;
 pub mod process;
 pub mod routes;
 pub mod system;
+mod temporary;
 
 use crate::paths;
 use crate::status::Status;
 use anyhow::{Context, Result};
 use log::{debug, warn};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,6 +66,8 @@ pub struct Host {
     status: RefCell<Status>,
     /// The time since boot and the wall clock at the moment when the clock was set or checked.
     trusted_clock: Cell<Option<(Duration, Duration)>>,
+    /// The file whose lock this process holds.
+    agent_lock: OnceCell<File>,
 }
 
 impl Host {
@@ -72,6 +79,7 @@ impl Host {
             step: Cell::new("muster"),
             status: RefCell::default(),
             trusted_clock: Cell::new(None),
+            agent_lock: OnceCell::new(),
         }
     }
 
@@ -117,6 +125,12 @@ impl Host {
     /// prints what would be asked and returns `None`.
     pub fn ask<T>(&self, what: impl Display, ask: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         self.effect(what, ask)
+    }
+
+    /// Goes on with the status that an earlier process of this boot wrote.
+    pub fn resume_status(&self) {
+        let text = self.read_text(paths::STATUS.path).unwrap_or_default();
+        self.status.replace(Status::parse(&text));
     }
 
     /// Changes what `muster status` shows, and writes the status file.

@@ -2,10 +2,12 @@
 
 use super::Host;
 use anyhow::{Context, Result, bail};
+use nix::unistd::alarm;
 use std::fmt::{self, Display};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The environment variables that hold a token. No program that muster starts inherits them,
 /// because muster hands tokens over in files; and their values are never shown.
@@ -33,6 +35,20 @@ impl Display for Variable {
 }
 
 impl Host {
+    /// Whether a process with this number exists.
+    pub fn process_exists(&self, pid: u32) -> bool {
+        Path::new("/proc").join(pid.to_string()).exists()
+    }
+
+    /// Has the kernel end this process (SIGALRM) after `time`, unless it became another program
+    /// before; `None` takes the limit away.
+    pub fn limit_run(&self, time: Option<Duration>) {
+        match time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)) {
+            Some(seconds) if !self.plans() => alarm::set(seconds),
+            _ => alarm::cancel(),
+        };
+    }
+
     /// Runs a program to its end. The error names the command and its exit status.
     pub fn run(&self, argv: &[&str]) -> Result<()> {
         let words = quoted(argv);
@@ -61,9 +77,12 @@ impl Host {
             let variables = environment.iter().map(|v| (&v.name, &v.value));
             command.args(arguments).envs(variables);
             remove_secrets(&mut command);
+            self.keep_lock_over_exec(true)?;
+            self.limit_run(None);
             // Command::exec also gives the new program the default SIGPIPE, which Rust's runtime
             // ignores.
             let error = command.exec();
+            self.keep_lock_over_exec(false)?;
             bail!("cannot run {}: {error}", path.display())
         })?;
         Ok(())

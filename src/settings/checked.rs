@@ -96,6 +96,11 @@ impl Settings {
             .ok_or_else(|| BadSetting(missing.into()).into())
     }
 
+    /// The k3s server's URL without a slash at its end, as `K3S_URL` is written.
+    pub fn server(&self) -> Result<&str> {
+        Ok(self.url()?.as_str().trim_end_matches('/'))
+    }
+
     /// Reads the join token.
     pub fn token(&self, host: &Host) -> Result<JoinToken> {
         let (value, text) = match &self.token {
@@ -121,6 +126,13 @@ impl Settings {
             TokenPlace::File(value) => Some(&value.text),
             TokenPlace::Inline(_) => None,
         }
+    }
+
+    /// The files beside the settings file that a boot reads: the token's and the node secret's.
+    pub fn secret_files(&self) -> Vec<String> {
+        let secret = self.node_secret.as_ref().map(|value| value.text.clone());
+        let token = self.token_file().map(String::from);
+        token.into_iter().chain(secret).collect()
     }
 
     /// The secret that keys the node password instead of the token; `None` when that setting was

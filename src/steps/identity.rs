@@ -22,12 +22,22 @@ const POLL: Duration = Duration::from_millis(100);
 /// The end of the one line in `/etc/hosts` that muster writes.
 const HOSTS_MARK: &str = "# muster";
 
+/// How long the step waits for the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Up to 10 s, because somebody waits for the end of the run.
+    Short,
+    /// For ever. A missing interface is reported after 10 s.
+    ForEver,
+}
+
 /// Finds the interface that names the node, and derives the node from it. A boot may be earlier
-/// than the interface's driver, so it waits up to 10 s; a dry run does not wait.
+/// than the interface's driver, so it waits; a dry run does not wait.
 ///
 /// Fails when the interface does not exist, or when its address is not a valid MAC address.
-pub fn find(host: &Host, settings: &Settings) -> Result<Node> {
+pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
     let until = host.uptime() + INTERFACE_WAIT;
+    let mut last_message = String::new();
     loop {
         match find_once(host, settings)? {
             Ok(node) => return Ok(node),
@@ -40,7 +50,20 @@ pub fn find(host: &Host, settings: &Settings) -> Result<Node> {
                     format!("the interfaces are {}", existing.join(", "))
                 };
                 let value = &settings.interface_value;
-                return Err(value.bad(format_args!("{why}; {existing}")));
+                let error = value.bad(format_args!("{why}; {existing}"));
+                if host.plans() {
+                    return Err(error);
+                }
+                let message = error.to_string();
+                if wait == Wait::Short {
+                    // No longer a BadSetting: the value may be right, and the interface still come.
+                    return Err(anyhow!(message));
+                }
+                if message != last_message {
+                    host.report_problem(&format!("{message}; still waiting"));
+                    last_message = message;
+                }
+                host.sleep(POLL);
             }
             Err(_) => host.sleep(POLL),
         }

@@ -13,24 +13,39 @@ use anyhow::Result;
 use log::info;
 use std::path::Path;
 
+/// Writes the files that `k3s agent` reads and that are missing before a restart, and asks nobody. A
+/// password file stays as it is: the server knows that password, also when the token has changed.
+pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
+    node_config(host, node)?;
+    let has_password = host
+        .metadata(paths::NODE_PASSWORD.path)
+        .is_some_and(|meta| meta.len() > 0);
+    if !has_password {
+        let password = settings.node_password(host, node, &settings.token(host)?)?;
+        let line = format!("{password}\n");
+        host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
+    }
+    match settings.token_file() {
+        Some(_) => Ok(()),
+        None => keep_token(host, &settings.token(host)?),
+    }
+}
+
 /// Writes the files that k3s reads. What is left to do then is [`exec`].
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");
     host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
     node_config(host, node)?;
-    if settings.token_file().is_none()
-        && let JoinToken::Read(token) = link.token()
-    {
-        let line = format!("{}\n", token.text());
-        host.ensure_file(paths::RUN_TOKEN, Content::Secret(&line))?;
+    if settings.token_file().is_none() {
+        keep_token(host, link.token())?;
     }
     Ok(())
 }
 
 /// Replaces this process with `k3s agent`. It returns only in a dry run, or with the reason why k3s
 /// could not be started.
-pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
+pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
     let token_file = host.path(settings.token_file().unwrap_or(paths::RUN_TOKEN.path));
     let variable = |name: &str, value: String| Variable {
@@ -39,7 +54,7 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
         shown: true,
     };
     let mut environment = vec![
-        variable("K3S_URL", link.url().into()),
+        variable("K3S_URL", settings.server()?.into()),
         variable("K3S_TOKEN_FILE", token_file.display().to_string()),
         variable("K3S_NODE_NAME", node.name.to_string()),
     ];
@@ -49,6 +64,15 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) ->
         .collect();
     info!("starting {} agent in this process", program.display());
     host.exec(Path::new(&program), &arguments, &environment)
+}
+
+/// Writes a token that was not given in a file to a file for k3s.
+fn keep_token(host: &Host, token: &JoinToken) -> Result<()> {
+    let JoinToken::Read(token) = token else {
+        return Ok(());
+    };
+    let line = format!("{}\n", token.text());
+    host.ensure_file(paths::RUN_TOKEN, Content::Secret(&line))
 }
 
 /// Links the node's own configuration, if the overlay has one, into k3s's configuration folder.

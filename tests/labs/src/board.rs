@@ -1,6 +1,6 @@
 //! A diskless board: it has a MAC address and a cable; all else it gets at power-on.
 
-use crate::{Line, MACHINE_PATIENCE, Output, Overlay, PATIENCE, Site, run, wait_for};
+use crate::{Line, MACHINE_PATIENCE, Output, Overlay, PATIENCE, Services, Site, run, wait_for};
 use std::time::{Duration, SystemTime};
 
 /// What a board is made of.
@@ -47,6 +47,10 @@ pub trait Board {
     fn try_shell(&self, script: &str) -> (i32, String);
     /// The pid of the running muster, or of the k3s that it became, as the board numbers it.
     fn muster_pid(&self) -> Option<u32>;
+    /// The states of its services. A namespace board has only one, `muster`.
+    fn services(&self) -> Services;
+    /// The same, as an operator gets them: at the console, after logging in. A namespace board has no login.
+    fn log_in(&self) -> Services;
 
     /// The name that the board must give itself, by the real shell pipeline.
     fn name(&self) -> String {
@@ -59,6 +63,20 @@ pub trait Board {
         let (status, output) = self.try_shell(script);
         assert_eq!(status, 0, "{}: {script}: {output}", self.label());
         output
+    }
+
+    /// Runs a command line in a root shell on the board until it succeeds; returns what it printed then.
+    fn shell_until(&self, script: &str) -> String {
+        let what = format!("{}: {script}", self.label());
+        wait_for(&what, self.site().kind().patience(), || {
+            let (status, output) = self.try_shell(script);
+            (status == 0).then_some(output)
+        })
+    }
+
+    /// The state of a service, such as `started`.
+    fn service_state(&self, service: &str) -> String {
+        self.services().state(service).into()
     }
 
     /// A file of the board's, if it is there.
@@ -77,6 +95,24 @@ pub trait Board {
     fn wait_for(&self, word: &str) -> Line {
         let patience = self.site().kind().patience();
         self.console().wait_for_within(word, patience)
+    }
+
+    /// Waits until muster warns with a line that contains `word`. On a machine the console shows warnings too.
+    fn wait_for_warning(&self, word: &str) -> Line {
+        let (what, console) = (
+            format!("{}: a warning of {word:?}", self.label()),
+            self.console(),
+        );
+        wait_for(&what, self.site().kind().patience(), || {
+            let ended = console.has_ended();
+            let mut lines = console.lines().into_iter();
+            let found = lines.find(|line| {
+                let warning = line.text.split_once("WARN: ");
+                warning.is_some_and(|(_, text)| text.contains(word))
+            });
+            assert!(found.is_some() || !ended, "{what}: {}", console.text());
+            found
+        })
     }
 
     /// Waits until muster's log contains `word`.

@@ -6,6 +6,7 @@
 
 mod board;
 mod capture;
+mod console;
 mod isolation;
 mod machine;
 mod namespace;
@@ -22,6 +23,7 @@ mod tree;
 
 pub use board::{Board, Kind};
 pub use capture::Capture;
+pub use console::Services;
 pub use machine::{Firmware, MachineBoard};
 pub use namespace::NamespaceBoard;
 pub use output::{Line, Output};

@@ -1,8 +1,8 @@
 //! An emulated aarch64 machine: powered on, it boots Alpine from what the site serves.
 
 use crate::shell::Shell;
-use crate::tools::{cached, host_program, run, text, wait_for};
-use crate::{BRIDGE, Board, Output, Overlay, PATIENCE, Site, tree};
+use crate::tools::{cached, host_program, run, text};
+use crate::{BRIDGE, Board, Output, Overlay, Services, Site, console, tree};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
@@ -67,27 +67,6 @@ impl<'a> MachineBoard<'a> {
     /// Types at the console's keyboard.
     pub fn type_text(&self, text: &str) {
         self.console().type_text(text);
-    }
-
-    /// The state of an OpenRC service, such as `started`, as `rc-status -a` tells it.
-    pub fn service_state(&self, service: &str) -> String {
-        let listing = self.shell("rc-status -a");
-        let words: Vec<&str> = listing
-            .split(|c: char| c.is_whitespace() || "[]".contains(c))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let mut pairs = words.windows(2);
-        let found = pairs.find(|pair| pair[0] == service);
-        found.unwrap_or_else(|| panic!("no {service} in {listing}"))[1].into()
-    }
-
-    /// Runs a command line in a root shell on the board until it succeeds; returns what it printed then.
-    pub fn shell_until(&self, script: &str) -> String {
-        let what = format!("{}: {script}", self.label);
-        wait_for(&what, PATIENCE, || {
-            let (status, output) = self.try_shell(script);
-            (status == 0).then_some(output)
-        })
     }
 
     fn running(&self) -> &Running {
@@ -204,6 +183,14 @@ impl Board for MachineBoard<'_> {
         let pattern = "^(/usr/sbin/muster|/usr/local/bin/k3s)( |$)";
         let (_, pid) = self.try_shell(&format!("pgrep -o -f '{pattern}'"));
         pid.trim().parse().ok()
+    }
+
+    fn services(&self) -> Services {
+        Services::of(self.shell("rc-status -a"))
+    }
+
+    fn log_in(&self) -> Services {
+        console::log_in(self.console(), &self.name())
     }
 }
 

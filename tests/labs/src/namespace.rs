@@ -1,7 +1,7 @@
 //! A board made of namespaces on this machine.
 
 use crate::spawn::KILLED_WITH_PARENT;
-use crate::{BRIDGE, Board, Output, Overlay, PATIENCE, Site, run, wait_for};
+use crate::{BRIDGE, Board, Output, Overlay, PATIENCE, Services, Site, run, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -301,6 +301,15 @@ impl Board for NamespaceBoard<'_> {
         // This machine's number comes first, the board's last.
         let line = status.lines().find(|line| line.starts_with("NSpid:"))?;
         line.split_whitespace().last()?.parse().ok()
+    }
+
+    fn services(&self) -> Services {
+        let state = self.muster_pid().map_or("stopped", |_| "started");
+        Services::of(format!("muster {state}"))
+    }
+
+    fn log_in(&self) -> Services {
+        self.services()
     }
 }
 

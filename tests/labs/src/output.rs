@@ -82,7 +82,7 @@ impl Output {
                         let line: Vec<u8> = rest.drain(..=end).collect();
                         add(&line);
                     }
-                    if prompts && (rest.ends_with(b"login: ") || rest.ends_with(b"# ")) {
+                    if prompts && is_prompt(&rest) {
                         add(&std::mem::take(&mut rest));
                     }
                 }
@@ -202,6 +202,13 @@ impl Drop for Output {
     }
 }
 
+/// Whether what was printed last waits for somebody to type.
+fn is_prompt(bytes: &[u8]) -> bool {
+    // BusyBox's shell asks the terminal where its cursor is.
+    let bytes = bytes.strip_suffix(b"\x1b[6n").unwrap_or(bytes);
+    bytes.ends_with(b"login: ") || bytes.ends_with(b"# ")
+}
+
 /// A line without its end, carriage returns and terminal control sequences.
 fn plain(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -224,6 +231,18 @@ fn plain(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_prompt_is_one_with_and_without_a_question_to_the_terminal() {
+        for prompt in [
+            "worker-64e59a login: ",
+            "worker-64e59a:~# ",
+            "worker-64e59a:~# \x1b[6n",
+        ] {
+            assert!(super::is_prompt(prompt.as_bytes()), "{prompt:?}");
+        }
+        assert!(!super::is_prompt(b" * Starting muster ..."));
+    }
+
     #[test]
     fn control_sequences_are_no_part_of_a_line() {
         let line = super::plain(

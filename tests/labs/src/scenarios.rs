@@ -1,6 +1,8 @@
 //! What holds on both kinds of board. Each is called by a test for namespaces and by one for machines.
 
-use crate::{Board, Kind, Options, Site};
+use crate::{ADDRESS, Board, Kind, Options, Service, Site, wait_for};
+use std::fs;
+use std::time::{Duration, Instant};
 
 /// Powered off and on, with nothing kept, a board is the same node each time.
 pub fn the_same_node_after_each_power_on(kind: Kind, times: u32) {
@@ -61,6 +63,85 @@ pub fn another_board_is_another_node_beside_it(kind: Kind) {
     }
 }
 
+/// A DHCP server that stops answering before muster asks, and is back after `outage`, is waited for.
+pub fn a_dhcp_server_that_is_down_is_waited_for(kind: Kind, outage: Duration) {
+    let site = Site::new(Options::of(kind));
+    let mut board = site.board(1);
+    if kind == Kind::Namespace {
+        site.stop(Service::Dhcp);
+    }
+    board.power_on();
+    if kind == Kind::Machine {
+        // The initramfs needs an address to get the overlay. What it gets after that it asks for at a numeric address.
+        wait_for("the overlay to be fetched", kind.patience(), || {
+            let mut requests = site.web_requests().into_iter();
+            requests.find(|(path, ..)| path.ends_with(".apkovl.tar.gz"))
+        });
+        site.stop(Service::Dhcp);
+    }
+    let since = Instant::now();
+    board.wait_for_warning("no address on eth0 yet: no DHCP server has answered; still waiting");
+    joins_when_repaired(&*board, since + outage, || site.start(Service::Dhcp));
+    assert_named(&*board);
+    // The client that asked in vain is the one that renews the lease.
+    let clients = board.shell("pidof udhcpc");
+    assert_eq!(clients.split_whitespace().count(), 1, "{clients}");
+}
+
+/// The only mirror of a board, by plain HTTP and with a known digest, is down at power-on and back after `outage`.
+pub fn a_mirror_that_is_down_is_waited_for(kind: Kind, outage: Duration) {
+    let address = format!("{ADDRESS}:8080");
+    let site = Site::new(Options {
+        nginx: format!("listen {address};\n"),
+        ..Options::of(kind)
+    });
+    let (asset, sums) = site.assets();
+    let sums = fs::read_to_string(site.release(false).join(sums)).expect("the sums file");
+    let (digest, _) = sums.split_once(' ').expect("a digest");
+    let mut board = site.board(1);
+    let mirror = format!("http://{address}/k3s");
+    board.overlay().set("MUSTER_MIRRORS", &mirror);
+    board.overlay().set("MUSTER_K3S_SHA256", digest);
+    site.stop(Service::Mirror);
+    board.power_on();
+    board.wait_for_warning(&address);
+    let repaired = Instant::now() + outage;
+    joins_when_repaired(&*board, repaired, || site.start(Service::Mirror));
+    // The server would have had it too.
+    let mut requests = site.server_requests();
+    requests.retain(|request| request.path.ends_with(asset));
+    assert!(requests.is_empty(), "{requests:?}");
+}
+
+/// The k3s server is down at power-on and back after `outage`.
+pub fn a_k3s_server_that_is_down_is_waited_for(kind: Kind, outage: Duration) {
+    let site = Site::new(Options::of(kind));
+    site.stop(Service::Server);
+    let mut board = site.board(1);
+    board.power_on();
+    board.wait_for_warning("k3s.lan:6443");
+    let repaired = Instant::now() + outage;
+    joins_when_repaired(&*board, repaired, || site.start(Service::Server));
+}
+
+/// Logs in during an outage, which lasts at least until `until`. Then the board joins by itself.
+fn joins_when_repaired(board: &dyn Board, until: Instant, repair: impl FnOnce()) {
+    let services = board.log_in();
+    assert_eq!(services.state("muster"), "started");
+    if board.site().kind() == Kind::Machine {
+        assert_eq!(services.state("networking"), "started");
+    }
+    // There is nothing to wait for: this is how long the outage is.
+    std::thread::sleep(until.saturating_duration_since(Instant::now()));
+    let pid = board.muster_pid();
+    assert!(!board.site().nodes().contains_key(&board.name()));
+    repair();
+    let took = board.joined();
+    println!("joined {:.1} s after power-on", took.as_secs_f64());
+    assert_eq!(board.service_state("muster"), "started");
+    assert_eq!(board.muster_pid(), pid, "the same run went on");
+}
+
 /// The board's name is its MAC's everywhere: on the board and in its lease.
 pub fn assert_named(board: &dyn Board) {
     let name = board.name();
@@ -78,12 +159,17 @@ pub fn assert_named_first(board: &dyn Board) {
     assert_order(
         board,
         &[
-            &format!("muster: identity: this board is {name} "),
+            &named_line(board),
             &format!("Setting hostname to {name} "),
             "Starting networking",
         ],
     );
     assert_named(board);
+}
+
+/// With what muster says on the console that it has set the board's name.
+pub fn named_line(board: &dyn Board) -> String {
+    format!("muster: identity: the hostname is {}, ", board.name())
 }
 
 /// The console has these words, each first on a line that is not before the one of the word in front of it.

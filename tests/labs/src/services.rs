@@ -71,12 +71,6 @@ impl Site {
         services.get(&service).map(Output::text).unwrap_or_default()
     }
 
-    /// Has a site that had no DHCP server get one.
-    pub fn offer_dhcp(&self) {
-        self.stop(Service::Dhcp);
-        self.start_dnsmasq(true);
-    }
-
     fn run_service(&self, service: Service, command: &mut Command) {
         let (name, mut starts) = (service.name(), 1);
         while self.log_path(&format!("{name}-{starts}.log")).exists() {

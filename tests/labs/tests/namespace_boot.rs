@@ -237,7 +237,7 @@ fn a_node_gets_its_own_configuration_and_loses_it_again() {
         0o600,
     );
     board.power_on_without_muster();
-    let _boot = board.boot_to_joined();
+    let mut boot = board.boot_to_joined();
     // On the board, since the link is an absolute one.
     assert_eq!(
         board.run(&["cat", "/etc/rancher/k3s/config.yaml.d/50-node.yaml"]),
@@ -248,6 +248,9 @@ fn a_node_gets_its_own_configuration_and_loses_it_again() {
             .contains("rack=7")
     );
     std::fs::remove_file(board.path("/etc/muster/nodes/worker-64e59a.yaml")).unwrap();
+    // While k3s runs, no second one is started.
+    board.signal_muster("KILL");
+    boot.end();
     board
         .boot(&["join"])
         .wait_for("effect: join: remove /etc/rancher/k3s/config.yaml.d/50-node.yaml");

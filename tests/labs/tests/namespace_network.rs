@@ -47,24 +47,6 @@ fn with_dhcp_off_it_only_waits() {
 }
 
 #[test]
-fn a_dhcp_server_that_comes_late_is_waited_for() {
-    let site = Site::new(Options {
-        dhcp: false,
-        ..Options::default()
-    });
-    let mut board = NamespaceBoard::new(&site, MAC);
-    board.power_on_without_muster();
-    let since = SystemTime::now();
-    let boot = board.boot(&[]);
-    boot.wait_for("no address on eth0 yet: no DHCP server has answered; still waiting");
-    site.offer_dhcp();
-    // The same run goes on, with the client that it started.
-    board.wait_joined(&boot, since);
-    let clients = board.processes("udhcpc");
-    assert_eq!(clients.len(), 1, "{clients:?}");
-}
-
-#[test]
 fn without_a_time_server_it_warns_and_goes_on() {
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);

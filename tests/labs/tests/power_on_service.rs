@@ -1,6 +1,6 @@
 //! k3s under OpenRC's supervision, with Alpine's own rc.conf.
 
-use muster_labs::scenarios::{assert_named, assert_order};
+use muster_labs::scenarios::{assert_named, assert_order, named_line};
 use muster_labs::{Board, Kind, MachineBoard, Options, Request, Site};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -138,7 +138,7 @@ fn with_services_started_in_parallel_it_is_named_first_and_joins() {
     board.wait_for("networking       | * Starting networking");
     // Which of the two comes first is open here.
     let name = board.name();
-    let named = format!("muster: identity: this board is {name} ");
+    let named = named_line(&board);
     for user in [
         &*format!("Setting hostname to {name} "),
         "Starting networking",

@@ -1,0 +1,128 @@
+//! The lock of the node's agent: one process at a time is, or becomes, `k3s agent`.
+//!
+//! It is a POSIX record lock, because that belongs to one process: it stays over exec, so that k3s
+//! holds it, and no child of k3s inherits it. A lock of the open file (flock) would be held on by the
+//! container shims that live on after k3s, and k3s could not be restarted.
+
+use super::Host;
+use crate::paths;
+use anyhow::{Context, Result, bail};
+use log::warn;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+
+impl Host {
+    /// Takes the lock, and keeps it until this process ends, over exec too. Fails when another
+    /// process has it. A dry run does nothing.
+    pub fn lock_agent(&self) -> Result<()> {
+        if self.plans() || self.agent_lock.get().is_some() {
+            return Ok(());
+        }
+        let file = match self.open_lock() {
+            Ok(file) => file,
+            Err(error) => {
+                // A full /run must not keep k3s from coming back.
+                warn!("{error:#}: a second muster would not be noticed");
+                return Ok(());
+            }
+        };
+        match fcntl(&file, FcntlArg::F_SETLK(&whole_file(libc::F_WRLCK))) {
+            Ok(_) => {
+                self.agent_lock.get_or_init(|| file);
+                Ok(())
+            }
+            Err(Errno::EACCES | Errno::EAGAIN) => {
+                let pid = self.agent_pid().unwrap_or_default();
+                bail!(
+                    "this node's muster, or the k3s that it became, runs already (pid {pid}); \
+                     `rc-service muster restart` restarts it"
+                )
+            }
+            Err(error) => Err(error).context(format!("cannot lock {}", paths::LOCK.path)),
+        }
+    }
+
+    /// The process that holds the lock, if it is another one than this.
+    pub fn agent_pid(&self) -> Option<i32> {
+        let file = File::open(self.path(paths::LOCK.path)).ok()?;
+        let mut lock = whole_file(libc::F_WRLCK);
+        fcntl(&file, FcntlArg::F_GETLK(&mut lock)).ok()?;
+        (lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid)
+    }
+
+    /// Leaves the lock's file open in the program that this process becomes, if `kept`: the lock
+    /// ends when its file is closed.
+    pub(super) fn keep_lock_over_exec(&self, kept: bool) -> Result<()> {
+        let flag = if kept {
+            FdFlag::empty()
+        } else {
+            FdFlag::FD_CLOEXEC
+        };
+        if let Some(file) = self.agent_lock.get() {
+            fcntl(file, FcntlArg::F_SETFD(flag)).context("cannot keep the lock over exec")?;
+        }
+        Ok(())
+    }
+
+    fn open_lock(&self) -> Result<File> {
+        let path = self.path(paths::LOCK.path);
+        let open = || {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false);
+            options.mode(paths::LOCK.mode).open(&path)
+        };
+        open().with_context(|| format!("cannot open {}", paths::LOCK.path))
+    }
+}
+
+fn whole_file(kind: libc::c_int) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::{Host, Mode};
+    use crate::paths;
+    use std::process::Command;
+
+    #[test]
+    fn the_lock_is_kept_by_one_process() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        host.lock_agent().unwrap();
+        host.lock_agent().unwrap();
+        // A record lock is no obstacle for its own process, so another process has to ask.
+        let script = "import fcntl, sys\n\
+                      fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)";
+        let lock = host.path(paths::LOCK.path);
+        let output = Command::new("python3")
+            .args(["-c", script])
+            .arg(lock)
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains("BlockingIOError"), "{error}");
+    }
+
+    #[test]
+    fn a_dry_run_takes_no_lock() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        host.lock_agent().unwrap();
+        assert_eq!(host.list("/run/muster"), Vec::<String>::new());
+        assert_eq!(host.agent_pid(), None);
+    }
+}

@@ -1,0 +1,50 @@
+//! Temporary files: one for each process, so that two processes do not write to one.
+
+use super::files::remove_if_exists;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A path for a temporary file beside `name`, which no other process uses: it ends in the process's
+/// number. Files that killed processes left there are removed.
+pub(super) fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    let own = std::process::id();
+    for entry in fs::read_dir(folder)?.flatten() {
+        let file = entry.file_name();
+        let pid = file.to_string_lossy();
+        let pid = pid.strip_prefix(&format!(".{name}."));
+        let pid = pid.and_then(|rest| rest.strip_suffix(".muster"));
+        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else {
+            continue;
+        };
+        if pid == own || !Path::new("/proc").join(pid.to_string()).exists() {
+            remove_if_exists(&entry.path())?;
+        }
+    }
+    Ok(folder.join(format!(".{name}.{own}.muster")))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::files::Content;
+    use crate::host::{Host, Mode};
+    use crate::paths::NodeFile;
+    use std::fs;
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_a_running_ones_file_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        fs::create_dir_all(host.path("/etc")).unwrap();
+        // No process has this number (Linux, PID_MAX_LIMIT), and process 1 always runs.
+        for pid in [4_194_305, 1] {
+            fs::write(host.path(format!("/etc/.example.{pid}.muster")), "").unwrap();
+        }
+        let file = NodeFile {
+            path: "/etc/example",
+            mode: 0o644,
+        };
+        host.ensure_file(file, Content::Public("one")).unwrap();
+        assert_eq!(host.list("/etc"), [".example.1.muster", "example"]);
+    }
+}

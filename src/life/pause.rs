@@ -1,0 +1,180 @@
+//! The pause after a failed boot, kept in a file so that it outlives the process.
+
+use crate::board::mac::{Mac, mix};
+use crate::host::Host;
+use crate::paths;
+use log::{info, warn};
+use serde_json::{Map, Value, json};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+/// The shortest pauses after the first, second and later failures. With the few questions that a
+/// failed boot asks, they keep a board below 20 questions to a server in its first ten minutes.
+const PAUSES: [Duration; 4] = [
+    Duration::from_secs(3),
+    Duration::from_secs(15),
+    Duration::from_secs(75),
+    Duration::from_secs(300),
+];
+/// How often a change of the watched files is looked for.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A pause that began with a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Failures in a row.
+    failures: u64,
+    /// When the pause ends (time since boot).
+    pub until: Duration,
+    /// The files whose change ends the pause, and how they were when it began.
+    files: Vec<(String, String)>,
+}
+
+impl Pause {
+    /// Begins the pause after a failure, and notes it. `files` are those that the operator would
+    /// correct.
+    pub fn begin(host: &Host, files: &[String]) -> Pause {
+        let files: Vec<_> = files.iter().map(|f| (f.clone(), state(host, f))).collect();
+        let failures = Pause::read(host)
+            .filter(|earlier| earlier.files == files)
+            .map_or(0, |earlier| earlier.failures);
+        let until = host.uptime() + length(failures, seed(host));
+        let pause = Pause {
+            failures: failures + 1,
+            until,
+            files,
+        };
+        pause.write(host);
+        pause
+    }
+
+    /// The noted pause, if there is one.
+    pub fn read(host: &Host) -> Option<Pause> {
+        let text = host.read_text(paths::RETRY.path).ok()?;
+        let pause: Value = serde_json::from_str(&text).ok()?;
+        let files = pause["files"].as_object()?.iter();
+        Some(Pause {
+            failures: pause["failures"].as_u64()?,
+            until: Duration::from_secs(pause["until"].as_u64()?),
+            files: files
+                .filter_map(|(file, state)| Some((file.clone(), state.as_str()?.into())))
+                .collect(),
+        })
+    }
+
+    /// Waits for the end of the pause, or for a change of one of its files.
+    pub fn wait(&self, host: &Host) {
+        while host.uptime() < self.until {
+            let changed = |(file, then): &&(String, String)| state(host, file) != *then;
+            if let Some((file, _)) = self.files.iter().find(changed) {
+                info!("{file} has changed: trying again");
+                return;
+            }
+            host.sleep(POLL.min(self.until.saturating_sub(host.uptime())));
+        }
+    }
+
+    /// Forgets the noted pause, so that the next failure is again the first.
+    pub fn forget(host: &Host) {
+        if let Err(error) = host.remove_note(paths::RETRY) {
+            warn!("{error:#}");
+        }
+    }
+
+    fn write(&self, host: &Host) {
+        let files = self.files.iter();
+        let files: Map<String, Value> = files
+            .map(|(file, state)| (file.clone(), state.as_str().into()))
+            .collect();
+        // Whole seconds, rounded up.
+        let until = self.until.as_secs_f64().ceil() as u64;
+        let pause = json!({ "failures": self.failures, "until": until, "files": files });
+        if let Err(error) = host.write_note(paths::RETRY, &format!("{pause}\n")) {
+            warn!("{error:#}");
+        }
+    }
+}
+
+/// The pause after so many earlier failures: one of [`PAUSES`], and up to half of it more by the
+/// board's own jitter, so that boards which failed together do not try again together.
+fn length(failures: u64, seed: u64) -> Duration {
+    let index = usize::try_from(failures).unwrap_or(usize::MAX);
+    let pause = PAUSES[index.min(PAUSES.len() - 1)];
+    let part = mix(seed.wrapping_add(failures)) as f64 / u64::MAX as f64;
+    pause.mul_f64(1.0 + part / 2.0)
+}
+
+/// The board's number for its jitter. The settings may be what failed, so it is the first interface
+/// with a MAC address, whichever names the node.
+fn seed(host: &Host) -> u64 {
+    let address = |name: &String| {
+        let file = format!("/sys/class/net/{name}/address");
+        Mac::parse(host.read_text(file).ok()?.trim_end()).ok()
+    };
+    let macs = host.list("/sys/class/net");
+    macs.iter().find_map(address).map_or(0, |mac| mac.seed())
+}
+
+/// What changes when a file is written or replaced.
+fn state(host: &Host, file: &str) -> String {
+    host.metadata(file).map_or("absent".into(), |meta| {
+        let (seconds, nanoseconds) = (meta.ctime(), meta.ctime_nsec());
+        format!("{} {} {seconds}.{nanoseconds:09}", meta.ino(), meta.len())
+    })
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the files that an operator would"
+)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use std::fs;
+
+    fn host() -> (tempfile::TempDir, Host) {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        (root, host)
+    }
+
+    /// The acceptance: at most 20 questions to one server in the first ten minutes, where a failed
+    /// boot asks it four.
+    #[test]
+    fn a_board_that_fails_tries_five_times_in_ten_minutes_and_then_every_five() {
+        for board in 0..500 {
+            let seed = mix(board);
+            let (mut now, mut tries) = (Duration::ZERO, 0);
+            for failures in 0.. {
+                if now >= Duration::from_secs(600) {
+                    break;
+                }
+                tries += 1;
+                now += length(failures, seed);
+            }
+            assert!(tries <= 5, "{tries} tries");
+            let later = length(100, seed).as_secs();
+            assert!((300..=450).contains(&later), "{later}");
+        }
+        assert_ne!(length(3, 1), length(3, 2));
+    }
+
+    #[test]
+    fn the_pauses_grow_over_processes_and_a_changed_file_starts_them_again() {
+        let (root, host) = host();
+        let files = [paths::CONF.to_string()];
+        fs::create_dir_all(root.path().join("etc/conf.d")).unwrap();
+        fs::write(root.path().join("etc/conf.d/muster"), "A=1").unwrap();
+        for failures in 1..=5 {
+            assert_eq!(Pause::begin(&host, &files).failures, failures);
+            assert_eq!(Pause::read(&host).unwrap().failures, failures);
+        }
+        fs::write(root.path().join("etc/conf.d/muster"), "A=22").unwrap();
+        // This would take minutes if the change was not noticed.
+        Pause::read(&host).unwrap().wait(&host);
+        assert_eq!(Pause::begin(&host, &files).failures, 1);
+        Pause::forget(&host);
+        assert_eq!(Pause::read(&host), None);
+    }
+}

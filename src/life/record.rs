@@ -1,0 +1,120 @@
+//! The record of this boot: who the node is, and the k3s that it joined with.
+//!
+//! `/run` is a tmpfs, so the record ends with the boot. While it stands, a restart of k3s asks
+//! nobody ([`super::restart`]).
+
+use crate::board::hostname::Hostname;
+use crate::board::mac::Mac;
+use crate::board::node::Node;
+use crate::digest::Sha256;
+use crate::host::Host;
+use crate::paths;
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// What muster noted when the server had accepted the node and k3s was verified.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub node: Node,
+    /// The address that the node joined with.
+    pub address: Option<String>,
+    /// The k3s server's URL.
+    pub server: String,
+    /// The release, where muster knows it.
+    pub tag: Option<String>,
+    /// The path of k3s.
+    pub program: String,
+    /// The digest of k3s.
+    pub sha256: Sha256,
+}
+
+impl Record {
+    /// The record of this boot, if there is a readable one.
+    pub fn read(host: &Host) -> Option<Record> {
+        let text = host.read_text(paths::RECORD.path).ok()?;
+        let record: Value = serde_json::from_str(&text).ok()?;
+        let text = |name: &str| record[name].as_str().map(String::from);
+        Some(Record {
+            node: Node {
+                mac: Mac::parse(&text("mac")?).ok()?,
+                name: Hostname::parse(&text("name")?)?,
+                interface: text("interface")?,
+                serial: text("serial"),
+            },
+            address: text("address"),
+            server: text("server")?,
+            tag: text("tag"),
+            program: text("program")?,
+            sha256: Sha256::parse(&text("sha256")?)?,
+        })
+    }
+
+    /// Writes the record in place of an earlier one.
+    pub fn write(&self, host: &Host) -> Result<()> {
+        let record = json!({
+            "name": self.node.name.as_str(),
+            "mac": self.node.mac.to_string(),
+            "interface": self.node.interface,
+            "serial": self.node.serial,
+            "address": self.address,
+            "server": self.server,
+            "tag": self.tag,
+            "program": self.program,
+            "sha256": self.sha256.to_string(),
+        });
+        host.write_note(paths::RECORD, &format!("{record:#}\n"))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::board::hostname::Naming;
+    use crate::host::Mode;
+
+    /// A record of a node whose k3s has these bytes.
+    pub(crate) fn record(k3s: &[u8]) -> Record {
+        let mac = Mac::parse("b8:27:eb:00:00:01").unwrap();
+        Record {
+            node: Node {
+                mac,
+                name: Naming::new("worker-", 6).unwrap().of(mac),
+                interface: "eth0".into(),
+                serial: None,
+            },
+            address: Some("10.0.0.7".into()),
+            server: "https://k3s.example:6443".into(),
+            tag: Some("v1.34.1+k3s1".into()),
+            program: "/usr/local/bin/k3s".into(),
+            sha256: Sha256::of(k3s),
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_and_only_root_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        assert!(Record::read(&host).is_none());
+        let written = record(b"k3s");
+        written.write(&host).unwrap();
+        let read = Record::read(&host).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{written:?}"));
+        let mode = host
+            .metadata(paths::RECORD.path)
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_record_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        for text in ["", "{}", "{\"name\": \"w\"}", "[1]"] {
+            host.write_note(paths::RECORD, text).unwrap();
+            assert!(Record::read(&host).is_none(), "{text}");
+        }
+    }
+}

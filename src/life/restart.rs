@@ -1,0 +1,219 @@
+//! The restart of k3s. While the record of this boot stands, it needs nobody: k3s has its own
+//! certificates and its own list of servers.
+
+use super::record::Record;
+use super::starts::{QUICK_DEATHS, Starts};
+use crate::digest::Sha256;
+use crate::host::Host;
+use crate::paths;
+use crate::settings::Settings;
+use anyhow::{Context, Result, bail};
+use log::{info, warn};
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long a whole list that quick deaths caused may take. A server that is down then must not
+/// keep k3s from being restarted.
+const LIST_LIMIT: Duration = Duration::from_secs(120);
+
+/// The record of this boot, if k3s can be restarted by it: it is for these settings, k3s is the
+/// verified one, and k3s did not die quickly too often. `supervised` tells whether this process is
+/// started again after it ended.
+pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<Option<Record>> {
+    if host.plans() {
+        return Ok(None);
+    }
+    let Some(mut record) = Record::read(host) else {
+        return Ok(None);
+    };
+    let mut starts = Starts::read(host);
+    if starts.list_is_due(host.uptime()) {
+        warn!(
+            "k3s ended within a minute {QUICK_DEATHS} times in a row: the whole list is run once"
+        );
+        starts.list(host.uptime());
+        starts.write(host);
+        host.limit_run(supervised.then_some(LIST_LIMIT));
+        return Ok(None);
+    }
+    if record.server != settings.server()? || record.program != program(settings) {
+        info!("the settings name another server or place of k3s: the whole list is run");
+        return Ok(None);
+    }
+    match verified(host, settings) {
+        Ok(digest) if settings.skip_download && digest != record.sha256 => {
+            info!("the image's k3s is another now: the whole list is run");
+            return Ok(None);
+        }
+        Ok(digest) => record.sha256 = digest,
+        Err(error) => {
+            warn!("{error:#}: the whole list is run");
+            return Ok(None);
+        }
+    }
+    info!(
+        "{} joined in this boot, and k3s {} is the verified one: restarting k3s without asking anybody",
+        record.node.name,
+        record.tag.as_deref().unwrap_or("(version unknown)")
+    );
+    Ok(Some(record))
+}
+
+/// The digest of the installed k3s, which must be the pinned one, or one that this boot verified.
+/// The k3s of an image (`INSTALL_K3S_SKIP_DOWNLOAD`) needs to match a pin only.
+pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
+    let program = program(settings);
+    let digest = host
+        .digest(&program)?
+        .with_context(|| format!("there is no {program}: run `muster fetch`"))?;
+    let known = match settings.pin {
+        Some(pin) => vec![pin],
+        None if settings.skip_download => return Ok(digest),
+        None => {
+            let record = Record::read(host).map(|record| record.sha256);
+            let note = noted(host).map(|(_, digest)| digest);
+            note.into_iter().chain(record).collect()
+        }
+    };
+    if !known.contains(&digest) {
+        bail!(
+            "{program} has the SHA-256 {digest}, which was not verified in this boot: it is not \
+             run; `muster fetch` installs the right one"
+        );
+    }
+    Ok(digest)
+}
+
+/// The digest that the fetch step of this run has just verified, so that k3s is hashed once.
+pub fn fetched(host: &Host, settings: &Settings) -> Option<Sha256> {
+    match settings.skip_download {
+        true => None,
+        false => settings
+            .pin
+            .or_else(|| noted(host).map(|(_, digest)| digest)),
+    }
+}
+
+/// The release that this boot verified with this digest, if it knows.
+pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
+    let record = Record::read(host).filter(|record| record.sha256 == digest);
+    let note = noted(host).filter(|(_, noted)| *noted == digest);
+    note.map(|(tag, _)| tag)
+        .or_else(|| record.and_then(|record| record.tag))
+}
+
+/// Whether the whole list led to a start of k3s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WholeList {
+    Yes,
+    No,
+}
+
+/// Notes that k3s starts now.
+pub fn note_start(host: &Host, list: WholeList) {
+    let mut starts = Starts::read(host);
+    let now = host.uptime();
+    match list {
+        WholeList::Yes => starts.list(now),
+        WholeList::No => starts.count(now),
+    }
+    starts.started = Some(now);
+    starts.write(host);
+}
+
+/// The path of k3s.
+pub fn program(settings: &Settings) -> String {
+    settings.bin_dir.join("k3s").display().to_string()
+}
+
+/// The release and the digest that the fetch step verified.
+fn noted(host: &Host) -> Option<(String, Sha256)> {
+    let text = host.read_text(paths::VERIFIED.path).ok()?;
+    let note: Value = serde_json::from_str(&text).ok()?;
+    let digest = Sha256::parse(note["sha256"].as_str()?)?;
+    Some((note["tag"].as_str()?.into(), digest))
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the files that an operator would"
+)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use crate::life::record::tests::record;
+    use crate::settings::{self, Sources};
+    use serde_json::json;
+    use std::fs;
+
+    fn settings(host: &Host, more: &[(&str, &str)]) -> Settings {
+        let given = [("K3S_URL", "https://k3s.example:6443")];
+        let given = given.iter().chain(more);
+        let sources = Sources {
+            flags: given.map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+            environment: Vec::new(),
+            conf: paths::CONF.into(),
+        };
+        settings::load(host, &sources).unwrap()
+    }
+
+    fn host(k3s: &[u8]) -> (tempfile::TempDir, Host) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("usr/local/bin")).unwrap();
+        fs::write(root.path().join("usr/local/bin/k3s"), k3s).unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        (root, host)
+    }
+
+    #[test]
+    fn k3s_is_restarted_by_a_record_that_its_digest_matches() {
+        let (root, host) = host(b"right");
+        let settings = settings(&host, &[]);
+        let restart = || by_record(&host, &settings, false).unwrap().is_some();
+        assert!(!restart(), "without a record");
+        record(b"right").write(&host).unwrap();
+        assert!(restart());
+        fs::write(root.path().join("usr/local/bin/k3s"), "planted").unwrap();
+        assert!(!restart());
+    }
+
+    #[test]
+    fn a_record_for_other_settings_does_not_stand() {
+        let (_root, host) = host(b"right");
+        record(b"right").write(&host).unwrap();
+        let other = Sha256::of(b"other").to_string();
+        for change in [
+            ("K3S_URL", "https://other.example:6443"),
+            ("INSTALL_K3S_BIN_DIR", "/opt/bin"),
+            ("MUSTER_K3S_SHA256", &other),
+        ] {
+            let settings = settings(&host, &[change]);
+            let stands = by_record(&host, &settings, false).unwrap().is_some();
+            assert!(!stands, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_verified_k3s_runs() {
+        let (_root, host) = host(b"k3s");
+        let digest = Sha256::of(b"k3s");
+        let pin = |bytes| Sha256::of(bytes).to_string();
+        let plain = settings(&host, &[]);
+        let error = verified(&host, &plain).unwrap_err().to_string();
+        assert!(error.contains("not verified in this boot"), "{error}");
+        let of_image = ("INSTALL_K3S_SKIP_DOWNLOAD", "true");
+        assert!(verified(&host, &settings(&host, &[of_image])).is_ok());
+        for (bytes, runs) in [(b"k3s", true), (b"old", false)] {
+            let pin = pin(bytes);
+            let pin = ("MUSTER_K3S_SHA256", pin.as_str());
+            for more in [vec![pin], vec![pin, of_image]] {
+                assert_eq!(verified(&host, &settings(&host, &more)).is_ok(), runs);
+            }
+        }
+        let note = json!({ "tag": "v1.34.1+k3s1", "sha256": digest.to_string() });
+        host.write_note(paths::VERIFIED, &note.to_string()).unwrap();
+        assert_eq!(verified(&host, &plain).unwrap(), digest);
+        assert_eq!(tag(&host, digest).as_deref(), Some("v1.34.1+k3s1"));
+    }
+}

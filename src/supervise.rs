@@ -1,0 +1,51 @@
+//! The boot under supervision: a failure is never the end and never a storm. The whole list is tried
+//! again after a pause that grows, or at once when the operator changed what it read.
+
+use crate::boot::{self, Run};
+use crate::host::Host;
+use crate::life::pause::Pause;
+use crate::logging;
+use crate::paths;
+use crate::settings::Settings;
+use anyhow::Result;
+
+/// Runs the boot until this process is `k3s agent`. `load` reads the settings and sets up the log,
+/// `conf` is their file.
+pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
+    // The process before this one may have been killed while it waited.
+    let mut pause = Pause::read(host);
+    if pause.is_some() {
+        // For the log only. An error is shown after the pause.
+        let _ = load();
+    }
+    loop {
+        if let Some(pause) = pause {
+            pause.wait(host);
+        }
+        let settings = load();
+        let files = files(settings.as_ref().ok(), conf);
+        let run = Run {
+            conf,
+            steps: &[],
+            supervised: true,
+        };
+        let result = settings.and_then(|settings| boot::run(host, &settings, &run));
+        host.limit_run(None);
+        let Err(error) = result else { return };
+        let error = logging::one_line(&error);
+        let next = Pause::begin(host, &files);
+        let seconds = next.until.saturating_sub(host.uptime()).as_secs();
+        let files = files.join(" or ");
+        logging::print_error(&format!(
+            "{error}; the next try comes in {seconds} s, or when {files} changes"
+        ));
+        host.report(|status| status.failed(&error, Some(next.until)));
+        pause = Some(next);
+    }
+}
+
+/// The files whose change may heal a failure.
+fn files(settings: Option<&Settings>, conf: &str) -> Vec<String> {
+    let secrets = settings.map_or(vec![paths::TOKEN.into()], Settings::secret_files);
+    std::iter::once(conf.into()).chain(secrets).collect()
+}
