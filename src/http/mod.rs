@@ -12,6 +12,7 @@ pub mod headers;
 pub mod identity;
 pub mod request;
 pub mod retry;
+mod verifier;
 
 pub use ca::Ca;
 pub use failure::Failure;
@@ -156,7 +157,8 @@ impl Clients {
     /// A client without certificate verification, for `/cacerts` only. The CA that it fetches is
     /// compared with the CA hash in the token before anything else is sent.
     pub fn unverified(&self) -> Result<Client> {
-        let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ca::Unverified(self.provider.clone()));
+        let verifier: Arc<dyn ServerCertVerifier> =
+            Arc::new(verifier::Unverified(self.provider.clone()));
         let config = self
             .tls()?
             .dangerous()
