@@ -14,6 +14,19 @@ export AR_aarch64_unknown_linux_musl := aarch64-linux-gnu-ar
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_x86_64_unknown_linux_musl := gcc
 
+# What makes the program for a board small, as far as it is not in Cargo.toml's [profile.release]. These are
+# options of rust-lld, and a plain `cargo test` uses neither the linker nor them.
+# - link/no-unwinding.ld and --no-eh-frame-hdr leave out what only unwinding needs.
+# - --icf=all keeps one copy of functions whose code is the same. Nothing here compares their addresses.
+# - --pack-dyn-relocs=relr stores the relocations of a static PIE, which the x86-64 program is, as a bitmap.
+# - Messages of panics name source files. They are shorter, and the same on each machine, without the
+#   folder of cargo's home.
+SMALL := -Clink-arg=--no-eh-frame-hdr -Clink-arg=-Tlink/no-unwinding.ld -Clink-arg=--icf=all -Clink-arg=-O2 \
+	-Clink-arg=--pack-dyn-relocs=relr \
+	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
+
 .PHONY: help demo quick test test-boot soak lab fuzz setup aarch64 amd64 standin standin-arm64 image lint deny clean
 
 help:
