@@ -104,6 +104,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
                 // k3s keeps its own copies of what it needs.
                 warn!("{error:#}");
             }
+            write_record(host, &record);
             return become_k3s(host, settings, &record, WholeList::No);
         }
         host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
@@ -116,8 +117,13 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if host.plans() {
         return join::exec(host, settings, &node);
     }
-    let result = joined(host, settings, &node, run)
-        .and_then(|record| become_k3s(host, settings, &record, WholeList::Yes));
+    let result = joined(host, settings, &node, run).and_then(|record| {
+        // Without the register step nobody asked whether the server accepts the node.
+        if run.has(Step::Register) {
+            write_record(host, &record);
+        }
+        become_k3s(host, settings, &record, WholeList::Yes)
+    });
     report_end(host, Step::Join.name(), result.as_ref().err());
     result.context(Step::Join.name())
 }
@@ -207,13 +213,17 @@ fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Re
     })
 }
 
-/// Notes what the next restart needs, and becomes k3s. Returns only with the reason why it could not.
-fn become_k3s(host: &Host, settings: &Settings, record: &Record, list: WholeList) -> Result<()> {
-    host.enter(Step::Join.name());
+/// Writes what the next restart needs to know.
+fn write_record(host: &Host, record: &Record) {
     if let Err(error) = record.write(host) {
         // A full /run must not keep k3s from running.
-        warn!("{error:#}: the next restart of k3s runs the whole list");
+        warn!(target: Step::Join.name(), "{error:#}: the next restart of k3s runs the whole list");
     }
+}
+
+/// Notes the start, and becomes k3s. Returns only with the reason why it could not.
+fn become_k3s(host: &Host, settings: &Settings, record: &Record, list: WholeList) -> Result<()> {
+    host.enter(Step::Join.name());
     if list == WholeList::No {
         host.report(Status::restart);
     }
