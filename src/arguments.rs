@@ -20,7 +20,8 @@ Usage:
   muster --help | --version
 
 Without a command it runs the boot: all steps, or those named, in order:
-  identity, network, clock, prepare, fetch, join; then it becomes k3s agent.
+  identity, network, clock, prepare, register, fetch, join; then it becomes
+  k3s agent.
 
   --supervised      after a failure, wait and try again, as the service does
   --dry-run         print what a boot would do; change nothing, send nothing

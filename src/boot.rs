@@ -9,7 +9,7 @@ use crate::life::record::Record;
 use crate::life::restart::{self, WholeList};
 use crate::settings::Settings;
 use crate::status::Status;
-use crate::steps::{clock, fetch, identity, join, network, prepare};
+use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
 use log::{info, warn};
 
@@ -19,6 +19,7 @@ pub enum Step {
     Network,
     Clock,
     Prepare,
+    Register,
     Fetch,
     Join,
 }
@@ -33,13 +34,14 @@ enum OnFailure {
 }
 
 /// The boot, in order.
-const BOOT: [(Step, OnFailure); 6] = [
+const BOOT: [(Step, OnFailure); 7] = [
     (Step::Identity, OnFailure::Stop), // waits for the interface: for ever under supervision, else 10 s
     (Step::Network, OnFailure::Stop), // waits for ever; stops where the image has no DHCP client to wait with
     (Step::Clock, OnFailure::GoOn),   // bounded to a few seconds
     (Step::Prepare, OnFailure::Stop), // only for what k3s cannot run without
+    (Step::Register, OnFailure::Stop), // waits for a server that is down; stops where it refuses
     (Step::Fetch, OnFailure::Stop),   // tries for ever while a mirror may still get right
-    (Step::Join, OnFailure::Stop),    // waits for a server that is down; stops where it says no
+    (Step::Join, OnFailure::Stop),    // asks nobody
 ];
 
 impl Step {
@@ -49,6 +51,7 @@ impl Step {
             Step::Network => "network",
             Step::Clock => "clock",
             Step::Prepare => "prepare",
+            Step::Register => "register",
             Step::Fetch => "fetch",
             Step::Join => "join",
         }
@@ -101,6 +104,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
                 // k3s keeps its own copies of what it needs.
                 warn!("{error:#}");
             }
+            write_record(host, &record);
             return become_k3s(host, settings, &record, WholeList::No);
         }
         host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
@@ -113,8 +117,13 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if host.plans() {
         return join::exec(host, settings, &node);
     }
-    let result = joined(host, settings, &node, run)
-        .and_then(|record| become_k3s(host, settings, &record, WholeList::Yes));
+    let result = joined(host, settings, &node, run).and_then(|record| {
+        // Without the register step nobody asked whether the server accepts the node.
+        if run.has(Step::Register) {
+            write_record(host, &record);
+        }
+        become_k3s(host, settings, &record, WholeList::Yes)
+    });
     report_end(host, Step::Join.name(), result.as_ref().err());
     result.context(Step::Join.name())
 }
@@ -127,7 +136,9 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         settings.no_proxy.as_deref(),
         settings.ca_file(host),
     )?;
-    let needs_server = run.has(Step::Join) || run.has(Step::Fetch) && settings.fetch_needs_server();
+    let needs_server = run.has(Step::Register)
+        || run.has(Step::Join)
+        || run.has(Step::Fetch) && settings.fetch_needs_server();
     let link = match needs_server {
         true => Some(ServerLink::new(
             settings.url()?.clone(),
@@ -136,7 +147,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         )),
         false => None,
     };
-    if run.has(Step::Join) {
+    if run.has(Step::Register) || run.has(Step::Join) {
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
@@ -150,9 +161,10 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, run.conf),
             (Step::Prepare, _) => prepare::run(host, settings),
+            (Step::Register, Some(link)) => register::run(host, settings, &node, link),
             (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
-            (Step::Join, None) => unreachable!("the join step has a server"),
+            (Step::Register | Step::Join, None) => unreachable!("these steps have a server"),
         };
         report_end(host, name, result.as_ref().err());
         match (result, on_failure) {
@@ -201,13 +213,17 @@ fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Re
     })
 }
 
-/// Notes what the next restart needs, and becomes k3s. Returns only with the reason why it could not.
-fn become_k3s(host: &Host, settings: &Settings, record: &Record, list: WholeList) -> Result<()> {
-    host.enter(Step::Join.name());
+/// Writes what the next restart needs to know.
+fn write_record(host: &Host, record: &Record) {
     if let Err(error) = record.write(host) {
         // A full /run must not keep k3s from running.
-        warn!("{error:#}: the next restart of k3s runs the whole list");
+        warn!(target: Step::Join.name(), "{error:#}: the next restart of k3s runs the whole list");
     }
+}
+
+/// Notes the start, and becomes k3s. Returns only with the reason why it could not.
+fn become_k3s(host: &Host, settings: &Settings, record: &Record, list: WholeList) -> Result<()> {
+    host.enter(Step::Join.name());
     if list == WholeList::No {
         host.report(Status::restart);
     }

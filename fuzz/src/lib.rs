@@ -2,3 +2,5 @@
 
 #[path = "../../tests/properties/properties.rs"]
 pub mod properties;
+#[path = "../../tests/properties/k3s_rules.rs"]
+pub mod k3s_rules;

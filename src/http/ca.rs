@@ -1,50 +1,119 @@
-//! Trust for one k3s server: the CA that a join token pins, and no other.
+//! Trust for one k3s server: the CA that the join token pins, and no other.
 
+use super::certificate::Certificate;
+use super::chain::root_of_first;
+use super::verifier::Pinned;
 use crate::digest::Sha256;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use std::fmt;
 use std::sync::Arc;
 
 /// A k3s server's CA.
 #[derive(Clone, Debug)]
 pub struct Ca {
     anchors: Vec<CertificateDer<'static>>,
-    /// Certificates between the anchors and the server's own, which the server may leave out of its chain.
+    /// Certificates between the anchors and the server's own. The server may leave them out of the
+    /// chain that it sends. They are not trusted by themselves.
     intermediates: Vec<CertificateDer<'static>>,
 }
 
+/// Why an answer of `/cacerts` is not the CA of a join token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untrusted {
+    /// It holds something else than certificates, or a damaged certificate.
+    Unreadable,
+    /// It has another hash.
+    OtherCa,
+    /// The pinned CA is in it, but k3s's agent would hash another certificate or the whole answer.
+    NotTheRoot,
+    /// It would have the right hash at another time: a date in the chain does not hold now.
+    NotNow,
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Untrusted::Unreadable => "the answer is not a CA certificate",
+            Untrusted::OtherCa => "its CA is not the one in the join token",
+            Untrusted::NotTheRoot => {
+                "the CA in the join token is in it, but is not the root of its first certificate, \
+                 so that k3s's agent would refuse it"
+            }
+            Untrusted::NotNow => {
+                "its certificates lead to the CA in the join token, but one of them is not valid at \
+                 the time that this board's clock shows"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Untrusted {}
+
 impl Ca {
-    /// Holds the answer of `/cacerts` against a token's hash, in the two forms that k3s knows (k3s pkg/clientaccess): the SHA-256
-    /// of its exact bytes, which then are trusted whole; or, of several certificates, that of the root's DER. Then the root alone is
-    /// trusted: what stands beside it came from whoever answered. Without a hash the answer is believed as it is.
-    pub fn check(answer: &[u8], pin: Option<Sha256>) -> Result<Ca> {
-        let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(answer)
+    /// Checks the answer of `/cacerts` against a token's hash, which is computed as k3s does it
+    /// (`hashCA` in `pkg/clientaccess/token.go`). Of one certificate it is the SHA-256 of the exact
+    /// answer. Of several it is that of the root's DER, where the root is the end of the first chain
+    /// from the first certificate; only without a valid chain it is that of the exact answer.
+    ///
+    /// What the hash covers is trusted: the whole answer, or the root alone, because the certificates
+    /// beside it could be anybody's. Without a hash the whole answer is trusted.
+    pub fn check(answer: &[u8], pin: Option<Sha256>, now: UnixTime) -> Result<Ca, Untrusted> {
+        let all: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(answer)
             .collect::<Result<_, _>>()
-            .context("the answer is not a CA certificate")?;
-        if certificates.is_empty() {
-            bail!("the answer is not a CA certificate");
-        }
-        let Some(pin) = pin.filter(|pin| *pin != Sha256::of(answer)) else {
-            return Ok(Ca {
-                anchors: certificates,
-                intermediates: Vec::new(),
-            });
+            .map_err(|_| Untrusted::Unreadable)?;
+        let read: Option<Vec<Certificate>> = all.iter().map(|der| Certificate::read(der)).collect();
+        let read = read.filter(|read| !read.is_empty());
+        let read = read.ok_or(Untrusted::Unreadable)?;
+        let root = |now| {
+            let several = read.len() > 1;
+            several.then(|| root_of_first(&read, now)).flatten()
         };
-        let (anchors, intermediates): (Vec<_>, Vec<_>) = certificates
-            .into_iter()
-            .partition(|certificate| Sha256::of(certificate) == pin);
-        if anchors.is_empty() {
-            bail!("its CA is not the one in the join token");
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let root_now = root(Some(now));
+        let Some(pin) = pin else {
+            return Ok(Ca::whole(all));
+        };
+        let hashed = root_now.map_or(answer, |root| root.der);
+        if Sha256::of(hashed) == pin {
+            return Ok(match root_now {
+                None => Ca::whole(all),
+                Some(_) => Ca::rooted(all, pin),
+            });
         }
-        Ok(Ca {
+        if root(None).is_some_and(|root| Sha256::of(root.der) == pin) {
+            return Err(Untrusted::NotNow);
+        }
+        let somewhere = read.iter().any(|other| Sha256::of(other.der) == pin);
+        Err(match somewhere || Sha256::of(answer) == pin {
+            true => Untrusted::NotTheRoot,
+            false => Untrusted::OtherCa,
+        })
+    }
+
+    fn whole(anchors: Vec<CertificateDer<'static>>) -> Ca {
+        Ca {
+            anchors,
+            intermediates: Vec::new(),
+        }
+    }
+
+    fn rooted(all: Vec<CertificateDer<'static>>, pin: Sha256) -> Ca {
+        let (anchors, intermediates) = all.into_iter().partition(|der| Sha256::of(der) == pin);
+        Ca {
             anchors,
             intermediates,
-        })
+        }
+    }
+
+    /// The certificates that are trusted.
+    pub fn anchors(&self) -> &[CertificateDer<'static>] {
+        &self.anchors
     }
 
     /// A verifier that trusts what this CA signed, and nothing else.
@@ -67,97 +136,12 @@ impl Ca {
     }
 }
 
-#[derive(Debug)]
-struct Pinned {
-    inner: Arc<WebPkiServerVerifier>,
-    intermediates: Vec<CertificateDer<'static>>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        sent: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        // Path building takes from these what leads to an anchor; they are trusted for nothing by themselves.
-        let mut all = sent.to_vec();
-        all.extend(self.intermediates.iter().cloned());
-        self.inner
-            .verify_server_cert(end_entity, &all, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-/// Verifies nothing: for the one request that fetches the CA, whose answer is held against the token before anything is sent.
-#[derive(Debug)]
-pub(super) struct Unverified(pub(super) Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
     use rustls::crypto::ring;
+    use rustls::pki_types::ServerName;
 
     struct Authority {
         pem: String,
@@ -169,6 +153,7 @@ mod tests {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();
         let certificate = match signed_by {
             None => params.self_signed(&key).unwrap(),
@@ -181,7 +166,7 @@ mod tests {
         }
     }
 
-    /// Whether a server with a certificate by `signer`, sent with `chain`, is believed.
+    /// Whether a server's certificate by `signer`, sent with `chain`, is accepted.
     fn believes(ca: &Ca, signer: &Authority, chain: &[CertificateDer<'_>]) -> bool {
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(vec!["k3s.lan".to_string()])
@@ -195,71 +180,77 @@ mod tests {
             .is_ok()
     }
 
+    fn check(answer: &str, pin: Sha256) -> Result<Ca, Untrusted> {
+        Ca::check(answer.as_bytes(), Some(pin), UnixTime::now())
+    }
+
     #[test]
-    fn one_certificate_is_pinned_by_its_bytes() {
+    fn one_certificate_is_pinned_by_the_bytes_of_the_answer() {
         let (root, liar) = (authority("k3s", None), authority("k3s", None));
-        let pin = Some(Sha256::of(root.pem.as_bytes()));
-        let ca = Ca::check(root.pem.as_bytes(), pin).unwrap();
+        let pin = Sha256::of(root.pem.as_bytes());
+        let ca = check(&root.pem, pin).unwrap();
         assert!(believes(&ca, &root, &[]));
-        assert!(
-            !believes(&ca, &liar, &[]) && !believes(&ca, &liar, std::slice::from_ref(&liar.der))
-        );
-        assert!(Ca::check(liar.pem.as_bytes(), pin).is_err());
-        assert!(Ca::check(b"", pin).is_err() && Ca::check(b"", None).is_err());
-        // Certificates that whoever answered put beside the true one are no bytes that were hashed.
-        for answer in [
-            format!("{}{}", root.pem, liar.pem),
-            format!("{}{}", liar.pem, root.pem),
-        ] {
-            assert!(Ca::check(answer.as_bytes(), pin).is_err());
+        assert!(!believes(&ca, &liar, &[]));
+        assert!(!believes(&ca, &liar, std::slice::from_ref(&liar.der)));
+        assert_eq!(check(&liar.pem, pin).unwrap_err(), Untrusted::OtherCa);
+        assert_eq!(check("", pin).unwrap_err(), Untrusted::Unreadable);
+        // k3s hashes the answer and not the certificate here.
+        let error = check(&root.pem, Sha256::of(&root.der)).unwrap_err();
+        assert_eq!(error, Untrusted::NotTheRoot);
+        // Certificates beside the right one are not covered by the hash.
+        for answer in [[&root, &liar], [&liar, &root]] {
+            let answer = answer.map(|authority| authority.pem.as_str()).concat();
+            assert_eq!(check(&answer, pin).unwrap_err(), Untrusted::OtherCa);
         }
     }
 
     #[test]
-    fn of_a_chain_the_pinned_root_alone_is_trusted() {
+    fn of_a_chain_the_root_of_the_first_certificate_alone_is_trusted() {
         let root = authority("k3s-root", None);
         let middle = authority("k3s-server-ca", Some(&root));
-        // Of the same name, so that nothing but its key and its hash tell it apart.
+        // It has the root's name, so that only its key and its hash tell it apart.
         let liar = authority("k3s-root", None);
-        let pin = Some(Sha256::of(&root.der));
-        let all = [&middle.pem, &root.pem, &liar.pem];
+        let pin = Sha256::of(&root.der);
+        let of = |order: &[&Authority]| {
+            let answer: String = order.iter().map(|authority| &*authority.pem).collect();
+            check(&answer, pin)
+        };
         for order in [
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
+            &[&middle, &root][..],
+            &[&middle, &root, &liar],
+            &[&middle, &liar, &root],
         ] {
-            let answer: String = order.iter().map(|n| all[*n].as_str()).collect();
-            let ca = Ca::check(answer.as_bytes(), pin).unwrap();
-            assert!(
-                believes(&ca, &root, &[])
-                    && believes(&ca, &middle, &[])
-                    && believes(&ca, &middle, std::slice::from_ref(&middle.der))
-            );
-            assert!(
-                !believes(&ca, &liar, &[])
-                    && !believes(&ca, &liar, &[liar.der.clone(), root.der.clone()])
-            );
+            let ca = of(order).unwrap();
+            assert_eq!(ca.anchors(), std::slice::from_ref(&root.der));
+            assert!(believes(&ca, &root, &[]) && believes(&ca, &middle, &[]));
+            let sent = [liar.der.clone(), root.der.clone()];
+            assert!(!believes(&ca, &liar, &[]) && !believes(&ca, &liar, &sent));
+        }
+        for order in [&[&root, &middle][..], &[&liar, &middle, &root]] {
+            assert_eq!(of(order).unwrap_err(), Untrusted::NotTheRoot);
         }
         let beneath = authority("k3s-server-ca", Some(&liar));
-        let answer = format!("{}{}{}", beneath.pem, liar.pem, root.pem);
-        let ca = Ca::check(answer.as_bytes(), pin).unwrap();
-        assert!(
-            !believes(&ca, &beneath, &[])
-                && !believes(&ca, &beneath, std::slice::from_ref(&liar.der))
-        );
-        assert!(Ca::check(format!("{}{}", middle.pem, liar.pem).as_bytes(), pin).is_err());
+        let error = of(&[&beneath, &liar, &root]).unwrap_err();
+        assert_eq!(error, Untrusted::NotTheRoot);
+        assert_eq!(of(&[&middle, &liar]).unwrap_err(), Untrusted::OtherCa);
     }
 
     #[test]
-    fn a_chain_hashed_whole_is_trusted_whole() {
+    fn certificates_without_a_chain_are_hashed_and_trusted_whole() {
+        let (one, other) = (authority("k3s", None), authority("k3s", None));
+        let answer = format!("{}{}", one.pem, other.pem);
+        let ca = check(&answer, Sha256::of(answer.as_bytes())).unwrap();
+        assert!(believes(&ca, &one, &[]) && believes(&ca, &other, &[]));
+        assert!(!believes(&ca, &authority("k3s", None), &[]));
+    }
+
+    #[test]
+    fn a_chain_of_another_time_is_told_apart_from_another_ca() {
         let root = authority("k3s-root", None);
         let middle = authority("k3s-server-ca", Some(&root));
         let answer = format!("{}{}", middle.pem, root.pem);
-        let ca = Ca::check(answer.as_bytes(), Some(Sha256::of(answer.as_bytes()))).unwrap();
-        assert!(believes(&ca, &middle, &[]) && believes(&ca, &root, &[]));
-        assert!(!believes(&ca, &authority("k3s-root", None), &[]));
+        let power_on = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
+        let error = Ca::check(answer.as_bytes(), Some(Sha256::of(&root.der)), power_on);
+        assert_eq!(error.unwrap_err(), Untrusted::NotNow);
     }
 }

@@ -66,6 +66,25 @@ impl Failure {
         }
     }
 
+    /// Changes the message and keeps the rest.
+    pub fn map_error(self, change: impl FnOnce(anyhow::Error) -> anyhow::Error) -> Failure {
+        match self {
+            Failure::Transient {
+                error,
+                retry_after,
+                status,
+            } => Failure::Transient {
+                error: change(error),
+                retry_after,
+                status,
+            },
+            Failure::Permanent { error, status } => Failure::Permanent {
+                error: change(error),
+                status,
+            },
+        }
+    }
+
     /// The error without the decision about retries.
     pub fn into_error(self) -> anyhow::Error {
         match self {

@@ -5,13 +5,18 @@
 //! send.
 
 pub mod ca;
+mod certificate;
+mod chain;
 pub mod failure;
 pub mod headers;
+pub mod identity;
 pub mod request;
 pub mod retry;
+mod verifier;
 
 pub use ca::Ca;
 pub use failure::Failure;
+pub use identity::Identity;
 pub use request::Request;
 pub use reqwest::blocking::{Client, Response};
 
@@ -19,8 +24,8 @@ use anyhow::{Context, Result};
 use reqwest::{NoProxy, Proxy, Url, redirect};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,25 +138,18 @@ impl Clients {
             .with_no_client_auth())
     }
 
-    /// A client that trusts only the k3s server whose certificate `ca` signed. `identity` is a
-    /// client certificate with its key, in PEM. It follows no redirects, because k3s sends none.
-    pub fn pinned(&self, ca: &Ca, identity: Option<&[u8]>) -> Result<Client> {
+    /// A client for the k3s server whose certificate `ca` signed. With an `identity` the client also
+    /// sends a certificate of its own. It follows no redirects, because k3s sends none.
+    pub fn pinned(&self, ca: &Ca, identity: Option<&Identity>) -> Result<Client> {
         let config = self
             .tls()?
             .dangerous()
             .with_custom_certificate_verifier(ca.verifier(self.provider.clone())?);
         let config = match identity {
             None => config.with_no_client_auth(),
-            Some(pem) => {
-                let chain = CertificateDer::pem_slice_iter(pem)
-                    .collect::<Result<_, _>>()
-                    .context("cannot read the client certificate")?;
-                let key = PrivateKeyDer::from_pem_slice(pem)
-                    .context("cannot read the key of the client certificate")?;
-                config
-                    .with_client_auth_cert(chain, key)
-                    .context("cannot use the client certificate")?
-            }
+            Some(identity) => config
+                .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+                .context("the client certificate cannot be used")?,
         };
         self.client(config, redirect::Policy::none())
     }
@@ -159,7 +157,8 @@ impl Clients {
     /// A client without certificate verification, for `/cacerts` only. The CA that it fetches is
     /// compared with the CA hash in the token before anything else is sent.
     pub fn unverified(&self) -> Result<Client> {
-        let verifier: Arc<dyn ServerCertVerifier> = Arc::new(ca::Unverified(self.provider.clone()));
+        let verifier: Arc<dyn ServerCertVerifier> =
+            Arc::new(verifier::Unverified(self.provider.clone()));
         let config = self
             .tls()?
             .dangerous()

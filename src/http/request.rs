@@ -1,4 +1,4 @@
-//! One GET request, and its answer read with a limit on size and time.
+//! One request, and its answer read with a limit on size and time.
 
 use super::failure::Failure;
 use anyhow::anyhow;
@@ -12,7 +12,18 @@ use std::time::{Duration, Instant};
 /// not hold up the boot.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A GET request that is being prepared.
+/// The longest explanation that is read from an answer with an error status (bytes).
+const EXPLANATION_MAX: u64 = 4096;
+
+/// Why a request was not answered as asked.
+pub struct Refusal {
+    pub failure: Failure,
+    /// The beginning of the answer's body, in which a k3s server says why. It is empty where there
+    /// was no answer.
+    pub explanation: Vec<u8>,
+}
+
+/// A request that is being prepared.
 pub struct Request {
     url: Url,
     inner: RequestBuilder,
@@ -24,6 +35,14 @@ impl Request {
         Request {
             url: url.clone(),
             inner: client.get(url.clone()),
+        }
+    }
+
+    /// A POST of `body` to `url`.
+    pub fn post(client: &Client, url: &Url, body: Vec<u8>) -> Request {
+        Request {
+            url: url.clone(),
+            inner: client.post(url.clone()).body(body),
         }
     }
 
@@ -73,31 +92,54 @@ impl Request {
     /// most.
     pub fn body(self, limit: u64) -> Result<Vec<u8>, Failure> {
         let url = self.url.clone();
-        let mut answer = self.response()?;
+        let answer = self.response()?;
         if !answer.status().is_success() {
             return Err(Failure::of_status(&answer));
         }
-        let mut body = Vec::new();
-        let mut buffer = [0; 4096];
-        let started = Instant::now();
-        loop {
-            let n = answer
-                .read(&mut buffer)
-                .map_err(|error| Failure::of_connection(&url, &error))?;
-            body.extend_from_slice(&buffer[..n]);
-            if body.len() as u64 > limit {
-                return Err(Failure::permanent(anyhow!(
-                    "{url}: the answer is longer than {limit} bytes"
-                )));
-            }
-            if n == 0 {
-                return Ok(body);
-            }
-            if started.elapsed() > BODY_TIMEOUT {
-                return Err(Failure::transient(anyhow!(
-                    "{url}: the answer was not complete after {BODY_TIMEOUT:?}: too slow"
-                )));
-            }
+        read(answer, &url, limit)
+    }
+
+    /// Sends the request as [`Request::body`] does, and reads why it was refused.
+    pub fn body_or_refusal(self, limit: u64) -> Result<Vec<u8>, Refusal> {
+        let url = self.url.clone();
+        let without_answer = |failure| Refusal {
+            failure,
+            explanation: Vec::new(),
+        };
+        let answer = self.response().map_err(without_answer)?;
+        if !answer.status().is_success() {
+            return Err(Refusal {
+                failure: Failure::of_status(&answer),
+                // The status alone is enough where the explanation cannot be read.
+                explanation: read(answer, &url, EXPLANATION_MAX).unwrap_or_default(),
+            });
+        }
+        read(answer, &url, limit).map_err(without_answer)
+    }
+}
+
+/// Reads the body of an answer, which may have `limit` bytes at most.
+fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let mut buffer = [0; 4096];
+    let started = Instant::now();
+    loop {
+        let n = answer
+            .read(&mut buffer)
+            .map_err(|error| Failure::of_connection(url, &error))?;
+        body.extend_from_slice(&buffer[..n]);
+        if body.len() as u64 > limit {
+            return Err(Failure::permanent(anyhow!(
+                "{url}: the answer is longer than {limit} bytes"
+            )));
+        }
+        if n == 0 {
+            return Ok(body);
+        }
+        if started.elapsed() > BODY_TIMEOUT {
+            return Err(Failure::transient(anyhow!(
+                "{url}: the answer was not complete after {BODY_TIMEOUT:?}: too slow"
+            )));
         }
     }
 }

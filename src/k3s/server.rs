@@ -1,112 +1,71 @@
-//! The k3s server, spoken to as k3s's own agent does, with nothing but the join token (paths and answers: `docs/design.md`).
+//! The k3s server: what is asked with the join token, and what with the certificate that it gives.
+//!
+//! The paths and answers are in `docs/design.md`. The server computes one scrypt for each request
+//! with a password, so a boot sends one such request: [`Server::register`]. The certificate in its
+//! answer asks for the version.
 
+use super::link::ANSWER_MAX;
+pub use super::link::{ServerLink, spread};
+use super::refusal;
+use super::release::Tag;
+use super::token::{Credential, Token};
 use crate::board::node::Node;
 use crate::host::Host;
+use crate::http::identity::SigningRequest;
+use crate::http::request::Refusal;
 use crate::http::retry::retry;
-use crate::http::{Ca, Client, Clients, Failure, Request, below};
-use crate::k3s::release::Tag;
-use crate::k3s::token::{Credential, JoinToken, Token};
+use crate::http::{Ca, Client, Clients, Failure, Identity, Request, below};
 use anyhow::{Result, anyhow};
-use log::{info, warn};
+use log::info;
 use reqwest::Url;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
+use std::net::IpAddr;
 use std::time::Duration;
 
-/// A site that powers on at once spreads its first questions over this time: short for one board, and enough that a server that
-/// admits 20 requests at a time sees hundreds of boards come one after the other.
-const SPREAD: Duration = Duration::from_millis(1500);
+/// After this time without the server's version, messages name the setting that makes the question
+/// unnecessary.
+const VERSION_PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long the board with this seed holds back its first question.
-pub fn spread(seed: u64) -> Duration {
-    SPREAD.mul_f64(seed as f64 / u64::MAX as f64)
-}
+/// The most API servers that are asked in place of an etcd-only server.
+const API_SERVERS_MAX: usize = 8;
 
-/// The largest answer that is read here (bytes); certificates and versions are far smaller.
-const ANSWER_MAX: u64 = 256 * 1024;
-
-/// The way to the server: connected once, when a step first needs it.
-pub struct ServerLink {
-    url: Url,
-    token: JoinToken,
-    net: Clients,
-    server: OnceCell<Option<Server>>,
-}
-
-/// The server, after it proved itself by the CA that the token pins.
+/// The server, after its CA was checked against the token.
 pub struct Server {
     url: Url,
     token: Token,
-    net: Clients,
+    clients: Clients,
     ca: Ca,
     client: Client,
+    /// The certificate that this server gave.
+    identity: OnceCell<Identity>,
+    /// Whether the server accepts signing requests, as far as is known.
+    takes_requests: Cell<bool>,
 }
 
-impl ServerLink {
-    pub fn new(url: Url, token: JoinToken, net: &Clients) -> ServerLink {
-        ServerLink {
-            url,
-            token,
-            net: net.clone(),
-            server: OnceCell::new(),
-        }
-    }
-
-    /// The server's URL without a slash at its end, as `K3S_URL` is written.
-    pub fn url(&self) -> &str {
-        self.url.as_str().trim_end_matches('/')
-    }
-
-    pub fn token(&self) -> &JoinToken {
-        &self.token
-    }
-
-    /// The server, waited for while it is down; `None` on a plan. `seed` is the board's, for its place in the queue.
-    pub fn connect(&self, host: &Host, seed: u64) -> Result<Option<&Server>> {
-        if let Some(server) = self.server.get() {
-            return Ok(server.as_ref());
-        }
-        let url = below(&self.url, &["cacerts"]);
-        let server = host.ask(format_args!("ask {url}, and check it against the token's CA hash"), || {
-            host.sleep(spread(seed));
-            let server = retry(host, seed, "the k3s server", || self.reach())?;
-            if !server.pins() {
-                warn!(target: host.step(), "the join token has no CA hash (K10...), so nothing proves that this is your server: use the whole token");
-            }
-            Ok(server)
-        })?;
-        Ok(self.server.get_or_init(|| server).as_ref())
-    }
-
-    /// One attempt to reach the server and have it prove itself.
-    pub fn reach(&self) -> Result<Server, Failure> {
-        let JoinToken::Read(token) = &self.token else {
-            return Err(anyhow!("the join token was not read").into());
-        };
-        let ca = self.pin(&below(&self.url, &["cacerts"]), token)?;
-        let client = self.net.pinned(&ca, None)?;
-        Ok(Server {
-            url: self.url.clone(),
-            token: token.clone(),
-            net: self.net.clone(),
-            ca,
-            client,
-        })
-    }
-
-    /// Fetches the server's CA, from whoever answers, and holds it against the token.
-    fn pin(&self, url: &Url, token: &Token) -> Result<Ca, Failure> {
-        let answer = Request::get(&self.net.unverified()?, url).body(ANSWER_MAX)?;
-        Ca::check(&answer, token.ca()).map_err(|error| {
-            Failure::permanent(anyhow!(
-                "{url}: {error}: the token is another cluster's, the server's CA was changed, or this is not your server; \
-                 put the server's own token (its file server/node-token) on the board"
-            ))
-        })
-    }
+/// What a node says about itself when it asks for its certificate.
+struct NodeHeaders<'a> {
+    name: &'a str,
+    password: &'a str,
+    address: IpAddr,
 }
 
 impl Server {
-    /// Whether the token pins the server's CA: only then is a digest from it worth anything.
+    /// The server at `url`, known by `ca`.
+    pub(super) fn new(url: Url, token: Token, clients: Clients, ca: Ca) -> Result<Server> {
+        let client = clients.pinned(&ca, None)?;
+        Ok(Server {
+            url,
+            token,
+            clients,
+            ca,
+            client,
+            identity: OnceCell::new(),
+            takes_requests: Cell::new(true),
+        })
+    }
+
+    /// Whether the token pins the server's CA. Without that the server is unauthenticated, and its
+    /// sums file is not trusted.
     pub fn pins(&self) -> bool {
         self.token.ca().is_some()
     }
@@ -121,81 +80,158 @@ impl Server {
         below(&self.url, &["static", "k3s"])
     }
 
-    /// The release that the server runs, waited for while the server is not ready to say.
-    pub fn version(&self, host: &Host, seed: u64) -> Result<Tag> {
-        let tag = retry(host, seed, "the k3s server's version", || {
-            self.ask_version()
-        })?;
-        info!(target: host.step(), "the server runs k3s {tag}");
-        Ok(tag)
-    }
-
-    /// One question for the release. The answer needs a client certificate, which the token gets.
-    pub fn ask_version(&self) -> Result<Tag, Failure> {
-        let certificate = below(&self.url, &["v1-k3s", "client-kube-proxy.crt"]);
-        let version = below(&self.url, &["version"]);
-        let identity = self
-            .authorized(&certificate)
-            .body(ANSWER_MAX)
-            .map_err(|failure| self.refused(failure))?;
-        let client = self.net.pinned(&self.ca, Some(&identity))?;
-        // For some seconds after its start the server refuses even this certificate, until its roles are in place.
-        let answer = Request::get(&client, &version)
-            .body(ANSWER_MAX)
-            .map_err(Failure::into_transient)?;
-        git_version(&answer)
-            .ok_or_else(|| Failure::transient(anyhow!("{version}: the answer names no release")))
-    }
-
-    /// Asks for the node's certificate, as k3s will: whether the server takes this node under this password. It remembers the
-    /// password of a name that it sees for the first time.
-    pub fn accepts(&self, host: &Host, node: &Node, password: &str) -> Result<()> {
-        let url = below(&self.url, &["v1-k3s", "client-kubelet.crt"]);
+    /// Has the server accept this node under its password, and waits for a server that is not ready.
+    /// The server remembers the password of a name that it sees for the first time.
+    pub fn register(&self, host: &Host, node: &Node, password: &str) -> Result<()> {
+        let seed = node.mac.seed();
         retry(
             host,
-            node.mac.seed(),
-            "the k3s server's word on this node",
+            seed,
+            "the k3s server's answer about this node",
             || {
                 let address = host.address(&node.interface).ok_or_else(|| {
                     Failure::transient(anyhow!("{} has no address", node.interface))
                 })?;
-                self.authorized(&url)
-                .header("k3s-Node-Name", node.name.as_str())
-                .secret_header("k3s-Node-Password", password)
-                .header("k3s-Node-IP", &address.to_string())
-                .body(ANSWER_MAX)
-                .map_err(|failure| match failure.status() {
-                    Some(403) => Failure::permanent(anyhow!(
-                        "{url}: the server knows {name} by another node password; if this is that node, run on the server: \
-                         kubectl -n kube-system delete secret {name}.node-password.k3s",
-                        name = node.name
-                    )),
-                    _ => self.refused(failure),
-                })
+                self.ask_acceptance(node.name.as_str(), password, address)
             },
         )?;
         info!(target: host.step(), "the server accepts {}", node.name);
         Ok(())
     }
 
-    fn authorized(&self, url: &Url) -> Request {
-        let request = Request::get(&self.client, url);
-        match self.token.credential() {
-            Credential::Password(password) => request.basic_auth("node", password),
-            Credential::Bootstrap { id, secret } => request.bearer_auth(&format!("{id}.{secret}")),
+    /// Asks once for the certificate of the node `name`, as k3s's agent will do it.
+    pub fn ask_acceptance(
+        &self,
+        name: &str,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<(), Failure> {
+        let node = NodeHeaders {
+            name,
+            password,
+            address,
+        };
+        let identity = self.certificate("client-kubelet.crt", Some(&node))?;
+        self.identity.get_or_init(|| identity);
+        Ok(())
+    }
+
+    /// The release that the server runs. A server that is not ready to say is waited for.
+    pub fn version(&self, host: &Host, seed: u64) -> Result<Tag> {
+        let since = host.uptime();
+        let tag = retry(host, seed, "the k3s server's version", || {
+            let waited = host.uptime().saturating_sub(since);
+            self.ask_version()
+                .map_err(|failure| with_remedy(failure, waited))
+        })?;
+        info!(target: host.step(), "the server runs k3s {tag}");
+        Ok(tag)
+    }
+
+    /// Asks once for the release. The question needs a client certificate. Where the node was not
+    /// registered, that of the kube-proxy is asked for, which stores nothing on the server.
+    pub fn ask_version(&self) -> Result<Tag, Failure> {
+        let identity = match self.identity.get() {
+            Some(identity) => identity,
+            None => {
+                let identity = self.certificate("client-kube-proxy.crt", None)?;
+                self.identity.get_or_init(|| identity)
+            }
+        };
+        let client = self.clients.pinned(&self.ca, Some(identity))?;
+        match version_at(&client, &self.url) {
+            Ok(tag) => Ok(tag),
+            Err(refusal) if refusal::is_etcd_only(&refusal) => self.ask_api_servers(&client),
+            Err(refusal) => Err(refusal::of_version(&self.url, refusal)),
         }
     }
 
-    /// What a server's no means for the operator.
-    fn refused(&self, failure: Failure) -> Failure {
-        match failure.status() {
-            Some(401) => Failure::permanent(anyhow!(
-                "{} does not accept the join token: it was changed or has expired; put the server's token (its file server/node-token) on the board",
-                self.url
-            )),
-            _ => failure,
+    /// Asks the API servers that an etcd-only server names.
+    fn ask_api_servers(&self, client: &Client) -> Result<Tag, Failure> {
+        let url = below(&self.url, &["v1-k3s", "apiservers"]);
+        let answer = Request::get(client, &url)
+            .body(ANSWER_MAX)
+            .map_err(Failure::into_transient)?;
+        let mut last = Failure::transient(anyhow!(
+            "{}: an etcd-only server without an API server, and it names no other server",
+            self.url
+        ));
+        for url in api_servers(&answer) {
+            match version_at(client, &url) {
+                Ok(tag) => return Ok(tag),
+                Err(refusal) => last = refusal::of_version(&url, refusal),
+            }
         }
+        Err(last)
     }
+
+    /// Asks once for a certificate, by a signing request with a key of this board's own. Servers that
+    /// take no such request are asked with a GET, and make a key too; only this process holds it.
+    fn certificate(&self, file: &str, node: Option<&NodeHeaders>) -> Result<Identity, Failure> {
+        let url = below(&self.url, &["v1-k3s", file]);
+        let request = SigningRequest::new()?;
+        let by_request = || Request::post(&self.client, &url, request.der().to_vec());
+        let by_get = || Request::get(&self.client, &url);
+        let answer = match self.takes_requests.get() {
+            false => self.ask(by_get(), node),
+            true => match self.ask(by_request(), node) {
+                Err(refusal) if matches!(refusal.failure.status(), Some(404 | 405 | 501)) => {
+                    self.takes_requests.set(false);
+                    self.ask(by_get(), node)
+                }
+                answer => answer,
+            },
+        };
+        let name = node.map(|node| node.name);
+        let answer = answer.map_err(|refusal| refusal::of_certificate(&url, refusal, name))?;
+        Identity::of_answer(&answer, &request)
+            .map_err(|error| Failure::transient(anyhow!("{url}: {error:#}")))
+    }
+
+    fn ask(&self, request: Request, node: Option<&NodeHeaders>) -> Result<Vec<u8>, Refusal> {
+        let request = match self.token.credential() {
+            Credential::Password(password) => request.basic_auth("node", password),
+            Credential::Bootstrap { id, secret } => request.bearer_auth(&format!("{id}.{secret}")),
+        };
+        let request = match node {
+            None => request,
+            Some(node) => request
+                .header("k3s-Node-Name", node.name)
+                .secret_header("k3s-Node-Password", node.password)
+                .header("k3s-Node-IP", &node.address.to_string()),
+        };
+        request.body_or_refusal(ANSWER_MAX)
+    }
+}
+
+/// Asks one API server for its release.
+fn version_at(client: &Client, server: &Url) -> Result<Tag, Refusal> {
+    let url = below(server, &["version"]);
+    let answer = Request::get(client, &url).body_or_refusal(ANSWER_MAX)?;
+    git_version(&answer).ok_or_else(|| Refusal {
+        failure: Failure::transient(anyhow!("{url}: the answer names no release")),
+        explanation: Vec::new(),
+    })
+}
+
+/// After a while without a version, the failure names the setting that helps.
+fn with_remedy(failure: Failure, waited: Duration) -> Failure {
+    if waited < VERSION_PATIENCE {
+        return failure;
+    }
+    failure.map_error(|error| {
+        anyhow!("{error:#}; setting INSTALL_K3S_VERSION makes this question unnecessary")
+    })
+}
+
+/// The servers in the answer of `/v1-k3s/apiservers`, a list of `<host>:<port>`.
+pub fn api_servers(answer: &[u8]) -> Vec<Url> {
+    let list: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+    let addresses = list.as_array().into_iter().flatten();
+    addresses
+        .filter_map(|address| Url::parse(&format!("https://{}/", address.as_str()?)).ok())
+        .take(API_SERVERS_MAX)
+        .collect()
 }
 
 /// The release tag in the answer of `/version` (Kubernetes, version.Info).
@@ -221,5 +257,25 @@ mod tests {
         ] {
             assert_eq!(git_version(answer.as_bytes()), None, "{answer}");
         }
+    }
+
+    #[test]
+    fn api_servers_are_hosts_with_ports() {
+        let urls = api_servers(br#"["10.0.0.2:6443", "[fd00::2]:6443", 7, "a b"]"#);
+        let urls: Vec<&str> = urls.iter().map(Url::as_str).collect();
+        assert_eq!(urls, ["https://10.0.0.2:6443/", "https://[fd00::2]:6443/"]);
+        for answer in ["", "null", "{}", "[]"] {
+            assert_eq!(api_servers(answer.as_bytes()), [], "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_does_not_come_is_a_setting_in_the_end() {
+        let text = |seconds| {
+            let failure = Failure::transient(anyhow!("503"));
+            with_remedy(failure, Duration::from_secs(seconds)).to_string()
+        };
+        assert_eq!(text(119), "503");
+        assert!(text(120).contains("INSTALL_K3S_VERSION"));
     }
 }

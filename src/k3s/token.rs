@@ -3,22 +3,24 @@
 use crate::digest::Sha256;
 use std::fmt;
 
-/// A join token: who we say we are, and the CA that the server must prove itself by.
+/// A join token: what this board proves itself by, and the CA that the server must prove itself by.
 ///
-/// Forms, as `k3s` writes and reads them (k3s documentation, "token"): `K10<sha256 of the CA>::<user>:<password>`,
-/// `K10<sha256 of the CA>::<id>.<secret>` (a bootstrap token), or either without the part that pins the CA.
-/// Neither `Debug` nor anything else here prints the secret.
+/// The forms are those that k3s parses (`parseToken` in `pkg/clientaccess/token.go`):
+/// `K10<sha256 of the CA>::<user>:<password>`, `K10<sha256 of the CA>::<id>.<secret>` (a bootstrap
+/// token), either of them without the hash, or a bare password. `Debug` does not print the token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     text: String,
     ca: Option<Sha256>,
+    user: String,
     credential: Credential,
 }
 
 /// What is sent to the server.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// HTTP basic authentication as user `node`, whatever user the token names: k3s's agent does so.
+    /// For HTTP basic authentication. The user is always `node`, whatever user the token names, as
+    /// k3s's agent does it (`pkg/agent/run.go`).
     Password(String),
     /// A kubeadm bootstrap token, `<id>.<secret>`, sent as a bearer token.
     Bootstrap { id: String, secret: String },
@@ -27,60 +29,60 @@ pub enum Credential {
 /// The longest token that is read (bytes); k3s's own have about 150.
 const TOKEN_MAX: usize = 4096;
 
+/// What every full token begins with.
+const PREFIX: &str = "K10";
+
 impl Token {
-    /// Reads a token without white space around it. The error says what is wrong, and shows nothing of the token.
+    /// Reads a token without white space around it, as k3s reads it. The error says what is wrong and
+    /// shows nothing of the token.
     pub fn parse(text: &str) -> Result<Token, &'static str> {
         if text.is_empty() {
             return Err("is empty");
         }
-        if text.len() > TOKEN_MAX || !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(
-                "is not a k3s token (one line of printable characters, as in the server's node-token file)",
-            );
+        if text.len() > TOKEN_MAX {
+            return Err("is not a k3s token: it has more than 4096 bytes");
         }
-        let (ca, rest) = match text.strip_prefix("K10") {
-            None if text.contains("::") => {
-                return Err(
-                    "is not a k3s token: there is `::` in it, but it does not begin with K10",
-                );
-            }
-            None => (None, text),
-            Some(pinned) => {
-                let (hash, rest) = pinned
-                    .split_once("::")
-                    .ok_or("is cut short: K10<hash> is not followed by ::<credentials>")?;
-                let ca = Sha256::parse(hash)
-                    .ok_or("is damaged: between K10 and :: there must be 64 hex digits")?;
-                (Some(ca), rest)
-            }
+        let Some(rest) = text.strip_prefix(PREFIX) else {
+            // Text without the prefix is one password, with the colons that are in it.
+            let credential =
+                bootstrap(text).unwrap_or_else(|| Credential::Password(text.to_string()));
+            return Ok(Token::new(text, None, "", credential));
         };
-        let credential = match rest.split_once(':') {
-            Some((user, password)) if !user.is_empty() && !password.is_empty() => {
-                Credential::Password(password.into())
-            }
-            Some(_) => return Err("is damaged: its user or its password is missing"),
-            None if is_bootstrap(rest) => {
-                let (id, secret) = rest.split_at(BOOTSTRAP_ID);
-                Credential::Bootstrap {
-                    id: id.into(),
-                    secret: secret[1..].into(),
-                }
-            }
-            None if ca.is_some() => {
-                return Err(
-                    "is cut short: no <user>:<password> and no <id>.<secret> behind K10<hash>::",
-                );
-            }
-            None => Credential::Password(rest.into()),
+        let (hash, credentials) = rest.split_once("::").unwrap_or(("", rest));
+        let ca = match hash {
+            "" => None,
+            hash => Some(ca_hash(hash)?),
         };
-        Ok(Token {
-            text: text.into(),
-            ca,
-            credential,
-        })
+        if let Some(credential) = bootstrap(credentials) {
+            return Ok(Token::new(text, ca, "", credential));
+        }
+        match credentials.split_once(':') {
+            Some((user, password)) if !password.is_empty() => {
+                let password = Credential::Password(password.into());
+                Ok(Token::new(text, ca, user, password))
+            }
+            _ => {
+                Err("is cut short: it needs <user>:<password> or <id>.<secret> behind K10<hash>::")
+            }
+        }
     }
 
-    /// The SHA-256 by which the server's CA is known; `None` for a short token, which cannot pin.
+    fn new(text: &str, ca: Option<Sha256>, user: &str, credential: Credential) -> Token {
+        Token {
+            text: text.into(),
+            ca,
+            user: user.into(),
+            credential,
+        }
+    }
+
+    /// Whether this is the server's own token, which makes who holds it an administrator of the
+    /// cluster. Its user is `server`; the user of a token for agents is `node`.
+    pub fn is_server_token(&self) -> bool {
+        self.user == "server"
+    }
+
+    /// The SHA-256 of the server's CA; `None` for a token without it, which cannot pin the server.
     pub fn ca(&self) -> Option<Sha256> {
         self.ca
     }
@@ -116,19 +118,31 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Length of a bootstrap token's id (bytes).
+/// The lengths of a bootstrap token's parts (bytes).
 const BOOTSTRAP_ID: usize = 6;
+const BOOTSTRAP_SECRET: usize = 16;
 
-/// Whether a text has the form of a kubeadm bootstrap token: `[a-z0-9]{6}.[a-z0-9]{16}`.
-fn is_bootstrap(text: &str) -> bool {
+/// The hash in a token. k3s compares it as text with lower-case digits, so that one with upper-case
+/// digits matches no CA. It is refused here, because k3s's agent would try it for ever.
+fn ca_hash(text: &str) -> Result<Sha256, &'static str> {
+    Sha256::parse(text)
+        .filter(|hash| hash.to_string() == text)
+        .ok_or("is damaged: between K10 and :: there must be 64 lower-case hex digits")
+}
+
+/// Reads a kubeadm bootstrap token, `[a-z0-9]{6}.[a-z0-9]{16}`. Returns `None` for any other text.
+fn bootstrap(text: &str) -> Option<Credential> {
     let plain = |part: &str, length| {
         part.len() == length
             && part
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
-    text.split_once('.')
-        .is_some_and(|(id, secret)| plain(id, BOOTSTRAP_ID) && plain(secret, 16))
+    let (id, secret) = text.split_once('.')?;
+    (plain(id, BOOTSTRAP_ID) && plain(secret, BOOTSTRAP_SECRET)).then(|| Credential::Bootstrap {
+        id: id.into(),
+        secret: secret.into(),
+    })
 }
 
 #[cfg(test)]
@@ -139,48 +153,81 @@ mod tests {
         Sha256::of(b"ca").to_string()
     }
 
+    fn parse(text: &str) -> Token {
+        Token::parse(text).expect(text)
+    }
+
     #[test]
-    fn forms() {
-        let token = Token::parse(&format!("K10{}::server:pass:word", hash())).unwrap();
+    fn a_full_token_pins_the_ca_and_has_a_password_or_a_bootstrap_secret() {
+        let token = parse(&format!("K10{}::server:pass:word", hash()));
         assert_eq!(
-            (token.ca(), token.secret()),
-            (Some(Sha256::of(b"ca")), "pass:word")
+            (token.ca(), token.secret(), token.is_server_token()),
+            (Some(Sha256::of(b"ca")), "pass:word", true)
         );
-        let token = Token::parse(&format!("K10{}::abcdef.0123456789abcdef", hash())).unwrap();
+        let token = parse(&format!("K10{}::node:pw", hash()));
+        assert!(!token.is_server_token());
+        let token = parse(&format!("K10{}::abcdef.0123456789abcdef", hash()));
         assert!(matches!(token.credential(), Credential::Bootstrap { id, .. } if id == "abcdef"));
         assert_eq!(token.secret(), "0123456789abcdef");
-        let token = Token::parse("just-a-password").unwrap();
-        assert_eq!((token.ca(), token.secret()), (None, "just-a-password"));
-        assert!(matches!(
-            Token::parse("abcdef.0123456789abcdef")
-                .unwrap()
-                .credential(),
-            Credential::Bootstrap { .. }
-        ));
+    }
+
+    #[test]
+    fn text_without_the_prefix_is_one_password_unless_it_is_a_bootstrap_token() {
+        for text in [
+            "just-a-password",
+            "server:pw",
+            "::",
+            "a::b:c",
+            "two words",
+            "é",
+            "ABCDEF.0123456789abcdef",
+            "abcdef.0123456789abcdef0",
+        ] {
+            let token = parse(text);
+            assert_eq!((token.ca(), token.secret()), (None, text));
+            assert!(!token.is_server_token(), "{text}");
+        }
+        let token = parse("abcdef.0123456789abcdef");
+        assert!(matches!(token.credential(), Credential::Bootstrap { .. }));
+    }
+
+    #[test]
+    fn a_user_and_a_hash_may_be_left_out() {
+        for (text, secret) in [
+            (format!("K10{}:::pw", hash()), "pw"),
+            ("K10:::a:b".into(), "a:b"),
+            ("K10::node:pw".into(), "pw"),
+            ("K10node:pw".into(), "pw"),
+            ("K10:pw".into(), "pw"),
+            ("K10abcdef.0123456789abcdef".into(), "0123456789abcdef"),
+        ] {
+            assert_eq!(parse(&text).secret(), secret, "{text}");
+        }
     }
 
     #[test]
     fn damaged_tokens_are_refused_without_being_shown() {
         let cut = format!("K10{}", hash());
         let short_hash = format!("K10{}::node:secretword", &hash()[1..]);
+        let upper_case = format!("K10{}::node:secretword", hash().to_uppercase());
         let no_password = format!("K10{}::node:", hash());
         let nothing = format!("K10{}::secretword", hash());
+        let long = "secretword".repeat(500);
         for text in [
             "",
+            "K10",
+            "K10secretword",
             &cut,
             &short_hash,
+            &upper_case,
             &no_password,
             &nothing,
-            "two secretword",
-            "K11abc::node:secretword",
-            "é",
+            &long,
         ] {
             let error = Token::parse(text).unwrap_err();
             assert!(!error.contains("secretword"), "{text}: {error}");
         }
-        assert_eq!(
-            format!("{:?}", Token::parse("secretword").unwrap()),
-            "Token(<redacted>)"
-        );
+        let token = parse("secretword");
+        assert_eq!(format!("{token:?}"), "Token(<redacted>)");
     }
 }

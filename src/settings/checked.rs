@@ -2,9 +2,11 @@
 
 use super::value::{BadSetting, Value};
 use crate::board::hostname::Naming;
+use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
 use crate::host::process::Variable;
+use crate::k3s::password;
 use crate::k3s::release::Tag;
 use crate::k3s::token::{JoinToken, Token};
 use anyhow::{Result, anyhow};
@@ -108,6 +110,10 @@ impl Settings {
                 None => return Ok(JoinToken::Unreadable),
             },
         };
+        // k3s would take several lines for one password, which no server has.
+        if text.trim().contains('\n') {
+            return Err(value.bad("the join token has more than one line"));
+        }
         let token = Token::parse(text.trim());
         let token = token.map_err(|why| value.bad(format_args!("the join token {why}")))?;
         Ok(JoinToken::Read(token))
@@ -137,6 +143,18 @@ impl Settings {
         };
         let text = value.read_secret(host)?.unwrap_or_default();
         Ok(Some(text.trim().to_string()))
+    }
+
+    /// The password by which the server knows this node, derived from the node secret, else from the
+    /// token.
+    pub fn node_password(&self, host: &Host, node: &Node, token: &JoinToken) -> Result<String> {
+        let secret = match (self.node_secret(host)?, token) {
+            (Some(secret), _) => secret,
+            (None, JoinToken::Read(token)) => token.secret().into(),
+            // A plan shows no password, so it needs none.
+            (None, JoinToken::Unreadable) => String::new(),
+        };
+        Ok(password::derive(&secret, node))
     }
 
     /// The CAs for https mirrors, in PEM; `None` for the public ones. When the file is missing, the

@@ -7,3 +7,4 @@ pub mod identity;
 pub mod join;
 pub mod network;
 pub mod prepare;
+pub mod register;

@@ -144,7 +144,7 @@ fn a_bad_file_is_reported_in_one_line_with_value_and_source() {
             "two lines",
             "etc/muster/token",
             "one\ntwo\n",
-            &["K3S_TOKEN_FILE=", "not a k3s token"],
+            &["K3S_TOKEN_FILE=", "more than one line"],
         ),
         ("no url", "etc/conf.d/muster", "", &["K3S_URL", "not given"]),
         (

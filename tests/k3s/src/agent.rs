@@ -100,11 +100,13 @@ impl Agent {
             ("k3s-Node-Password", &self.password),
             ("k3s-Node-IP", &ip),
         ];
-        let mut request = |method, path: &str, headers: &[(&str, &str)]| match client.request(
+        let key = rcgen::KeyPair::generate()?;
+        let request = rcgen::CertificateParams::default().serialize_request(&key)?;
+        let mut ask = |method, path: &str, headers: &[(&str, &str)]| match client.request(
             method,
             path,
             headers,
-            &[],
+            request.der(),
         )? {
             (200, body) => Ok(body),
             (403, _) => bail!(
@@ -114,10 +116,14 @@ impl Agent {
             (401, _) => bail!("{}{path}: 401 Unauthorized", self.url),
             (status, _) => bail!("{}{path}: {status}", self.url),
         };
-        // k3s sends a signing request with a POST. It counts for the server's limit of ten writers.
-        request("POST", "/v1-k3s/serving-kubelet.crt", &as_node)?;
-        let identity = request("POST", "/v1-k3s/client-kubelet.crt", &as_node)?;
-        request("GET", "/v1-k3s/client-kube-proxy.crt", &as_node[..1])?;
+        // Signing requests, each of which takes one of the server's ten places for writers.
+        ask("POST", "/v1-k3s/serving-kubelet.crt", &as_node)?;
+        let mut identity = ask("POST", "/v1-k3s/client-kubelet.crt", &as_node)?;
+        ask("POST", "/v1-k3s/client-kube-proxy.crt", &as_node[..1])?;
+        // A server that made a key itself sent it too (`splitCertKeyPEM` in pkg/agent/config/config.go).
+        if !String::from_utf8_lossy(&identity).contains("PRIVATE KEY") {
+            identity.extend(key.serialize_pem().into_bytes());
+        }
         Ok(identity)
     }
 }

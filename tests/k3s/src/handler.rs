@@ -1,11 +1,12 @@
 //! Answers the requests of each connection.
 
 use crate::admission::Admission;
+use crate::hash::Password;
 use crate::http::{Request, Response};
+use crate::kind::{Front, Kind, State, States};
 use crate::nodes::{Nodes, is_name};
-use crate::pki::{self, Authority, Leaf};
+use crate::pki::{self, Authority};
 use crate::static_files;
-use crate::token::decode_basic;
 use anyhow::{Result, bail};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::fs::File;
@@ -24,8 +25,15 @@ pub struct Handler {
     pub cacerts: String,
     pub client_ca: Authority,
     pub server_ca: Authority,
-    pub password: String,
+    /// The passwords of the users `server` and `node`.
+    pub server_password: Password,
+    pub agent_password: Password,
     pub bootstrap: String,
+    /// What an etcd-only server names: `<host>:<port>`.
+    pub api_servers: Vec<String>,
+    pub kind: Kind,
+    pub states: States,
+    pub front: Front,
     pub nodes: Nodes,
     pub admission: Admission,
     pub log: File,
@@ -50,14 +58,16 @@ impl Handler {
                 .conn
                 .peer_certificates()
                 .and_then(|certs| pki::common_name(certs.first()?));
-            let response = self
-                .answer(&request, client.as_deref(), peer.ip())
-                .unwrap_or_else(|error| {
-                    crate::log::error(&format!("{} {}: {error:#}", request.method, request.target));
-                    Response::refusal(500, &format!("{error:#}"))
-                });
-            // The request is logged first, so that a client that has the answer finds it in the
-            // log.
+            let client = self.front.pass(client);
+            let answer = match self.front.refuse(&request) {
+                Some(refusal) => Ok(refusal),
+                None => self.answer(&request, client.as_deref(), peer.ip()),
+            };
+            let response = answer.unwrap_or_else(|error| {
+                crate::log::error(&format!("{} {}: {error:#}", request.method, request.target));
+                Response::refusal(500, &format!("{error:#}"))
+            });
+            // Before it is sent: who got an answer finds it in the log.
             self.log(&request, response.status, peer.ip())?;
             response.send(stream, request.method == "HEAD", keep_alive)?;
         }
@@ -95,7 +105,7 @@ impl Handler {
                 if let Some(name) = path.strip_prefix("/static/") {
                     static_files::answer(&self.data_dir.join("server/static"), name, request)
                 } else if let Some(name) = path.strip_prefix("/v1-k3s/") {
-                    self.for_agents(name, request)
+                    self.for_agents(name, request, client)
                 } else if let Some(name) = path.strip_prefix("/api/v1/nodes/") {
                     self.heartbeat(name, request, client, peer)
                 } else if client.is_some() {
@@ -110,9 +120,16 @@ impl Handler {
         }
     }
 
-    /// Answers `/version`. It needs a client certificate, and even then is 403 until the server has
-    /// its roles.
+    /// `/version`, for client certificates alone, and not even for them until the roles are in place.
+    /// It is the API server's (`APIServer` in `pkg/server/handlers/handlers.go`).
     fn version(&self, client: Option<&str>) -> Response {
+        match self.states.now() {
+            State::EtcdOnly => return self.kind.refusal(503, "apiserver disabled"),
+            State::Starting | State::NotInitialized => {
+                return self.kind.refusal(503, "apiserver not ready");
+            }
+            State::Ready | State::Locked | State::NoHash => {}
+        }
         let Some(client) = client else {
             return Response::refusal(401, "Unauthorized");
         };
@@ -135,81 +152,6 @@ impl Handler {
         let mut response = Response::text(200, head + tail);
         response.headers = vec![("Content-Type", "application/json".into())];
         response
-    }
-
-    /// Answers `/v1-k3s/`, which needs a join token.
-    fn for_agents(&self, name: &str, request: &Request) -> Result<Response> {
-        if !self.is_valid(request.headers.get("Authorization").unwrap_or_default()) {
-            return Ok(Response::refusal(401, "Unauthorized"));
-        }
-        let Some(_slot) = self.admission.enter(&request.method) else {
-            let mut response = Response::text(429, "Too many requests, please try again later.\n");
-            response.headers.push(("Retry-After", "1".into()));
-            return Ok(response);
-        };
-        match name {
-            "client-kube-proxy.crt" => self.certificate(
-                &self.client_ca,
-                Leaf::client("system:kube-proxy", "system:masters"),
-            ),
-            "client-kubelet.crt" | "serving-kubelet.crt" => self.kubelet_certificate(name, request),
-            "client-ca.crt" => Ok(Response::text(200, self.client_ca.pem.clone())),
-            "server-ca.crt" => Ok(Response::text(200, self.cacerts.clone())),
-            _ => Ok(Response::refusal(404, "not found")),
-        }
-    }
-
-    /// Whether an `Authorization` header has the password or the bootstrap token.
-    fn is_valid(&self, authorization: &str) -> bool {
-        match authorization.strip_prefix("Bearer ") {
-            Some(token) => token == self.bootstrap,
-            None => decode_basic(authorization)
-                .is_some_and(|(user, password)| user == "node" && password == self.password),
-        }
-    }
-
-    /// Issues a kubelet certificate. The node must send the password with which its name was first
-    /// seen. A certificate signing request in the body is ignored: as in an older k3s, the answer
-    /// contains a new key, and agents use that key.
-    fn kubelet_certificate(&self, which: &str, request: &Request) -> Result<Response> {
-        let header = |name| request.headers.get(name).filter(|value| !value.is_empty());
-        let Some(name) = header("k3s-Node-Name") else {
-            return Ok(Response::refusal(400, "node name not set"));
-        };
-        let Some(password) = header("k3s-Node-Password") else {
-            return Ok(Response::refusal(400, "node password not set"));
-        };
-        if !is_name(name) {
-            return Ok(Response::refusal(400, "node name is not a DNS subdomain"));
-        }
-        if !self.nodes.accepts(name, password)? {
-            let why = format!("unable to verify password for node {name}: hash does not match");
-            crate::log::error(&why);
-            return Ok(Response::refusal(403, &why));
-        }
-        let mut names = vec![name.to_owned(), "localhost".into(), "127.0.0.1".into()];
-        names.extend(
-            header("k3s-Node-IP")
-                .into_iter()
-                .flat_map(|list| list.split(','))
-                .map(String::from),
-        );
-        match which {
-            "client-kubelet.crt" => self.certificate(
-                &self.client_ca,
-                Leaf::client(&format!("system:node:{name}"), "system:nodes"),
-            ),
-            _ => self.certificate(&self.server_ca, Leaf::server(name, "k3s", names)),
-        }
-    }
-
-    /// Answers with certificate, CA and key in one body, as k3s does.
-    fn certificate(&self, authority: &Authority, leaf: Leaf) -> Result<Response> {
-        let issued = authority.issue(leaf)?;
-        Ok(Response::text(
-            200,
-            format!("{}{}{}", issued.pem, authority.pem, issued.key_pem()?),
-        ))
     }
 
     /// Registers a node or renews its heartbeat. This PUT, with the kubelet's certificate, exists

@@ -7,11 +7,14 @@
 
 mod admission;
 mod agent;
+mod agents;
 mod args;
 mod client;
 mod config;
 mod handler;
+mod hash;
 mod http;
+mod kind;
 mod kubectl;
 mod log;
 mod nodes;
@@ -26,9 +29,13 @@ use nix::sys::signal::{SigSet, Signal};
 use std::env;
 use std::process::ExitCode;
 
-/// The k3s release that this stand-in reports.
+/// The release that this stand-in says it is.
 pub fn version() -> String {
-    env_var("STANDIN_VERSION").unwrap_or_else(|| "v1.34.1+k3s1".into())
+    let of_kind = || {
+        let kind = kind::Kind::from_env().unwrap_or(kind::Kind::V1_34);
+        kind.version().into()
+    };
+    env_var("STANDIN_VERSION").unwrap_or_else(of_kind)
 }
 
 /// Returns an environment variable that is set and not empty. Init scripts often export empty ones.

@@ -2,18 +2,13 @@
 //! modification time of a record is the node's last heartbeat. All are files under
 //! `<data-dir>/server`, so that `k3s kubectl`, another process, can read and change them.
 
+use crate::hash;
 use anyhow::{Context, Result};
-use ring::pbkdf2;
-use ring::rand::{SecureRandom, SystemRandom};
 use std::fs;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-/// k3s uses scrypt for passwords. This many rounds of PBKDF2 cost about 40 ms, enough for the
-/// admission limits to take effect.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(150_000).unwrap();
 /// A node is NotReady when its last heartbeat is older than this.
 const READY_FOR: Duration = Duration::from_secs(8);
 
@@ -54,7 +49,7 @@ impl Nodes {
         if let Some(right) = verify(&file, password)? {
             return Ok(right);
         }
-        let entry = hash(password)?;
+        let entry = hash::make(password)?;
         let stored = self
             .storing
             .lock()
@@ -139,41 +134,13 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-fn hash(password: &str) -> Result<String> {
-    let (mut salt, mut out) = ([0; 16], [0; 32]);
-    SystemRandom::new()
-        .fill(&mut salt)
-        .map_err(|_| anyhow::anyhow!("no random bytes"))?;
-    pbkdf2::derive(
-        pbkdf2::PBKDF2_HMAC_SHA256,
-        ROUNDS,
-        &salt,
-        password.as_bytes(),
-        &mut out,
-    );
-    Ok(format!("{} {}\n", hex::encode(salt), hex::encode(out)))
-}
-
-/// Returns whether the stored hash is that of this password, or `None` if no hash is stored.
+/// Whether a kept hash is this password's; nothing where none is kept.
 fn verify(file: &Path, password: &str) -> Result<Option<bool>> {
     let Ok(entry) = fs::read_to_string(file) else {
         return Ok(None);
     };
-    let (salt, stored) = entry
-        .trim()
-        .split_once(' ')
-        .with_context(|| format!("{}", file.display()))?;
-    let (salt, stored) = (hex::decode(salt)?, hex::decode(stored)?);
-    Ok(Some(
-        pbkdf2::verify(
-            pbkdf2::PBKDF2_HMAC_SHA256,
-            ROUNDS,
-            &salt,
-            password.as_bytes(),
-            &stored,
-        )
-        .is_ok(),
-    ))
+    let right = hash::verify(&entry, password);
+    Ok(Some(right.with_context(|| format!("{}", file.display()))?))
 }
 
 /// Writes a file whole or not at all.

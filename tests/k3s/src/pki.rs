@@ -6,13 +6,16 @@ use crate::log::unix_now;
 use anyhow::{Context, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
 
 /// The default validity of all certificates (Unix time). It starts far in the past, because a
 /// board's clock may show the build time of its image.
@@ -60,30 +63,63 @@ impl Authority {
         })
     }
 
+    /// A certificate with a new key.
     pub fn issue(&self, leaf: Leaf) -> Result<Issued> {
-        let mut params = CertificateParams::new(leaf.names)?;
-        params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, leaf.organization);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, leaf.common_name);
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-        ];
-        params.extended_key_usages = vec![leaf.usage];
-        params.use_authority_key_identifier_extension = true;
-        (params.not_before, params.not_after) = (date(leaf.not_before), date(leaf.not_after));
         let key = KeyPair::generate()?;
-        let cert = params.signed_by(&key, &self.issuer)?;
+        let cert = params(leaf)?.signed_by(&key, &self.issuer)?;
         Ok(Issued {
             pem: cert.pem(),
             der: cert.der().clone(),
             key,
         })
     }
+
+    /// A certificate in PEM for the key of a signing request.
+    pub fn sign(&self, leaf: Leaf, request: &SigningRequest) -> Result<String> {
+        Ok(params(leaf)?.signed_by(request, &self.issuer)?.pem())
+    }
+}
+
+/// The public key of a signing request. What else the request says is not read, as in k3s.
+pub struct SigningRequest(Vec<u8>);
+
+impl SigningRequest {
+    /// Reads a signing request for a P-256 key, and checks that this key signed it.
+    pub fn parse(der: &[u8]) -> Option<Self> {
+        let (_, request) = X509CertificationRequest::from_der(der).ok()?;
+        request.verify_signature().ok()?;
+        let key = &request.certification_request_info.subject_pki;
+        Some(Self(key.subject_public_key.data.to_vec()))
+    }
+}
+
+impl PublicKeyData for SigningRequest {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+fn params(leaf: Leaf) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(leaf.names)?;
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, leaf.organization);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, leaf.common_name);
+    params.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+    ];
+    params.extended_key_usages = vec![leaf.usage];
+    params.use_authority_key_identifier_extension = true;
+    (params.not_before, params.not_after) = (date(leaf.not_before), date(leaf.not_after));
+    Ok(params)
 }
 
 /// The content of a certificate to issue.
@@ -159,13 +195,11 @@ pub fn pem(label: &str, der: &[u8]) -> String {
     )
 }
 
-/// Returns the common name of the subject. It is the last common name in the certificate: the
-/// issuer comes before the subject, and nothing after the subject has one.
+/// Returns the common name of the subject.
 pub fn common_name(der: &[u8]) -> Option<String> {
-    const OID: &[u8] = &[6, 3, 0x55, 4, 3];
-    let at = der.windows(OID.len()).rposition(|window| window == OID)? + OID.len();
-    let length = usize::from(*der.get(at + 1)?);
-    String::from_utf8(der.get(at + 2..at + 2 + length)?.to_vec()).ok()
+    let (_, cert) = X509Certificate::from_der(der).ok()?;
+    let name = cert.subject().iter_common_name().next()?;
+    Some(name.as_str().ok()?.into())
 }
 
 pub fn sha256_hex(bytes: &[u8]) -> String {

@@ -5,9 +5,12 @@ use crate::Service;
 use crate::admission::Admission;
 use crate::args::Flags;
 use crate::handler::Handler;
+use crate::hash::Password;
+use crate::kind::{Front, Kind, States};
 use crate::nodes::{Nodes, is_name};
-use crate::pki::{self, Authority, Leaf};
+use crate::pki::{Authority, Leaf};
 use crate::token::Token;
+use crate::trust;
 use anyhow::{Context, Result};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -48,21 +51,29 @@ impl Server {
             (Authority::load_or_make(&tls_dir, "server-ca", None)?, None)
         };
         let client_ca = Authority::load_or_make(&tls_dir, "client-ca", None)?;
-        let cacerts = format!(
-            "{}{}",
-            server_ca.pem,
-            root.as_ref().map_or("", |root| &root.pem)
-        );
-        // k3s hashes a single certificate as it is sent, and of a chain only the root
-        // (pkg/clientaccess/token.go).
-        let ca_hash = root.as_ref().map_or_else(
-            || pki::sha256_hex(cacerts.as_bytes()),
-            |root| pki::sha256_hex(&root.der),
-        );
+        let root_pem = root.as_ref().map_or("", |root| &root.pem);
+        let cacerts = match crate::env_var("STANDIN_CHAIN").as_deref() {
+            Some("root-first") => [root_pem, &server_ca.pem].concat(),
+            _ => [&server_ca.pem, root_pem].concat(),
+        };
+        let ca_hash = trust::hash_ca(cacerts.as_bytes())?;
         let password = password(&flags, &server)?;
+        // With a token for agents, the server's own is not theirs (pkg/daemons/control/deps/deps.go).
+        let agent_password = match flags.or_env("agent-token", "K3S_AGENT_TOKEN") {
+            Some(text) => Token::parse(&text)?.password().to_owned(),
+            None => password.clone(),
+        };
+        let agent_user = match agent_password == password {
+            true => "server",
+            false => "node",
+        };
         let bootstrap = "stand1.0123456789abcdef".to_owned();
         let token = format!("K10{ca_hash}::server:{password}\n");
         write_secret(&server.join("token"), &token)?;
+        write_secret(
+            &server.join("agent-token"),
+            &format!("K10{ca_hash}::{agent_user}:{agent_password}\n"),
+        )?;
         write_secret(
             &server.join("bootstrap-token"),
             &format!("K10{ca_hash}::{bootstrap}\n"),
@@ -108,8 +119,15 @@ impl Server {
             cacerts,
             client_ca,
             server_ca,
-            password,
+            server_password: Password::new(&password)?,
+            agent_password: Password::new(&agent_password)?,
             bootstrap,
+            api_servers: crate::env_var("STANDIN_APISERVERS")
+                .map(|list| list.split(',').map(String::from).collect())
+                .unwrap_or_default(),
+            kind: Kind::from_env()?,
+            states: States::from_env()?,
+            front: Front::from_env()?,
             nodes,
             admission,
             log,

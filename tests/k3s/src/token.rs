@@ -1,12 +1,11 @@
-//! Parses join tokens: `K10<64 hex>::<user>:<password>`, `K10<64 hex>::<id>.<secret>` (a bootstrap
-//! token) or a bare password.
+//! Join tokens, in k3s's grammar (`parseToken` in `pkg/clientaccess/token.go`).
 
 use anyhow::{Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 pub struct Token {
-    /// The hash of the cluster's CA, if the token has one.
+    /// The hash that the cluster's CA must have; `None` where any CA will do.
     pub ca_hash: Option<String>,
     secret: Secret,
 }
@@ -18,23 +17,31 @@ enum Secret {
 
 impl Token {
     pub fn parse(text: &str) -> Result<Self> {
-        let (ca_hash, rest) = match text.strip_prefix("K10") {
-            None => (None, text),
-            Some(rest) => match rest.split_once("::") {
-                Some((hash, rest)) if hash.len() == 64 => (Some(hash.to_owned()), rest),
-                _ => bail!("invalid token CA hash length"),
-            },
-        };
-        if rest.is_empty() {
+        if text.is_empty() {
             bail!("token must not be empty");
         }
-        let secret = match rest.split_once(':') {
-            Some((_, password)) => Secret::Password(password.into()),
-            None if is_bootstrap(rest) => Secret::Bootstrap(rest.into()),
-            None if ca_hash.is_none() => Secret::Password(rest.into()),
-            None => bail!("invalid token format"),
+        // A bare password or bootstrap token is a full token without a hash.
+        let full = match text.strip_prefix("K10") {
+            Some(rest) => rest.to_owned(),
+            None if is_bootstrap(text) => format!("::{text}"),
+            None => format!(":::{text}"),
         };
-        Ok(Self { ca_hash, secret })
+        let (hash, credentials) = full.split_once("::").unwrap_or(("", &full));
+        if !matches!(hash.len(), 0 | 64) {
+            bail!("invalid token CA hash length");
+        }
+        let secret = if is_bootstrap(credentials) {
+            Secret::Bootstrap(credentials.into())
+        } else {
+            match credentials.split_once(':') {
+                Some((_, password)) if !password.is_empty() => Secret::Password(password.into()),
+                _ => bail!("invalid token format"),
+            }
+        };
+        Ok(Self {
+            ca_hash: (!hash.is_empty()).then(|| hash.into()),
+            secret,
+        })
     }
 
     /// Returns the secret. A server makes its own token from it.
@@ -44,7 +51,8 @@ impl Token {
         }
     }
 
-    /// Returns the `Authorization` header of an agent.
+    /// The `Authorization` header of an agent. Its user is `node`, whatever the token says
+    /// (`WithUser` in `pkg/agent/run.go`).
     pub fn authorization(&self) -> String {
         match &self.secret {
             Secret::Password(password) => {
@@ -74,4 +82,26 @@ pub fn decode_basic(header: &str) -> Option<(String, String)> {
     let text = String::from_utf8(bytes).ok()?;
     text.split_once(':')
         .map(|(user, password)| (user.into(), password.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_of_k3s() {
+        let hash = "0".repeat(64);
+        for (text, password) in [
+            ("a:b::c", "a:b::c"),
+            ("abcdef.0123456789abcdef", "abcdef.0123456789abcdef"),
+            ("K10:::pw", "pw"),
+            ("K10user:pw", "pw"),
+            (&*format!("K10{hash}::server:p:w"), "p:w"),
+        ] {
+            assert_eq!(Token::parse(text).unwrap().password(), password, "{text}");
+        }
+        for text in ["", "K10", "K10abc", "K10abc::node:pw", "K10::node:"] {
+            assert!(Token::parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,5 +1,4 @@
-//! How an agent verifies its server: by the CA hash in the token, as in k3s
-//! (pkg/clientaccess/token.go).
+//! How an agent trusts its server: by the hash in the token (`pkg/clientaccess/token.go`).
 
 use crate::pki::sha256_hex;
 use anyhow::{Context, Result, bail, ensure};
@@ -9,20 +8,76 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::FromDer;
 
-/// Checks the answer of `/cacerts` against the hash in a token. The hash of a single certificate is
-/// that of the bytes as sent. The hash of a chain is that of its root, which comes last.
-pub fn check_hash(bundle: &[u8], expected: &str) -> Result<()> {
-    let certs = certificates(bundle)?;
-    let actual = match certs.as_slice() {
-        [] => bail!("the answer of /cacerts has no certificate"),
-        [_] => sha256_hex(bundle),
-        [.., root] => sha256_hex(root),
+/// The hash of the certificates of `/cacerts` (`hashCA`): of one, that of its exact bytes; of
+/// several, that of the DER of the root of the first one's chain; without a chain, that of the exact
+/// bytes.
+pub fn hash_ca(bundle: &[u8]) -> Result<String> {
+    let ders = certificates(bundle)?;
+    ensure!(!ders.is_empty(), "no certificate in the answer of /cacerts");
+    let certs: Vec<X509Certificate> = ders
+        .iter()
+        .map(|der| Ok(X509Certificate::from_der(der)?.1))
+        .collect::<Result<_>>()?;
+    let root = match certs.len() {
+        1 => None,
+        _ => root_of(&[0], &certs),
     };
-    ensure!(
-        actual == expected || sha256_hex(bundle) == expected,
-        "token CA hash does not match the Cluster CA certificate hash: {expected} != {actual}"
-    );
+    Ok(sha256_hex(root.map_or(bundle, |root| &ders[root])))
+}
+
+/// The root of the first chain that begins with these certificates. A certificate behind the first
+/// one is a root when it names no authority key, or its own.
+fn root_of(chain: &[usize], certs: &[X509Certificate]) -> Option<usize> {
+    let child = &certs[*chain.last()?];
+    let is_root = |cert: &X509Certificate| {
+        let authority = key_ids(cert).1;
+        authority.is_none() || authority == key_ids(cert).0
+    };
+    let parents = (1..certs.len()).filter(|at| {
+        let parent = &certs[*at];
+        !chain.contains(at)
+            && parent.is_ca()
+            && parent.validity().is_valid()
+            && parent.subject().as_raw() == child.issuer().as_raw()
+            && child.verify_signature(Some(parent.public_key())).is_ok()
+    });
+    let (roots, others): (Vec<_>, Vec<_>) = parents.partition(|at| is_root(&certs[*at]));
+    let further = |other: usize| root_of(&[chain, &[other]].concat(), certs);
+    let valid = child.validity().is_valid();
+    roots
+        .first()
+        .copied()
+        .or_else(|| others.into_iter().find_map(further))
+        .filter(|_| valid)
+}
+
+/// The identifiers of a certificate's own key and of its authority's.
+fn key_ids<'a>(cert: &'a X509Certificate) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
+    let (mut own, mut authority) = (None, None);
+    for extension in cert.extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => own = Some(id.0),
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                authority = id.key_identifier.as_ref().map(|id| id.0);
+            }
+            _ => {}
+        }
+    }
+    (own, authority)
+}
+
+/// Checks the bytes of `/cacerts` against a token's hash (`validateCAHash`).
+pub fn check_hash(bundle: &[u8], expected: &str) -> Result<()> {
+    let actual = hash_ca(bundle)?;
+    if actual != expected {
+        bail!(
+            "token CA hash does not match the Cluster CA certificate hash: {expected} != {actual}"
+        );
+    }
     Ok(())
 }
 

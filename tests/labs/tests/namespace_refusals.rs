@@ -115,7 +115,7 @@ fn a_token_that_is_not_accepted() {
     board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
-        said.contains("does not accept the join token") && said.contains("server/node-token"),
+        said.contains("does not accept the join token") && said.contains("server/agent-token"),
         "{said}"
     );
     assert!(!said.contains(site.token().rsplit(':').next().unwrap()));
@@ -127,6 +127,11 @@ fn a_node_that_is_known_by_another_password() {
     let mut board = NamespaceBoard::new(&site, MAC);
     board.power_on_without_muster();
     drop(board.boot_to_joined());
+    // Each request for a certificate carries a password: one is muster's, three are k3s's.
+    let asked = site.server_requests();
+    let certificates = asked.iter().filter(|asked| asked.path.ends_with(".crt"));
+    assert_eq!(certificates.count(), 4, "{asked:?}");
+    let downloads = site.mirror_requests().len();
     // Its secret changed: the same board, another password.
     board
         .overlay
@@ -140,9 +145,10 @@ fn a_node_that_is_known_by_another_password() {
     let remedy = "kubectl -n kube-system delete secret worker-64e59a.node-password.k3s";
     let said = boot.text().lines().last().unwrap().to_string();
     assert!(
-        said.starts_with("muster: ERROR: join: ") && said.ends_with(remedy),
+        said.starts_with("muster: ERROR: register: ") && said.contains(remedy),
         "{said}"
     );
+    assert_eq!(site.mirror_requests().len(), downloads, "k3s was fetched");
     // The remedy, as it was printed, helps.
     let words: Vec<&str> = remedy.split(' ').skip(1).collect();
     site.kubectl(&words);
@@ -166,7 +172,7 @@ fn a_server_whose_ca_is_not_the_tokens() {
         said.contains("its CA is not the one in the join token"),
         "{said}"
     );
-    assert!(said.contains("put the server's own token"), "{said}");
+    assert!(said.contains("put the server's token for agents"), "{said}");
     // Nothing but the question for the CA reached it.
     let asked = site.server_requests();
     let last = asked.last().unwrap();
@@ -182,7 +188,7 @@ fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
     board.power_on_without_muster();
     let since = SystemTime::now();
     let boot = board.boot(&[]);
-    boot.wait_for("WARN: fetch: the join token has no CA hash");
+    boot.wait_for("WARN: register: the join token has no CA hash");
     board.wait_joined(&boot, since);
     assert!(
         boot.text().contains("sums file is not trusted"),

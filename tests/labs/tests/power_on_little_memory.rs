@@ -88,7 +88,7 @@ fn without_a_memory_cgroup_the_console_names_the_exact_remedy() {
     board.power_on();
     let error = board.wait_for("muster: ERROR: prepare: ").text;
     for words in [
-        "take cgroup_disable=memory off",
+        "remove cgroup_disable=memory",
         "cgroup_memory=1 cgroup_enable=memory",
     ] {
         assert!(error.contains(words), "{error}");

@@ -142,7 +142,7 @@ impl Server {
     }
 
     pub fn password(&self) -> String {
-        self.token().rsplit(':').next().unwrap().into()
+        self.token().split_once("::server:").unwrap().1.into()
     }
 
     /// Fetches `/cacerts` without certificate verification, as a joining node does.
@@ -237,4 +237,13 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < until, "timed out: {what}");
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// The certificates of a bundle.
+pub fn ders(pem: &str) -> Vec<Vec<u8>> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .map(|der| der.unwrap().to_vec())
+        .collect()
 }
