@@ -119,7 +119,8 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         return join::exec(host, settings, &node);
     }
     let result = joined(host, settings, &node, run).and_then(|record| {
-        // Without the register step, the server was not asked whether it accepts the node.
+        // The record says that the server accepts the node, so it is written only when the register
+        // step asked the server.
         if run.has(Step::Register) {
             write_record(host, &record);
         }

@@ -140,7 +140,7 @@ impl PartialFile {
     pub fn install(self) -> Result<()> {
         assert!(
             self.is_complete(),
-            "a partial file is installed only after its digest matched"
+            "this is a bug in muster: a partial file must not be installed before its digest matched"
         );
         let install = || -> io::Result<()> {
             self.file

@@ -153,7 +153,7 @@ impl Install<'_> {
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
         let tag = &self.tag;
-        bail!("no mirror has the right k3s {tag}: {}", reasons.join("; "));
+        bail!("no mirror could supply k3s {tag}: {}", reasons.join("; "));
     }
 
     /// Whether the installed file was verified for this release earlier in this boot.

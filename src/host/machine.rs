@@ -86,7 +86,7 @@ impl Memory {
 const MEMORY_KEPT: u64 = 16 << 20;
 
 /// Checks whether `needed` bytes fit into `folder`: on its file system and, when that is in memory,
-/// into the available memory. Returns the operator's message with the remedy, or `None` when they
+/// into the available memory. Returns a message for the operator, with the remedy, or `None` when they
 /// fit.
 pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>> {
     let (shown, wanted) = (folder.display(), megabytes(needed));

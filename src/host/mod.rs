@@ -52,7 +52,7 @@ pub const EFFECTS: &str = "effect";
 /// What a [`Host`] does with effects, which are changes of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The machine is changed.
+    /// Effects are carried out.
     Perform,
     /// A dry run: each effect is printed on standard output, one a line, and the machine is not
     /// changed.
@@ -72,7 +72,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// A machine whose files are below `root`: `/`, unless `--root` or a test names a folder.
+    /// A machine whose files are below the folder `root`. It is `/` unless `--root` or a test names
+    /// another one.
     pub fn new(root: impl Into<PathBuf>, mode: Mode) -> Host {
         Host {
             root: root.into(),
@@ -99,7 +100,8 @@ impl Host {
         self.step.get()
     }
 
-    /// Where a path of the node is on this machine: below the root folder.
+    /// Turns an absolute path of the node, such as `/etc/hosts`, into the path below the root folder
+    /// (`--root`).
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))

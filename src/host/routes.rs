@@ -14,7 +14,8 @@ pub fn has_default_route(v4: &str, v6: &str) -> bool {
     });
     let v6 = v6.lines().any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // The kernel has an unreachable default route on lo when there is no other.
+        // A default route on lo does not count: the kernel has an unreachable one there when there is
+        // no other.
         let [destination, "00", .., device] = fields.as_slice() else {
             return false;
         };

@@ -75,7 +75,7 @@ impl Server {
         &self.client
     }
 
-    /// Where the server serves a release's asset, when the operator put it there.
+    /// The folder on the server that holds the files of k3s releases, if the operator put them there.
     pub fn release_url(&self) -> Url {
         below(&self.url, &["static", "k3s"])
     }

@@ -56,7 +56,7 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "MUSTER_MIRRORS",
         "server github",
-        "release mirrors in order: server, github, base URLs",
+        "mirrors in this order, each server, github or a URL",
     ),
     setting(
         "MUSTER_K3S_SHA256",
@@ -78,7 +78,11 @@ pub const SETTINGS: [Setting; 21] = [
         "6",
         "the number of hex digits that follow the prefix",
     ),
-    setting("MUSTER_DHCP", "yes", "no: muster starts no DHCP client"),
+    setting(
+        "MUSTER_DHCP",
+        "yes",
+        "yes: muster runs a DHCP client; no: it does not",
+    ),
     setting(
         "MUSTER_NTP",
         "pool.ntp.org",

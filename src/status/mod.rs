@@ -39,8 +39,8 @@ struct Entry {
     error: Option<String>,
 }
 
-/// What this boot did: the steps of the last boot attempt, their results, and what follows. All
-/// times are measured with the time since boot.
+/// What this boot did: the steps of the last boot attempt, their results, and what muster does next. All
+/// times are counted from the start of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     hostname: Option<String>,

@@ -122,7 +122,7 @@ pub fn rows() -> Vec<Row> {
             "digest mismatch on all mirrors",
             vec![mirror().binary([wrong()]).repeat_last(); 3],
         )
-        .fails("no mirror has the right k3s"),
+        .fails("no mirror could supply k3s"),
         row(
             "half of the bytes wrong, another mirror is right",
             [

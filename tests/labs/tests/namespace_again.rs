@@ -99,7 +99,7 @@ fn when_all_is_done_it_does_nothing_again() {
     board.power_on_without_muster();
     let mut boot = board.boot_to_joined();
     let (client, requests) = (board.processes("udhcpc"), site.mirror_requests());
-    // k3s dies, and OpenRC would run the whole list again.
+    // k3s dies, and OpenRC would start muster again.
     run(&[
         "kill",
         "-9",

@@ -37,7 +37,7 @@ fn restart(board: &NamespaceBoard, site: &Site) -> (String, String) {
 /// No network call at all is less than no packet: whatever the server, the mirrors or the resolver
 /// would answer, nobody is asked.
 #[test]
-fn a_killed_k3s_is_back_without_a_question_to_anyone() {
+fn a_killed_k3s_is_back_without_a_network_request() {
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
     board.overlay.set("MUSTER_INTERFACE", "auto");
@@ -58,7 +58,7 @@ fn a_killed_k3s_is_back_without_a_question_to_anyone() {
     for round in 0..10 {
         let (network, log) = restart(&board, &site);
         assert_eq!(network, "", "round {round}: {log}");
-        assert!(log.contains("without asking anybody"), "{log}");
+        assert!(log.contains("without a network request"), "{log}");
     }
     assert_eq!(board.read("/etc/rancher/node/password"), password);
     let status = board.shell("muster status");
@@ -66,19 +66,19 @@ fn a_killed_k3s_is_back_without_a_question_to_anyone() {
 }
 
 #[test]
-fn three_quick_deaths_cause_the_whole_list_once() {
+fn three_quick_deaths_cause_one_full_boot() {
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
     board.power_on_without_muster();
     let boot = board.boot_to_joined();
-    // As if the whole list had not run for a long time.
+    // As if all steps had not run for a long time.
     board.shell("sed -i 's/\"listed\":[0-9]*/\"listed\":0/' /run/muster/starts.json");
     board.signal_muster("KILL");
     drop(boot);
     let lists: Vec<bool> = (0..6)
         .map(|_| {
             let (network, log) = restart(&board, &site);
-            let by_record = log.contains("without asking anybody");
+            let by_record = log.contains("without a network request");
             assert_eq!(network.is_empty(), by_record, "{network}: {log}");
             !network.is_empty()
         })

@@ -32,7 +32,7 @@ fn wrong_bytes_never_become_executable() {
     board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
-        said.contains("no mirror has the right k3s v1.34.1+k3s1")
+        said.contains("no mirror could supply k3s v1.34.1+k3s1")
             && said.contains("SHA-256 mismatch"),
         "{said}"
     );
