@@ -27,7 +27,7 @@ SMALL := -Clink-arg=--no-eh-frame-hdr -Clink-arg=-Tlink/no-unwinding.ld -Clink-a
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 
-.PHONY: help demo quick test test-boot soak lab fuzz setup aarch64 amd64 standin standin-arm64 image lint deny clean
+.PHONY: help demo quick test test-boot soak lab fuzz setup aarch64 amd64 standin standin-arm64 image lint deny bench check-counts counts clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -94,6 +94,15 @@ deny: $(TOOLS)/bin/cargo-deny ## checks licences and sources of all dependencies
 
 fuzz: $(TOOLS)/bin/cargo-fuzz ## fuzzes each parser for a minute
 	PATH="$(abspath $(TOOLS)/bin):$$PATH" fuzz/run.sh 60
+
+bench: amd64 aarch64 ## measures muster beside the tools that it replaces, and writes docs/performance.md; as root
+	cargo run -q --locked -p muster-bench
+
+check-counts: amd64 ## compares callgrind's instruction counts with those in the repository
+	cargo run -q --locked -p muster-bench check-counts
+
+counts: amd64 ## writes callgrind's instruction counts into the repository, after a change that was wanted
+	cargo run -q --locked -p muster-bench write-counts
 
 clean: ## deletes everything that was built
 	cargo clean

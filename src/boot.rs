@@ -1,4 +1,4 @@
-//! The boot: which steps there are, in which order, and what becomes of a boot when one fails.
+//! The boot: its steps, their order, and what happens when a step fails.
 
 use crate::board::node::Node;
 use crate::host::Host;
@@ -24,7 +24,8 @@ pub enum Step {
     Join,
 }
 
-/// What becomes of the boot when a step fails. A step waits by itself for what only time can heal.
+/// What happens to the boot when a step fails. A step does not fail for what a later attempt can
+/// solve: it retries by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnFailure {
     /// The boot ends. Under supervision it is tried again later ([`crate::supervise`]).
@@ -57,7 +58,7 @@ impl Step {
         }
     }
 
-    /// All steps, in the order of the boot.
+    /// All steps of a boot, in their order.
     pub fn all() -> impl Iterator<Item = Step> {
         BOOT.into_iter().map(|(step, _)| step)
     }
@@ -72,9 +73,9 @@ impl Step {
 pub struct Run<'a> {
     /// The settings file's path.
     pub conf: &'a str,
-    /// The steps that were named; all of them when it is empty.
+    /// The steps that the command line names. When it names none, all steps run.
     pub steps: &'a [Step],
-    /// Whether a supervisor started it. Then nobody at a console waits for its end.
+    /// Whether OpenRC started this process (`--supervised`). Then it may wait and retry for ever.
     pub supervised: bool,
 }
 
@@ -88,11 +89,11 @@ impl Run<'_> {
     }
 }
 
-/// Runs the steps in the order of the boot. A whole list in a boot that joined already only restarts
-/// k3s, and asks nobody.
+/// Runs the steps in the order of the boot. When the node has joined in this boot already, a run of
+/// all steps only restarts k3s, without a network request.
 ///
-/// With the join step among them it does not return from a boot that went well: this process is
-/// `k3s agent` then.
+/// When the join step succeeds, this function does not return, because the process has become
+/// `k3s agent`.
 pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if run.has(Step::Join) {
         host.lock_agent()?;
@@ -118,7 +119,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         return join::exec(host, settings, &node);
     }
     let result = joined(host, settings, &node, run).and_then(|record| {
-        // Without the register step nobody asked whether the server accepts the node.
+        // Without the register step, the server was not asked whether it accepts the node.
         if run.has(Step::Register) {
             write_record(host, &record);
         }
@@ -128,9 +129,9 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     result.context(Step::Join.name())
 }
 
-/// Runs the steps up to the end of the last one, and returns the node that they are for.
+/// Runs the steps, and returns the node that they were run for.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
-    // Whatever is wrong with the settings shows before the first effect.
+    // An error in the settings is reported before the first effect.
     let net = Clients::new(
         settings.https_proxy.as_deref(),
         settings.no_proxy.as_deref(),
@@ -192,7 +193,7 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// What this boot proved, once the server has accepted the node: k3s is checked a last time.
+/// Checks the digest of k3s a last time, and returns the record of this boot.
 fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Record> {
     let fetched = match run.has(Step::Fetch) {
         true => restart::fetched(host, settings),
@@ -217,11 +218,11 @@ fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Re
 fn write_record(host: &Host, record: &Record) {
     if let Err(error) = record.write(host) {
         // A full /run must not keep k3s from running.
-        warn!(target: Step::Join.name(), "{error:#}: the next restart of k3s runs the whole list");
+        warn!(target: Step::Join.name(), "{error:#}: the next restart of k3s runs all steps");
     }
 }
 
-/// Notes the start, and becomes k3s. Returns only with the reason why it could not.
+/// Records that k3s starts, and becomes k3s. It returns only an error.
 fn become_k3s(host: &Host, settings: &Settings, record: &Record, list: WholeList) -> Result<()> {
     host.enter(Step::Join.name());
     if list == WholeList::No {

@@ -108,7 +108,8 @@ fn check_server(
     link: &ServerLink,
 ) -> Result<()> {
     let server = link.reach();
-    // The version is asked even when another one is installed, because the answer proves the token.
+    // The server is asked for its version even when the settings name another release, because its
+    // answer proves that the token is valid.
     let version = server
         .as_ref()
         .map_err(ToString::to_string)

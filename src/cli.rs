@@ -27,7 +27,7 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    // A check must have no effects either, so its host only plans.
+    // `muster check` must not change the machine either, so it uses a host in dry-run mode.
     let mode = if arguments.dry_run || matches!(arguments.command, Command::Check) {
         Mode::Plan
     } else {

@@ -13,7 +13,7 @@ use std::io::{self, Read};
 pub struct Names {
     /// A line `<MAC> <hostname>` for each address.
     pub text: String,
-    /// A sentence for each pair of addresses that have the same hostname.
+    /// A sentence for each pair of MAC addresses that would get the same hostname.
     pub collisions: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The boot under supervision: a failure is never the end and never a storm. The whole list is tried
-//! again after a pause that grows, or at once when the operator changed what it read.
+//! The boot under OpenRC's supervision. After a failure all steps are tried again: after a pause that
+//! grows, or at once when the operator changed a file that the boot read.
 
 use crate::boot::{self, Run};
 use crate::host::Host;

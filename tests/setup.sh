@@ -12,7 +12,7 @@ packages='
 	qemu-user-static
 	qemu-utils e2fsprogs squashfs-tools
 	python3-pip
-	shellcheck
+	shellcheck valgrind
 '
 missing=
 for package in $packages; do

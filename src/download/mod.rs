@@ -4,28 +4,26 @@
 //! [`rounds`] goes through the mirrors until an attempt succeeds, [`mirror`] is one mirror, and
 //! [`part`] is the partial file. [`target`] holds the files beside the installed one.
 
+mod append;
 pub mod mirror;
 pub mod origin;
 pub mod part;
+mod receive;
 pub mod rounds;
 pub mod target;
 
 use crate::host::Host;
-use crate::host::machine::{self, megabytes};
+use crate::host::machine;
 use crate::http::headers::{content_range, header};
 use crate::http::{Client, Failure, MinimumRate, Request, Response};
 use anyhow::anyhow;
-use log::info;
 use part::PartialFile;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{StatusCode, Url};
-use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::time::Instant;
 
 /// The longest object that is downloaded (bytes). The limit exists because the target is memory.
 pub const LONGEST: u64 = 256 << 20;
-const BUFFER: usize = 64 * 1024;
 /// The longest validator that is kept (bytes). A longer one would make the note beside the partial
 /// file too long to be read again.
 const VALIDATOR_MAX: usize = 1024;
@@ -103,7 +101,7 @@ pub fn attempt(
         }
     };
     check_size(host, url, part, total, folder)?;
-    let result = receive(host, download, &mut answer, part);
+    let result = receive::receive(host, download, &mut answer, part);
     // A server that announced more bytes than it has closes the connection early. That is no
     // failure when all bytes came.
     if part.is_complete() {
@@ -219,73 +217,4 @@ fn too_long(url: &Url) -> Failure {
     Failure::permanent(anyhow!(
         "{url}: longer than {limit} MiB, so it cannot be k3s"
     ))
-}
-
-/// Reads the body to its end into the partial file.
-fn receive(
-    host: &Host,
-    download: Download<'_>,
-    answer: &mut Response,
-    part: &mut PartialFile,
-) -> Result<(), AttemptError> {
-    let Download {
-        url, minimum_rate, ..
-    } = download;
-    let mut buffer = vec![0; BUFFER];
-    let resumed_at = part.len();
-    let mut window = (Instant::now(), resumed_at);
-    loop {
-        let n = match answer.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(n) => n,
-            Err(error) => return Err(Failure::of_connection(url, &error).into()),
-        };
-        // This is logged when the first bytes come. For attempts that bring nothing, the caller
-        // logs one line.
-        if part.len() == resumed_at {
-            match resumed_at {
-                0 => info!(target: host.step(), "downloading {url}"),
-                _ => {
-                    let at = megabytes(resumed_at);
-                    info!(target: host.step(), "resuming {url} at {at} MB");
-                }
-            }
-        }
-        if part.len() + n as u64 > LONGEST {
-            // None of it can be the start of k3s, and it uses up the board's memory.
-            part.restart("", None).map_err(AttemptError::Local)?;
-            return Err(too_long(url).into());
-        }
-        write(url, part, &buffer[..n])?;
-        let elapsed = window.0.elapsed();
-        if elapsed >= minimum_rate.window {
-            check_rate(url, part.len() - window.1, minimum_rate)?;
-            window = (Instant::now(), part.len());
-        }
-    }
-}
-
-fn write(url: &Url, part: &mut PartialFile, bytes: &[u8]) -> Result<(), AttemptError> {
-    let Err(error) = part.write(bytes) else {
-        return Ok(());
-    };
-    let full = error.kind() == ErrorKind::StorageFull;
-    let written = megabytes(part.len());
-    let error = anyhow!("cannot write the download after {written} MB: {error}");
-    if !full {
-        return Err(AttemptError::Local(error));
-    }
-    // A mirror that announces no length may be sending more than a k3s, so another mirror is
-    // tried.
-    part.restart("", None).map_err(AttemptError::Local)?;
-    Err(Failure::permanent(error.context(url.to_string())).into())
-}
-
-fn check_rate(url: &Url, received: u64, minimum: MinimumRate) -> Result<(), Failure> {
-    let MinimumRate { bytes, window } = minimum;
-    if received >= bytes {
-        return Ok(());
-    }
-    let error = anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow");
-    Err(Failure::transient(error))
 }

@@ -27,7 +27,9 @@ pub struct PartialFile {
     /// The file is locked. If two musters (the boot's, and one at the console) wrote to it, each
     /// would hash its own bytes only, and a mixture of both would be installed.
     file: Flock<File>,
-    hasher: Hasher,
+    /// The hasher of all bytes in the file. While an [`Appender`](super::append::Appender) exists,
+    /// it may lag behind.
+    pub(super) hasher: Hasher,
     len: u64,
     origin: Origin,
 }
@@ -122,8 +124,14 @@ impl PartialFile {
 
     /// Appends bytes: writes and hashes them in one pass.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        self.write_unhashed(bytes)?;
         self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Appends bytes that the caller adds to the hasher.
+    pub(super) fn write_unhashed(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
         self.len += bytes.len() as u64;
         Ok(())
     }

@@ -272,6 +272,6 @@ impl Install<'_> {
         let note = json!({ "tag": self.tag.as_str(), "sha256": digest.to_string() });
         self.host
             .write_note(paths::VERIFIED, &format!("{note}\n"))
-            .context("cannot record that k3s was verified")
+            .context("k3s is installed, but the record that it was verified cannot be written")
     }
 }

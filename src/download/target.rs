@@ -107,7 +107,8 @@ pub fn part_path(target: &Path) -> PathBuf {
     beside(target, "part")
 }
 
-/// The path of the note that says what the partial file is a part of.
+/// The path of the note beside the partial file. The note tells which object the partial file belongs
+/// to ([`super::origin`]).
 pub(super) fn note_path(target: &Path) -> PathBuf {
     beside(target, "part.json")
 }

@@ -128,11 +128,11 @@ impl Host {
             let target = self.path(file.path);
             let folder = target
                 .parent()
-                .ok_or_else(|| anyhow!("not a file's path"))?;
+                .ok_or_else(|| anyhow!("the path has no file name"))?;
             fs::create_dir_all(folder)?;
             let name = target
                 .file_name()
-                .ok_or_else(|| anyhow!("not a file's path"))?;
+                .ok_or_else(|| anyhow!("the path has no file name"))?;
             let temporary = temporary(folder, &name.to_string_lossy())?;
             let mut open = OpenOptions::new()
                 .write(true)

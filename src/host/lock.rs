@@ -25,7 +25,7 @@ impl Host {
             Ok(file) => file,
             Err(error) => {
                 // A full /run must not keep k3s from coming back.
-                warn!("{error:#}: a second muster would not be noticed");
+                warn!("{error:#}: a second muster on this node would not be detected");
                 return Ok(());
             }
         };
@@ -37,8 +37,8 @@ impl Host {
             Err(Errno::EACCES | Errno::EAGAIN) => {
                 let pid = self.agent_pid().unwrap_or_default();
                 bail!(
-                    "this node's muster, or the k3s that it became, runs already (pid {pid}); \
-                     `rc-service muster restart` restarts it"
+                    "muster or k3s is already running on this node (pid {pid}); to restart it: \
+                     rc-service muster restart"
                 )
             }
             Err(error) => Err(error).context(format!("cannot lock {}", paths::LOCK.path)),

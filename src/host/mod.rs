@@ -21,7 +21,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module is the seam that the list guards"
+    reason = "this module has the effects that the list forbids elsewhere"
 )]
 
 pub mod clock;
@@ -49,12 +49,13 @@ use std::time::Duration;
 /// The log target under which a boot logs each effect, in the same words as a plan prints it.
 pub const EFFECTS: &str = "effect";
 
-/// What a [`Host`] does with effects.
+/// What a [`Host`] does with effects, which are changes of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Effects happen.
+    /// The machine is changed.
     Perform,
-    /// Effects are printed on standard output, one a line, and do not happen.
+    /// A dry run: each effect is printed on standard output, one a line, and the machine is not
+    /// changed.
     Plan,
 }
 

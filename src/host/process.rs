@@ -101,7 +101,7 @@ fn quoted(argv: &[&str]) -> String {
 
 fn run_to_end(argv: &[&str]) -> Result<()> {
     let [program, arguments @ ..] = argv else {
-        bail!("no program to run")
+        bail!("the command is empty")
     };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());

@@ -99,8 +99,8 @@ impl ServerLink {
         below(&self.url, &["cacerts"])
     }
 
-    /// One attempt to reach the server and to check its CA. Whoever answers gets nothing but the
-    /// question for the CA until then.
+    /// One attempt to reach the server and to check its CA. Until the CA is
+    /// checked, nothing but the request for the CA is sent.
     pub fn reach(&self) -> Result<Server, Failure> {
         let JoinToken::Read(token) = &self.token else {
             return Err(anyhow!("the join token was not read").into());

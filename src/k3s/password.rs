@@ -1,4 +1,4 @@
-//! The node password, by which a server knows a node again.
+//! The node password, by which a server recognises a node.
 
 use crate::board::node::Node;
 use ring::hmac;

@@ -8,7 +8,7 @@ use crate::http::request::Refusal;
 use anyhow::anyhow;
 use reqwest::Url;
 
-/// The longest explanation of a server's that a message shows (characters).
+/// The longest text from a server that a message shows (characters).
 const SHOWN: usize = 200;
 
 /// Where the token is that a board needs. With `--agent-token` a server refuses its `node-token`.
@@ -60,7 +60,7 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
                  is starting, or it is an etcd-only server, or the bootstrap token has expired (on \
                  the server: k3s token list)"
             )),
-        // `verifyHash`: the server could not read the node's secret; and answers of others in between.
+        // `verifyHash`: the server could not read the node's secret. A proxy may also answer 403.
         (Some(403), Some(name)) => refusal.failure.into_transient().map_error(|_| anyhow!(
             "{url}: the server cannot check the password of {name} now (403){said}"
         )),
@@ -69,7 +69,7 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
             .into_transient()
             .map_error(|_| anyhow!("{url}: the server answers 403{said}")),
         _ if why.is_empty() => refusal.failure,
-        // `getNodeInfo` (400), `ErrCoreNotReady` (503), `SendError` (500) and others.
+        // These are `getNodeInfo` (400), `ErrCoreNotReady` (503), `SendError` (500) and others.
         _ => refusal.failure.map_error(|error| anyhow!("{error}{said}")),
     }
 }
@@ -115,7 +115,7 @@ fn explanation(body: &[u8]) -> String {
     let message = status.as_ref().and_then(|status| status.get("message"));
     let text = message.and_then(|text| text.as_str()).unwrap_or(&text);
     if text.trim_start().starts_with('<') {
-        // A web page, so it is not k3s's.
+        // A web page does not come from k3s.
         return String::new();
     }
     let words: Vec<&str> = text.split_whitespace().collect();

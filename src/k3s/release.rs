@@ -16,7 +16,8 @@ pub const GITHUB: &str = "https://github.com/k3s-io/k3s/releases/download";
 pub struct Tag(String);
 
 impl Tag {
-    /// Accepts what k3s calls its releases, and nothing that could change the meaning of a URL or a path.
+    /// Reads a release tag in the form that k3s uses. It accepts no text that could change the meaning
+    /// of a URL or a path.
     pub fn parse(text: &str) -> Option<Tag> {
         let (numbers, suffix) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
         let numbers: Vec<&str> = numbers.strip_prefix('v')?.split('.').collect();
@@ -52,7 +53,8 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// The architecture this program was built for: what runs it runs that k3s.
+    /// The architecture that this program was built for. A board that runs it can run the k3s of the
+    /// same architecture.
     pub const fn own() -> Arch {
         if cfg!(target_arch = "x86_64") {
             Arch::Amd64

@@ -1,4 +1,4 @@
-//! The k3s server: what is asked with the join token, and what with the certificate that it gives.
+//! The k3s server: the requests that use the join token, and those that use a client certificate.
 //!
 //! The paths and answers are in `docs/design.md`. The server computes one scrypt for each request
 //! with a password, so a boot sends one such request: [`Server::register`]. The certificate in its

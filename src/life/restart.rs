@@ -1,4 +1,4 @@
-//! The restart of k3s. While the record of this boot stands, it needs nobody: k3s has its own
+//! The restart of k3s. While the record of this boot stands, it makes no network request: k3s has its own
 //! certificates and its own list of servers.
 
 use super::record::Record;
@@ -12,7 +12,7 @@ use log::{info, warn};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How long a whole list that quick deaths caused may take. A server that is down then must not
+/// How long the full boot may take that quick deaths of k3s cause. A server that is down then must not
 /// keep k3s from being restarted.
 const LIST_LIMIT: Duration = Duration::from_secs(120);
 
@@ -28,31 +28,29 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     };
     let mut starts = Starts::read(host);
     if starts.list_is_due(host.uptime()) {
-        warn!(
-            "k3s ended within a minute {QUICK_DEATHS} times in a row: the whole list is run once"
-        );
+        warn!("k3s ended within a minute {QUICK_DEATHS} times in a row: running all steps once");
         starts.list(host.uptime());
         starts.write(host);
         host.limit_run(supervised.then_some(LIST_LIMIT));
         return Ok(None);
     }
     if record.server != settings.server()? || record.program != program(settings) {
-        info!("the settings name another server or place of k3s: the whole list is run");
+        info!("the settings name another server or another path of k3s: running all steps");
         return Ok(None);
     }
     match verified(host, settings) {
         Ok(digest) if settings.skip_download && digest != record.sha256 => {
-            info!("the image's k3s is another now: the whole list is run");
+            info!("the k3s in the image has changed: running all steps");
             return Ok(None);
         }
         Ok(digest) => record.sha256 = digest,
         Err(error) => {
-            warn!("{error:#}: the whole list is run");
+            warn!("{error:#}: running all steps");
             return Ok(None);
         }
     }
     info!(
-        "{} joined in this boot, and k3s {} is the verified one: restarting k3s without asking anybody",
+        "{} joined in this boot, and k3s {} is the verified one: restarting k3s without a network request",
         record.node.name,
         record.tag.as_deref().unwrap_or("(version unknown)")
     );
@@ -102,7 +100,7 @@ pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
         .or_else(|| record.and_then(|record| record.tag))
 }
 
-/// Whether the whole list led to a start of k3s.
+/// Whether a full boot started k3s, or a restart by the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WholeList {
     Yes,

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 /// A k3s that ended sooner than this after its start died quickly.
 const QUICK: Duration = Duration::from_secs(60);
-/// After so many quick deaths in a row the whole list is run, for what only a new join heals.
+/// After this many quick deaths in a row all steps are run, because a new join may solve the problem.
 pub(super) const QUICK_DEATHS: u64 = 3;
-/// The time from one whole list to the next that quick deaths may cause. A list that ran just
+/// The shortest time between two full boots that quick deaths cause. A full boot that ran just
 /// before would heal nothing, and would cost the server questions.
 const LIST_PAUSE: Duration = Duration::from_secs(300);
 /// When k3s was started, and how often it died quickly. All times are since boot.
@@ -19,7 +19,7 @@ pub(super) struct Starts {
     pub(super) started: Option<Duration>,
     /// Quick deaths in a row.
     quick: u64,
-    /// When the whole list was run last.
+    /// When all steps were run last.
     listed: Duration,
 }
 

@@ -82,7 +82,7 @@ pub struct Settings {
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
-    /// Warnings about the settings, to be logged when the log was set up.
+    /// Warnings about the settings. They are logged as soon as the log is set up.
     pub warnings: Vec<String>,
 }
 

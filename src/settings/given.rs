@@ -1,4 +1,5 @@
-//! The values that were given, by name: the strongest place wins.
+//! The values that were given, by name. When a setting is given in several places, the strongest place
+//! wins.
 
 use super::sources::{self, Source, Sources};
 use super::table::SETTINGS;

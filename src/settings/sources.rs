@@ -115,7 +115,7 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
                     .next()
                     .ok_or("a value must not continue on the next line")?,
             ),
-            // A shell expands `~` only in some places. It is refused in all of them.
+            // A shell expands a `~` in some positions of a value only. It is refused in every position.
             '$' | '`' | '~' => return Err(EXPANSION),
             ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
                 return Err("muster reads only NAME=\"value\"; quote the value");

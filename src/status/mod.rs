@@ -39,20 +39,20 @@ struct Entry {
     error: Option<String>,
 }
 
-/// What this boot did: the steps of the last whole list and how they went, and what came of it. All
+/// What this boot did: the steps of the last boot attempt, their results, and what follows. All
 /// times are measured with the time since boot.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     hostname: Option<String>,
     k3s_version: Option<String>,
     steps: Vec<Entry>,
-    /// How many times the whole list was begun in this boot.
+    /// How many times all steps were started in this boot.
     runs: u64,
     /// How many times k3s was restarted by the record of this boot.
     restarts: u64,
     /// Why the last run failed.
     last_error: Option<String>,
-    /// When the whole list is tried again.
+    /// When all steps are tried again (time since boot).
     next_try: Option<Duration>,
 }
 
@@ -83,7 +83,7 @@ impl Status {
         }
     }
 
-    /// Starts a run of the whole list, which will take these steps.
+    /// Starts a new boot attempt with these steps.
     pub fn begin<'a>(&mut self, steps: impl Iterator<Item = &'a str>) {
         *self = Status {
             steps: steps.map(pending).collect(),
@@ -114,7 +114,7 @@ impl Status {
     /// Marks a step as running. `now` is the time since boot, as in [`Status::end`].
     pub fn start(&mut self, step: &str, now: Duration) {
         if self.entry(step).is_none() {
-            // A step that was named by hand, before the whole list ran.
+            // A step that was named by hand, before any boot attempt.
             self.steps.push(pending(step));
         }
         if let Some(entry) = self.entry(step) {

@@ -115,7 +115,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
-/// What k3s needs and the interface does not have yet, in the order in which they appear.
+/// What k3s needs of the network and does not have yet. The variants are in the order in which an
+/// interface gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missing {
     Carrier,

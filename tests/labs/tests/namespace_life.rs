@@ -116,7 +116,7 @@ fn a_second_muster_names_the_first_and_ends() {
         assert_eq!(second.end().code(), Some(1), "{}", second.text());
         let text = second.text();
         assert!(
-            text.contains(&format!("runs already (pid {pid})")),
+            text.contains(&format!("already running on this node (pid {pid})")),
             "{text}"
         );
     }

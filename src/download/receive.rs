@@ -1,0 +1,108 @@
+//! Receives the body of an answer into a partial file, with the limits on its length and its rate.
+
+use super::append::Appender;
+use super::part::PartialFile;
+use super::{AttemptError, Download, LONGEST, too_long};
+use crate::host::Host;
+use crate::host::machine::megabytes;
+use crate::http::{Failure, MinimumRate, Response};
+use anyhow::anyhow;
+use log::info;
+use reqwest::Url;
+use std::io::{self, ErrorKind};
+use std::time::Instant;
+
+/// Reads the body to its end into the partial file.
+pub fn receive(
+    host: &Host,
+    download: Download<'_>,
+    answer: &mut Response,
+    part: &mut PartialFile,
+) -> Result<(), AttemptError> {
+    match append(host, download, answer, Appender::new(part)) {
+        Ok(()) => Ok(()),
+        Err(Stop::Keep(error)) => Err(error),
+        Err(Stop::Discard(failure)) => {
+            // The bytes use up the board's memory.
+            part.restart("", None).map_err(AttemptError::Local)?;
+            Err(failure.into())
+        }
+    }
+}
+
+/// Why the body was not read to its end.
+enum Stop {
+    /// A later attempt can resume.
+    Keep(AttemptError),
+    /// The bytes cannot be the start of k3s, or there is no room for them.
+    Discard(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Keep(failure.into())
+    }
+}
+
+fn append(
+    host: &Host,
+    download: Download<'_>,
+    answer: &mut Response,
+    mut part: Appender<'_>,
+) -> Result<(), Stop> {
+    let Download {
+        url, minimum_rate, ..
+    } = download;
+    let resumed_at = part.len();
+    let mut window = (Instant::now(), resumed_at);
+    loop {
+        let n = match part.receive(answer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(error) => return Err(Failure::of_connection(url, &error).into()),
+        };
+        // This is logged when the first bytes come. For attempts that bring nothing, the caller
+        // logs one line.
+        if part.len() == resumed_at {
+            match resumed_at {
+                0 => info!(target: host.step(), "downloading {url}"),
+                _ => {
+                    let at = megabytes(resumed_at);
+                    info!(target: host.step(), "resuming {url} at {at} MB");
+                }
+            }
+        }
+        if part.len() + n as u64 > LONGEST {
+            return Err(Stop::Discard(too_long(url)));
+        }
+        let written = part.append(n);
+        written.map_err(|error| write_failed(url, part.len(), &error))?;
+        let elapsed = window.0.elapsed();
+        if elapsed >= minimum_rate.window {
+            check_rate(url, part.len() - window.1, minimum_rate)?;
+            window = (Instant::now(), part.len());
+        }
+    }
+}
+
+/// What follows from an error of a write behind `len` bytes.
+fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
+    let written = megabytes(len);
+    let full = error.kind() == ErrorKind::StorageFull;
+    let error = anyhow!("cannot write the download after {written} MB: {error}");
+    match full {
+        // A mirror that announces no length may be sending more than a k3s, so another mirror is
+        // tried.
+        true => Stop::Discard(Failure::permanent(error.context(url.to_string()))),
+        false => Stop::Keep(AttemptError::Local(error)),
+    }
+}
+
+fn check_rate(url: &Url, received: u64, minimum: MinimumRate) -> Result<(), Failure> {
+    let MinimumRate { bytes, window } = minimum;
+    if received >= bytes {
+        return Ok(());
+    }
+    let error = anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow");
+    Err(Failure::transient(error))
+}
