@@ -102,7 +102,8 @@ fn a_clock_that_something_sets_back_is_set_right_again() {
     site.start(Service::Server);
     board.joined();
     let log = board.log();
-    let warning = "muster: WARN: fetch: something has set the clock back; setting it forward again";
+    let warning =
+        "muster: WARN: register: something has set the clock back; setting it forward again";
     assert!(log.contains(warning), "{log}");
     assert_clock_is_right(&board);
 }
