@@ -218,7 +218,7 @@ fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Re
 /// Writes what the next restart needs to know.
 fn write_record(host: &Host, record: &Record) {
     if let Err(error) = record.write(host) {
-        // A full /run must not keep k3s from running.
+        // When /run is full, the record cannot be written, and k3s must run all the same.
         warn!(target: Step::Join.name(), "{error:#}: the next restart of k3s runs all steps");
     }
 }

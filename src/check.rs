@@ -79,7 +79,7 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
         ),
         None => report.ok(
             "clock",
-            "not earlier than this program and its settings file",
+            "the time is not earlier than the build of muster and its settings file",
         ),
     }
     let problems = prepare::problems(host, settings)?;

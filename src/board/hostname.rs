@@ -14,7 +14,7 @@ const SHA1_HEX: usize = 40;
 pub struct Hostname(String);
 
 impl Hostname {
-    /// Reads a name that muster wrote down; `None` when it is not a DNS label.
+    /// Reads a hostname that muster stored in a file; `None` when it is not a DNS label.
     pub fn parse(text: &str) -> Option<Hostname> {
         let in_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let is_label = !text.is_empty() && text.len() <= LABEL_MAX && text.bytes().all(in_label);
@@ -116,16 +116,12 @@ mod tests {
         assert!(Naming::new("", 40).is_ok());
         assert!(Naming::new(&"a".repeat(57), 6).is_ok());
         for prefix in ["Worker-", "-w", "w_", "w.", "wörker"] {
-            assert!(
-                matches!(Naming::new(prefix, 6), Err(BadNaming::Prefix(_))),
-                "{prefix}"
-            );
+            let naming = Naming::new(prefix, 6);
+            assert!(matches!(naming, Err(BadNaming::Prefix(_))), "{prefix}");
         }
         for (prefix, length) in [("w-", 0), ("w-", 41), (&*"a".repeat(58), 6)] {
-            assert!(
-                matches!(Naming::new(prefix, length), Err(BadNaming::Length(_))),
-                "{prefix} {length}"
-            );
+            let naming = Naming::new(prefix, length);
+            assert!(matches!(naming, Err(BadNaming::Length(_))), "{length}");
         }
     }
 }

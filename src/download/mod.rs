@@ -88,7 +88,10 @@ pub fn attempt(
             total
         }
         BodyPosition::Start | BodyPosition::Mismatch if keep => {
-            return Err(Failure::transient(anyhow!("{url}: does not resume downloads")).into());
+            return Err(Failure::transient(anyhow!(
+                "{url}: this mirror cannot resume a partial download"
+            ))
+            .into());
         }
         BodyPosition::Start => restart(&answer, url, part)?,
         BodyPosition::Mismatch => {

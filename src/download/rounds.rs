@@ -32,7 +32,7 @@ pub struct Install<'a> {
     pub mirrors: Vec<MirrorState>,
 }
 
-/// A mirror that may work later: its reason, and the `Retry-After` that it sent.
+/// A mirror that may work later: why it failed, and the wait that its `Retry-After` asks for.
 type Later = (String, Option<Duration>);
 
 /// The result of asking one mirror in one round.

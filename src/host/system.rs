@@ -17,7 +17,7 @@ impl Host {
             .find(|path| path.exists())
             .unwrap_or(Path::new("/"));
         let stat = nix::sys::statvfs::statvfs(existing)
-            .with_context(|| format!("cannot ask the free space of {}", folder.display()))?;
+            .with_context(|| format!("cannot read the free space of {}", folder.display()))?;
         // The field widths differ between targets.
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
         Ok(stat.blocks_free() as u64 * stat.fragment_size() as u64)
@@ -25,7 +25,8 @@ impl Host {
 
     /// The kernel's hostname.
     pub fn hostname(&self) -> Result<String> {
-        let name = nix::unistd::gethostname().context("cannot ask the kernel for the hostname")?;
+        let name =
+            nix::unistd::gethostname().context("cannot read the hostname from the kernel")?;
         Ok(String::from_utf8_lossy(name.as_bytes()).into_owned())
     }
 

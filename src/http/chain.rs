@@ -76,11 +76,8 @@ impl<'a> Search<'a> {
         let Some(child) = chain.last() else {
             return Vec::new();
         };
-        let mut named: Vec<_> = among
-            .iter()
-            .copied()
-            .filter(|parent| parent.subject == child.issuer)
-            .collect();
+        let mut named: Vec<_> = among.to_vec();
+        named.retain(|parent| parent.subject == child.issuer);
         named.sort_by_key(|parent| {
             let (wanted, own) = (child.authority_key_id, parent.subject_key_id);
             match own == wanted {

@@ -67,7 +67,7 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
         (Some(403), None) => refusal
             .failure
             .into_transient()
-            .map_error(|_| anyhow!("{url}: the server answers 403{said}")),
+            .map_error(|_| anyhow!("{url}: the server refuses this request (403){said}")),
         _ if why.is_empty() => refusal.failure,
         // These are `getNodeInfo` (400), `ErrCoreNotReady` (503), `SendError` (500) and others.
         _ => refusal.failure.map_error(|error| anyhow!("{error}{said}")),

@@ -26,7 +26,7 @@ pub struct Pause {
     failures: u64,
     /// When the pause ends (time since boot).
     pub until: Duration,
-    /// The files whose change ends the pause, and how they were when it began.
+    /// The files whose change ends the pause, each with its state when the pause began.
     files: Vec<(String, String)>,
 }
 

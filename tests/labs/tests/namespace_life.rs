@@ -144,7 +144,7 @@ fn a_wrong_pin_is_tried_again_after_a_pause_until_it_is_corrected() {
     let status = board.shell("muster status");
     assert!(status.contains("next try  in "), "{status}");
     assert!(
-        status.contains("failed    fetch: no mirror has"),
+        status.contains("failed    fetch: no mirror could"),
         "{status}"
     );
 
