@@ -44,7 +44,7 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
     }
 }
 
-/// The files whose change may heal a failure.
+/// The files that the operator may correct after a failure.
 fn files(settings: Option<&Settings>, conf: &str) -> Vec<String> {
     let secrets = settings.map_or(vec![paths::TOKEN.into()], Settings::secret_files);
     std::iter::once(conf.into()).chain(secrets).collect()

@@ -115,7 +115,9 @@ impl PartialFile {
             // Remove a note that could not be written whole. Only the first error is reported.
             written.inspect_err(|_| drop(fs::remove_file(&temporary)))
         };
-        restart().with_context(|| format!("cannot write beside {}", self.target.display()))?;
+        restart().with_context(|| {
+            format!("cannot write the partial file of {}", self.target.display())
+        })?;
         self.hasher = Hasher::new();
         self.len = 0;
         self.origin = origin;

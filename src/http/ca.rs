@@ -26,7 +26,7 @@ pub struct Ca {
 /// Why an answer of `/cacerts` is not the CA of a join token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untrusted {
-    /// It holds something else than certificates, or a damaged certificate.
+    /// The answer does not consist of certificates, or one of them is damaged.
     Unreadable,
     /// It has another hash.
     OtherCa,

@@ -75,7 +75,7 @@ fn tagged<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     value(input).and_then(|(found, contents)| (found == tag).then_some(contents))
 }
 
-/// The next value with its tag and length, which must have this tag.
+/// Reads the next value with its tag and length. Fails when it has another tag.
 fn whole<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     let before = *input;
     tagged(input, tag)?;

@@ -104,7 +104,7 @@ impl Given {
             .or_else(|| default(name).filter(|value| !value.text.is_empty()))
     }
 
-    /// As [`Given::get`]; an empty value where there is neither.
+    /// As [`Given::get`], but returns an empty value when there is neither a value nor a default.
     pub fn or_default(&self, name: &'static str) -> Value {
         self.get(name).unwrap_or(Value {
             name,

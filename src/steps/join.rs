@@ -66,7 +66,7 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     host.exec(Path::new(&program), &arguments, &environment)
 }
 
-/// Writes a token that was not given in a file to a file for k3s.
+/// Writes the token to a file for k3s, when the settings gave the token itself and not a file.
 fn keep_token(host: &Host, token: &JoinToken) -> Result<()> {
     let JoinToken::Read(token) = token else {
         return Ok(());
