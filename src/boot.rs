@@ -3,7 +3,7 @@
 use crate::board::node::Node;
 use crate::host::Host;
 use crate::http::Clients;
-use crate::k3s::server::ServerLink;
+use crate::k3s::link::ServerLink;
 use crate::life::pause::Pause;
 use crate::life::record::Record;
 use crate::life::restart::{self, WholeList};

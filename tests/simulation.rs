@@ -163,7 +163,7 @@ impl Simulation {
         };
         for number in 0..boards {
             let spread =
-                muster::k3s::server::spread(simulation.boards[number].seed).as_micros() as u64;
+                muster::k3s::link::spread(simulation.boards[number].seed).as_micros() as u64;
             // `/cacerts` has no admission limit: it costs one round trip.
             let power_on = (number / group) as u64 * 60_000_000;
             simulation.at(power_on + spread + 2 * LATENCY, Event::Request(number));

@@ -4,7 +4,7 @@ use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::http::{Client, Clients, Failure, Request};
 use crate::k3s::release::{Arch, GITHUB, Tag, asset_url, digest_in_sums};
-use crate::k3s::server::{Server, ServerLink};
+use crate::k3s::{link::ServerLink, server::Server};
 use crate::settings::{Mirror, Settings};
 use anyhow::{Result, anyhow};
 use log::warn;

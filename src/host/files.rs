@@ -1,7 +1,7 @@
 //! Files: read whole with a limit, and written whole or not at all.
 
 use super::Host;
-use super::temporary::temporary;
+use super::temporary::{remove_if_exists, temporary};
 use crate::digest::{Hasher, Sha256};
 use crate::paths::NodeFile;
 use anyhow::{Context, Result, anyhow};
@@ -199,13 +199,6 @@ fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Notes: files of muster's own, for a later process of the same boot.
 
 use super::Host;
-use super::files::remove_if_exists;
+use super::temporary::remove_if_exists;
 use crate::paths::NodeFile;
 use anyhow::{Context, Result};
 

@@ -1,8 +1,7 @@
 //! Temporary files: one for each process, so that two processes do not write to one.
 
-use super::files::remove_if_exists;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// A path for a temporary file beside `name`, which no other process uses: it ends in the process's
@@ -22,6 +21,14 @@ pub(super) fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
         }
     }
     Ok(folder.join(format!(".{name}.{own}.muster")))
+}
+
+/// Removes a file. It is no error when there is none.
+pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The way to the k3s server: its URL and the join token, and the connection that a step needs first.
 
 use super::refusal;
-use super::server::Server;
+use super::server::{ANSWER_MAX, Server};
 use super::token::JoinToken;
 use crate::host::Host;
 use crate::http::retry::retry;
@@ -22,9 +22,6 @@ const SPREAD: Duration = Duration::from_millis(1500);
 pub fn spread(seed: u64) -> Duration {
     SPREAD.mul_f64(seed as f64 / u64::MAX as f64)
 }
-
-/// The largest answer that is read from a server (bytes). Certificates and versions are far smaller.
-pub(super) const ANSWER_MAX: u64 = 256 * 1024;
 
 /// The way to the server. It is connected when a step first needs it, and then kept.
 pub struct ServerLink {

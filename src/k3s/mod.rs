@@ -1,7 +1,7 @@
 //! k3s as muster sees it from outside: its join tokens, its releases and its server's protocol.
 
 pub mod channel;
-mod link;
+pub mod link;
 pub mod password;
 mod refusal;
 pub mod release;

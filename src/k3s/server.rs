@@ -4,8 +4,6 @@
 //! with a password, so a boot sends one such request: [`Server::register`]. The certificate in its
 //! answer asks for the version.
 
-use super::link::ANSWER_MAX;
-pub use super::link::{ServerLink, spread};
 use super::refusal;
 use super::release::Tag;
 use super::token::{Credential, Token};
@@ -21,6 +19,9 @@ use reqwest::Url;
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// The largest answer that is read from a server (bytes). Certificates and versions are far smaller.
+pub(super) const ANSWER_MAX: u64 = 256 * 1024;
 
 /// After this time without the server's version, messages name the setting that makes the question
 /// unnecessary.

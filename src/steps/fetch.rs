@@ -9,7 +9,7 @@ use crate::http::Clients;
 use crate::http::retry::retry;
 use crate::k3s::channel::ask_channel;
 use crate::k3s::release::{Arch, Tag};
-use crate::k3s::server::{Server, ServerLink};
+use crate::k3s::{link::ServerLink, server::Server};
 use crate::settings::{Settings, Version};
 use anyhow::{Result, anyhow, bail};
 use log::info;

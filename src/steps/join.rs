@@ -5,7 +5,7 @@ use crate::board::node::Node;
 use crate::host::Host;
 use crate::host::files::Content;
 use crate::host::process::Variable;
-use crate::k3s::server::ServerLink;
+use crate::k3s::link::ServerLink;
 use crate::k3s::token::JoinToken;
 use crate::paths;
 use crate::settings::Settings;

@@ -2,7 +2,7 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::k3s::server::ServerLink;
+use crate::k3s::link::ServerLink;
 use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 

@@ -11,7 +11,7 @@ use muster::board::node::Node;
 use muster::digest::Sha256;
 use muster::host::{Host, Mode};
 use muster::http::{Clients, MinimumRate, Timeouts};
-use muster::k3s::server::ServerLink;
+use muster::k3s::link::ServerLink;
 use muster::k3s::token::Token;
 use muster::steps::fetch;
 use muster::{

@@ -7,7 +7,7 @@ use crate::muster_rows::{ROWS, Row};
 use crate::support::{Folder, Server};
 use muster::digest::Sha256;
 use muster::http::{Clients, Failure};
-use muster::k3s::server::ServerLink;
+use muster::k3s::link::ServerLink;
 use muster::k3s::token::{JoinToken, Token};
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread::{self, ScopedJoinHandle};
