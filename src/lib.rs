@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s → http
-//!      → host → status, board, digest, paths
+//!      → host → status, board, digest, paths, redact
 //! ```
 //!
 //! [`boot`] alone knows the order of the [`steps`], and no step imports another. Only [`host`],
@@ -26,6 +26,7 @@ pub mod life;
 pub mod logging;
 pub mod name;
 pub mod paths;
+pub mod redact;
 pub mod settings;
 pub mod status;
 pub mod steps;

@@ -1,6 +1,7 @@
 //! Sets up the log, which writes each message as one line to standard error.
 
 use crate::host::{EFFECTS, Host};
+use crate::redact::redacted;
 use crate::settings::Value;
 use crate::settings::sources::Source;
 use anyhow::Result;
@@ -31,7 +32,8 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
         };
         // The log target muster::steps::network stands for the step network.
         let step = record.target().rsplit("::").next().unwrap_or(EFFECTS);
-        writeln!(out, "muster: {level}{step}: {}", record.args())
+        let message = redacted(&record.args().to_string());
+        writeln!(out, "muster: {level}{step}: {message}")
     });
     // A boot that is tried again reads its settings again, but the log is set up once.
     let _ = logger.try_init();
@@ -39,9 +41,9 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
 }
 
 /// The text of an error in one line. Line breaks and control characters in it come from a server or
-/// a file, and must not reach logs and terminals.
+/// a file, and must not reach logs and terminals. Nor must secrets.
 pub fn one_line(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    let text = redacted(&format!("{error:#}"));
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(plain).collect()
 }

@@ -32,14 +32,24 @@ pub struct Value {
 }
 
 impl Value {
-    /// The error that this value is wrong, with the reason. The value of a secret is not shown.
+    /// The error that this value is wrong, with the reason. A secret value is not shown.
     pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
-        let shown = if is_secret(self.name) {
+        let shown = if self.is_secret() {
             "<redacted>"
         } else {
             &self.text
         };
         BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
+    }
+
+    /// Whether no message may show the value.
+    fn is_secret(&self) -> bool {
+        // A proxy's URL may hold a password. A file is named by its absolute path, so another text
+        // in such a setting may be the secret itself, and a token may be in any setting.
+        SECRET_VARIABLES.contains(&self.name)
+            || self.name.ends_with("_PROXY")
+            || self.name.ends_with("_FILE") && !self.text.starts_with('/')
+            || self.text.starts_with("K10")
     }
 
     /// The value as a truth value.
@@ -85,12 +95,8 @@ impl Value {
             Err(error) => {
                 let kind = error.root_cause().downcast_ref().map(io::Error::kind);
                 if host.plans() && kind == Some(io::ErrorKind::PermissionDenied) {
-                    let Value { name, text, source } = self;
-                    log::warn!(
-                        target: "settings",
-                        "{name}={text:?} ({source}): this user may not read it; \
-                         the plan goes on without it"
-                    );
+                    let why = "this user may not read it; the plan goes on without it";
+                    log::warn!(target: "settings", "{}", self.bad(why));
                     return Ok(None);
                 }
                 return Err(self.bad(format_args!("{error:#}")));
@@ -102,12 +108,6 @@ impl Value {
             false => Ok(Some(text)),
         }
     }
-}
-
-/// Whether no message may show the value of this setting.
-fn is_secret(name: &str) -> bool {
-    // A proxy's URL may hold a password.
-    SECRET_VARIABLES.contains(&name) || name.ends_with("_PROXY")
 }
 
 #[cfg(test)]
