@@ -135,6 +135,20 @@ impl Settings {
         token.into_iter().chain(secret).collect()
     }
 
+    /// The operator's messages about files that the settings name and that do not exist.
+    pub fn missing_files(&self, host: &Host) -> Vec<String> {
+        let token = match &self.token {
+            TokenPlace::File(value) => Some(value),
+            TokenPlace::Inline(_) => None,
+        };
+        [token, self.node_secret.as_ref(), self.ca_file.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|value| host.metadata(&value.text).is_none())
+            .map(|value| value.bad("there is no such file").to_string())
+            .collect()
+    }
+
     /// The secret that keys the node password instead of the token; `None` when that setting was
     /// not given. In a dry run whose user may not read the file, the secret is empty.
     pub fn node_secret(&self, host: &Host) -> Result<Option<String>> {
