@@ -6,16 +6,16 @@ use anyhow::Result;
 /// The flags of `k3s agent` that hold a token, without the hyphens in front (k3s, `pkg/cli/cmds`).
 const TOKEN_FLAGS: [&str; 4] = ["token", "t", "agent-token", "cluster-secret"];
 
-/// Splits the value into arguments as a shell does. Fails on a quote that is not closed, on the
-/// command `server`, and on a flag that holds a token.
+/// Splits the value into arguments as a shell does, without a command `agent` in front. Fails on a
+/// quote that is not closed, on the command `server`, and on a flag that holds a token.
 pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
     let mut words = shlex::split(&value.text).ok_or_else(|| value.bad("a quote is not closed"))?;
-    // k3s's installer accepts a command in front. Here it can only be `agent`.
+    // k3s's installer accepts a k3s command as the first word. Here only `agent` is accepted.
     match words.first().map(String::as_str) {
         Some("agent") => {
             words.remove(0);
         }
-        Some("server") => return Err(value.bad("muster makes agents; take `server` out")),
+        Some("server") => return Err(value.bad("muster runs only k3s agents: remove `server`")),
         _ => {}
     }
     if words.iter().any(|word| is_token_flag(word)) {
