@@ -2,8 +2,8 @@
 
 use super::Host;
 
-/// Whether a DHCP client that renews the lease of this interface is running, in this network
-/// namespace.
+/// Whether a DHCP client that renews the lease of `interface` is running in the network namespace
+/// of this process.
 pub fn is_client_running(host: &Host, interface: &str) -> bool {
     let namespace = host.link_target("/proc/self/ns/net");
     host.list("/proc")
@@ -19,8 +19,9 @@ pub fn is_client_running(host: &Host, interface: &str) -> bool {
         })
 }
 
-/// Whether `argv` is a udhcpc that renews the lease of `interface`. A udhcpc with `-q`, as an
-/// initramfs runs it, ends when it has a lease, and one with `-n` ends when it gets none.
+/// Whether `argv` is a udhcpc that renews the lease of `interface`. With `-q`, as in an initramfs,
+/// udhcpc exits as soon as it has a lease; with `-n` it exits when it gets no lease. So neither of
+/// these counts.
 fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     let mut argv = argv.iter().copied();
     let mut program = argv.next().and_then(|path| path.rsplit('/').next());
@@ -41,7 +42,8 @@ fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     has_interface && !ends
 }
 
-/// Whether a word consists of udhcpc's one-letter flags, such as `-fq`. An option's value does not.
+/// Whether `word` consists of one-letter flags of udhcpc, such as `-fq`, and so is not the value of
+/// an option.
 fn is_flags(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|letters| {
         !letters.is_empty() && letters.bytes().all(|b| b"fbqRBnSoCi".contains(&b))

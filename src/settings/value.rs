@@ -32,7 +32,8 @@ pub struct Value {
 }
 
 impl Value {
-    /// The error that this value is wrong, with the reason. The value of a secret is not shown.
+    /// Returns the error that this value is wrong, with the reason `why`. The error does not show
+    /// the value of a secret.
     pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
         let shown = if is_secret(self.name) {
             "<redacted>"
@@ -42,7 +43,7 @@ impl Value {
         BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
     }
 
-    /// The value as a truth value.
+    /// Reads the value as yes (`true`) or no (`false`).
     pub(super) fn yes_or_no(&self) -> Result<bool> {
         match self.text.to_ascii_lowercase().as_str() {
             "yes" | "true" | "1" | "on" => Ok(true),
@@ -76,8 +77,8 @@ impl Value {
         Ok(url)
     }
 
-    /// The text of the file that the value names. Returns `None` in a dry run whose user may not
-    /// read the file.
+    /// Reads the text of the file whose path is the value. Returns `None` in a dry run whose user
+    /// may not read the file.
     pub(super) fn read_secret(&self, host: &Host) -> Result<Option<String>> {
         let bytes = match host.read(&self.text) {
             Ok(Some(bytes)) => bytes,
@@ -88,15 +89,15 @@ impl Value {
                     let Value { name, text, source } = self;
                     log::warn!(
                         target: "settings",
-                        "{name}={text:?} ({source}): this user may not read it; \
-                         the plan goes on without it"
+                        "{name}={text:?} ({source}): this user may not read the file; \
+                         the dry run continues without it"
                     );
                     return Ok(None);
                 }
                 return Err(self.bad(format_args!("{error:#}")));
             }
         };
-        let text = String::from_utf8(bytes).map_err(|_| self.bad("does not hold text"))?;
+        let text = String::from_utf8(bytes).map_err(|_| self.bad("the file is not UTF-8 text"))?;
         match text.trim().is_empty() {
             true => Err(self.bad("the file is empty")),
             false => Ok(Some(text)),
@@ -104,7 +105,7 @@ impl Value {
     }
 }
 
-/// Whether no message may show the value of this setting.
+/// Whether the value of this setting is secret, so that messages must not show it.
 fn is_secret(name: &str) -> bool {
     // A proxy's URL may hold a password.
     SECRET_VARIABLES.contains(&name) || name.ends_with("_PROXY")

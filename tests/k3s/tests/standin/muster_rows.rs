@@ -112,7 +112,7 @@ pub const ROWS: &[Row] = &[
     Row { what: "another password", ..REJECTED },
     Row { what: "another password, 1.21", env: &[OLD], ..REJECTED },
     Row { what: "another password, 1.37", env: &[NEW], ..REJECTED },
-    Row { what: "another password, two boards of one name", must: Stop("delete secret n1.node-password.k3s, or kubectl delete node n1, which deletes both; if two boards have it, raise MUSTER_HOSTNAME_LENGTH"), ..REJECTED },
+    Row { what: "another password, two boards of one name", must: Stop("delete secret n1.node-password.k3s, or kubectl delete node n1, which deletes the node and this secret; if two boards have this name, raise MUSTER_HOSTNAME_LENGTH"), ..REJECTED },
     Row { what: "no name", asks: &[Accept("", "pw")], must: Stop("400 Bad Request: node name not set"), ..ACCEPT },
     Row { what: "the password alone", on: Bare, ..ACCEPT },
     Row { what: "a password with colons, alone", args: &["--token", "a:b::c"], on: Bare, ..ACCEPT },
