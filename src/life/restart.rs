@@ -27,12 +27,12 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
         return Ok(None);
     };
     let mut starts = Starts::read(host);
-    if starts.list_is_due(host.uptime()) {
+    if starts.full_boot_is_due(host.uptime()) {
         warn!(
             "k3s ended within a minute of its start {QUICK_DEATHS} times in a row: running all \
              steps once"
         );
-        starts.list(host.uptime());
+        starts.record_full_boot(host.uptime());
         starts.write(host);
         host.limit_run(supervised.then_some(FULL_BOOT_LIMIT));
         return Ok(None);
@@ -120,7 +120,7 @@ pub fn note_start(host: &Host, kind: StartKind) {
     let mut starts = Starts::read(host);
     let now = host.uptime();
     match kind {
-        StartKind::FullBoot => starts.list(now),
+        StartKind::FullBoot => starts.record_full_boot(now),
         StartKind::ByRecord => starts.count(now),
     }
     starts.started = Some(now);

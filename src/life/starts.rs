@@ -13,7 +13,7 @@ const QUICK: Duration = Duration::from_secs(60);
 pub(super) const QUICK_DEATHS: u64 = 3;
 /// The shortest time from one run of all steps to the next one that quick deaths cause. Running all
 /// steps again sooner would not help, and would send needless requests to the server.
-const ALL_STEPS_PAUSE: Duration = Duration::from_secs(300);
+const FULL_BOOT_PAUSE: Duration = Duration::from_secs(300);
 
 /// When k3s was started, and how often it died quickly. All times are since boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct Starts {
     /// The number of quick deaths of k3s in a row.
     quick: u64,
     /// When all steps of the boot were run last.
-    listed: Duration,
+    full_boot: Duration,
 }
 
 impl Starts {
@@ -35,7 +35,7 @@ impl Starts {
         Starts {
             started: seconds("started"),
             quick: starts["quick"].as_u64().unwrap_or(0),
-            listed: seconds("listed").unwrap_or_default(),
+            full_boot: seconds("full_boot").unwrap_or_default(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Starts {
         let starts = json!({
             "started": self.started.map(|time| time.as_secs()),
             "quick": self.quick,
-            "listed": self.listed.as_secs(),
+            "full_boot": self.full_boot.as_secs(),
         });
         if let Err(error) = host.write_note(paths::STARTS, &format!("{starts}\n")) {
             warn!("{error:#}");
@@ -58,8 +58,8 @@ impl Starts {
     }
 
     /// Whether all steps must run, because k3s has died quickly too often.
-    pub(super) fn list_is_due(&self, now: Duration) -> bool {
-        self.deaths(now) >= QUICK_DEATHS && now >= self.listed + ALL_STEPS_PAUSE
+    pub(super) fn full_boot_is_due(&self, now: Duration) -> bool {
+        self.deaths(now) >= QUICK_DEATHS && now >= self.full_boot + FULL_BOOT_PAUSE
     }
 
     /// Updates the number of quick deaths in a row after k3s has died at `now`.
@@ -68,10 +68,10 @@ impl Starts {
     }
 
     /// Records that all steps run at `now`, and sets the number of quick deaths to 0.
-    pub(super) fn list(&mut self, now: Duration) {
+    pub(super) fn record_full_boot(&mut self, now: Duration) {
         self.quick = 0;
         self.started = None;
-        self.listed = now;
+        self.full_boot = now;
     }
 }
 
@@ -83,13 +83,13 @@ mod tests {
     fn three_quick_deaths_in_a_row_cause_one_whole_list_each_five_minutes() {
         let second = Duration::from_secs;
         let mut starts = Starts::default();
-        starts.list(second(20));
+        starts.record_full_boot(second(20));
         let mut lists = Vec::new();
         // k3s dies every ten seconds, for half an hour.
         for now in (20..1820).step_by(10).map(second) {
-            if starts.list_is_due(now) {
+            if starts.full_boot_is_due(now) {
                 lists.push(now.as_secs());
-                starts.list(now);
+                starts.record_full_boot(now);
             } else {
                 starts.count(now);
             }
@@ -99,7 +99,7 @@ mod tests {
         // A k3s that lives for a minute between its deaths causes none.
         let mut starts = Starts::default();
         for now in (1000..3000).step_by(60).map(second) {
-            assert!(!starts.list_is_due(now));
+            assert!(!starts.full_boot_is_due(now));
             starts.count(now);
             starts.started = Some(now);
         }
