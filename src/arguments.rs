@@ -122,7 +122,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     .map_err(usage)?;
                 let (name, value) = word
                     .split_once('=')
-                    .ok_or_else(|| Usage(format!("--set {word}: must have the form NAME=VALUE")))?;
+                    .ok_or_else(|| Usage("--set must be given a NAME=VALUE".into()))?;
                 arguments.set.push((name.into(), value.into()));
             }
             Long("json") if matches!(arguments.command, Command::Status { .. }) => {

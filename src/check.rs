@@ -8,6 +8,7 @@ use crate::http::Clients;
 use crate::k3s::channel::ask_channel;
 use crate::k3s::token::JoinToken;
 use crate::k3s::{link::ServerLink, server::Server};
+use crate::redact::redacted;
 use crate::settings::{Settings, Version};
 use crate::steps::{clock, identity, network, prepare};
 use anyhow::Result;
@@ -23,11 +24,13 @@ pub struct Report {
 
 impl Report {
     fn ok(&mut self, what: &str, detail: impl std::fmt::Display) {
+        let detail = redacted(&detail.to_string());
         let _ = writeln!(self.text, "ok       {what:<9} {detail}");
     }
 
     fn missing(&mut self, what: &str, why: impl std::fmt::Display) {
         self.complete = false;
+        let why = redacted(&why.to_string());
         let _ = writeln!(self.text, "MISSING  {what:<9} {why}");
     }
 

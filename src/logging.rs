@@ -1,6 +1,7 @@
 //! Sets up the log, which writes each message as one line to standard error.
 
 use crate::host::{EFFECTS, Host};
+use crate::redact::redacted;
 use crate::settings::Value;
 use crate::settings::sources::Source;
 use anyhow::Result;
@@ -31,7 +32,8 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
         };
         // The log target muster::steps::network is shown as the name of the step, network.
         let step = record.target().rsplit("::").next().unwrap_or(EFFECTS);
-        writeln!(out, "muster: {level}{step}: {}", record.args())
+        let message = redacted(&record.args().to_string());
+        writeln!(out, "muster: {level}{step}: {message}")
     });
     // After a failed boot attempt the settings are read again. The log can be set up only once in
     // a process, so the error of a second time is ignored.
@@ -39,10 +41,10 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The text of an error in one line. Line breaks and other control characters are replaced with
-/// spaces: they come from a server or a file, and must not reach logs and terminals.
+/// The text of an error in one line, without secrets. Line breaks and other control characters are
+/// replaced with spaces: they come from a server or a file, and must not reach logs and terminals.
 pub fn one_line(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    let text = redacted(&format!("{error:#}"));
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(plain).collect()
 }

@@ -12,7 +12,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The largest file that muster reads whole (bytes). A larger file is an error, so that it cannot
-/// use up the memory.
+/// use up the memory. The kernel's files in `/proc` have no limit: on a node with many pods, the
+/// list of mounts is longer than this.
 const READ_MAX: u64 = 1 << 20;
 
 /// The text of a file to be written, and whether the plan of a dry run may show it.
@@ -36,13 +37,18 @@ impl Host {
     /// The bytes of a file, or `None` when there is no such file. Errors name the file.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
         let path = path.as_ref();
-        read_whole(&self.path(path)).with_context(|| format!("cannot read {}", path.display()))
+        let limit = match path.starts_with("/proc") {
+            true => u64::MAX,
+            false => READ_MAX,
+        };
+        read_whole(&self.path(path), limit)
+            .with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// As [`Host::read`], for a path that the operator gave on the command line. The path is
     /// relative to the working directory, and `--root` does not apply to it.
     pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        read_whole(Path::new(path)).with_context(|| format!("cannot read {path}"))
+        read_whole(Path::new(path), READ_MAX).with_context(|| format!("cannot read {path}"))
     }
 
     /// The text of a file, empty when there is no such file. Bytes that are not UTF-8 are replaced.
@@ -194,10 +200,12 @@ impl Host {
     }
 }
 
-fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// Reads a file that has `limit` bytes at most; `None` when there is no such file.
+fn read_whole(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    match fs::File::open(path).and_then(|file| file.take(READ_MAX + 1).read_to_end(&mut bytes)) {
-        Ok(_) if bytes.len() as u64 > READ_MAX => Err(io::Error::other("larger than 1 MiB")),
+    let read = |file: fs::File| file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    match fs::File::open(path).and_then(read) {
+        Ok(_) if bytes.len() as u64 > limit => Err(io::Error::other("larger than 1 MiB")),
         Ok(_) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
@@ -264,15 +272,22 @@ mod tests {
     fn a_file_larger_than_the_limit_is_an_error_that_names_it() {
         let (_root, host) = host();
         fs::create_dir_all(host.path("/etc")).unwrap();
-        fs::write(host.path(FILE.path), vec![0; READ_MAX as usize]).unwrap();
-        assert_eq!(
-            host.read(FILE.path).unwrap().unwrap().len(),
-            READ_MAX as usize
-        );
+        let largest = vec![0; READ_MAX as usize];
+        fs::write(host.path(FILE.path), &largest).unwrap();
+        assert!(host.read(FILE.path).unwrap() == Some(largest));
         fs::write(host.path(FILE.path), vec![0; READ_MAX as usize + 1]).unwrap();
         let error = format!("{:#}", host.read(FILE.path).unwrap_err());
         assert_eq!(error, "cannot read /etc/example: larger than 1 MiB");
         assert_eq!(host.read("/etc/absent").unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_in_proc_has_no_limit() {
+        let (_root, host) = host();
+        fs::create_dir(host.path("/proc")).unwrap();
+        let text = "x".repeat(READ_MAX as usize + 1);
+        fs::write(host.path("/proc/x"), &text).unwrap();
+        assert!(host.read_text("/proc/x").unwrap() == text);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub mod system;
 mod temporary;
 
 use crate::paths;
+use crate::redact::redacted;
 use crate::status::Status;
 use anyhow::{Context, Result};
 use log::{debug, warn};
@@ -119,6 +120,7 @@ impl Host {
         let step = self.step.get();
         if self.plans() {
             let mut out = io::stdout().lock();
+            let what = redacted(&what.to_string());
             writeln!(out, "{step}: {what}").context("cannot print the plan")?;
             return Ok(None);
         }

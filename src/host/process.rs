@@ -4,6 +4,7 @@ use super::Host;
 use anyhow::{Context, Result, bail};
 use nix::unistd::alarm;
 use std::fmt::{self, Display};
+use std::fs::Metadata;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -47,6 +48,14 @@ impl Host {
             Some(seconds) if !self.plans() => alarm::set(seconds),
             _ => alarm::cancel(),
         };
+    }
+
+    /// The file of a program that [`Host::run`] would run; `None` when it is not in `PATH`.
+    pub fn program(&self, name: &str) -> Option<Metadata> {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path)
+            .filter_map(|folder| self.metadata(folder.join(name)))
+            .find(Metadata::is_file)
     }
 
     /// Runs a program to its end. The error names the command and its exit status.

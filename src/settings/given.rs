@@ -69,12 +69,11 @@ impl Given {
             self.values.insert(name, Value { name, text, source });
             return Ok(());
         } else if name.starts_with("MUSTER_") {
-            format!(
-                "{name}={text:?} ({source}): there is no such setting; muster --help lists them"
-            )
+            // The value is not shown: somebody may have meant `MUSTER_TOKEN` to be a setting.
+            format!("{name} ({source}): there is no such setting; muster --help lists them")
         } else if name == "K3S_NODE_NAME" {
             format!(
-                "{name}={text:?} ({source}): muster names the node, from its MAC address; \
+                "{name} ({source}): muster names the node, from its MAC address; \
                  see MUSTER_HOSTNAME_PREFIX"
             )
         } else {

@@ -35,12 +35,22 @@ impl Value {
     /// Returns the error that this value is wrong, with the reason `why`. The error does not show
     /// the value of a secret.
     pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
-        let shown = if is_secret(self.name) {
+        let shown = if self.is_secret() {
             "<redacted>"
         } else {
             &self.text
         };
         BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
+    }
+
+    /// Whether messages must not show the value.
+    fn is_secret(&self) -> bool {
+        // A proxy's URL may hold a password. A file is named by its absolute path, so another text
+        // in such a setting may be the secret itself, and a token may be in any setting.
+        SECRET_VARIABLES.contains(&self.name)
+            || self.name.ends_with("_PROXY")
+            || self.name.ends_with("_FILE") && !self.text.starts_with('/')
+            || self.text.starts_with("K10")
     }
 
     /// Reads the value as yes (`true`) or no (`false`).
@@ -86,12 +96,8 @@ impl Value {
             Err(error) => {
                 let kind = error.root_cause().downcast_ref().map(io::Error::kind);
                 if host.plans() && kind == Some(io::ErrorKind::PermissionDenied) {
-                    let Value { name, text, source } = self;
-                    log::warn!(
-                        target: "settings",
-                        "{name}={text:?} ({source}): this user may not read the file; \
-                         the dry run continues without it"
-                    );
+                    let why = "this user may not read the file; the dry run continues without it";
+                    log::warn!(target: "settings", "{}", self.bad(why));
                     return Ok(None);
                 }
                 return Err(self.bad(format_args!("{error:#}")));
@@ -103,12 +109,6 @@ impl Value {
             false => Ok(Some(text)),
         }
     }
-}
-
-/// Whether the value of this setting is secret, so that messages must not show it.
-fn is_secret(name: &str) -> bool {
-    // A proxy's URL may hold a password.
-    SECRET_VARIABLES.contains(&name) || name.ends_with("_PROXY")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod shown;
 
+use crate::redact::redacted;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -110,7 +111,7 @@ impl Status {
     /// Sets why the boot attempt failed, and the time of the next boot attempt (time since boot),
     /// if there is one.
     pub fn failed(&mut self, error: &str, next_try: Option<Duration>) {
-        self.last_error = Some(error.into());
+        self.last_error = Some(redacted(error));
         self.next_try = next_try;
     }
 
@@ -136,14 +137,14 @@ impl Status {
                 State::Done
             };
             entry.took = now.saturating_sub(entry.started);
-            entry.error = error.map(String::from).or(entry.error.take());
+            entry.error = error.map(redacted).or(entry.error.take());
         }
     }
 
     /// Sets the problem that keeps a step waiting.
     pub fn problem(&mut self, step: &str, text: &str) {
         if let Some(entry) = self.entry(step) {
-            entry.error = Some(text.into());
+            entry.error = Some(redacted(text));
         }
     }
 
@@ -230,6 +231,19 @@ mod tests {
         status.restart();
         let json: Value = serde_json::from_str(&status.to_json()).unwrap();
         assert_eq!((&json["runs"], &json["restarts"]), (&json!(2), &json!(1)));
+    }
+
+    #[test]
+    fn no_password_of_a_url_is_kept() {
+        let mut status = Status::default();
+        let text = "https://user:pass@mirror: too slow";
+        status.begin(["fetch"].into_iter());
+        status.problem("fetch", text);
+        assert!(!status.to_json().contains("pass"));
+        status.end("fetch", Duration::ZERO, Some(text));
+        status.failed(text, None);
+        let json = status.to_json();
+        assert!(!json.contains("pass") && json.contains("@mirror: too slow"));
     }
 
     #[test]

@@ -19,6 +19,11 @@ const INTERFACE_WAIT: Duration = Duration::from_secs(10);
 /// The time between two checks whether the interface exists.
 const POLL: Duration = Duration::from_millis(100);
 
+/// The kernel's `addr_assign_type` of an interface whose MAC address is random (NET_ADDR_RANDOM in
+/// Linux, include/uapi/linux/netdevice.h). A bond without ports has such an address too, and gets
+/// another type with its first port.
+const RANDOM_ADDRESS: &str = "1";
+
 /// The end of the one line in `/etc/hosts` that muster writes.
 const HOSTS_MARK: &str = "# muster";
 
@@ -109,6 +114,14 @@ fn find_once(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
     let Some(address) = host.read(&file)? else {
         return Ok(Err(format!("there is no interface {interface}")));
     };
+    let kind = host.read_text(format!("{INTERFACES}/{interface}/addr_assign_type"))?;
+    if kind.trim() == RANDOM_ADDRESS {
+        return Ok(Err(format!(
+            "the kernel gave {interface} a random MAC address, so the node would have another name \
+             at each boot: set a fixed address in the boot loader (U-Boot: ethaddr) or with \
+             hwaddress in /etc/network/interfaces, or name another interface"
+        )));
+    }
     let text = String::from_utf8_lossy(&address);
     let mac = Mac::parse(text.trim_end()).map_err(|why| {
         let shown: String = text.trim_end().chars().take(40).collect();

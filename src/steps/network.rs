@@ -3,7 +3,7 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::is_client_running;
+use crate::host::dhcp_client::{CLIENT, is_client_running};
 use crate::host::files::Content;
 use crate::host::routes::{has_default_route, has_resolver};
 use crate::paths;
@@ -56,7 +56,7 @@ fn start_client(host: &Host, node: &Node) -> Result<()> {
     let pidfile = format!("/run/udhcpc.{interface}.pid");
     let option = format!("hostname:{}", node.name);
     let argv = [
-        "udhcpc",
+        CLIENT,
         "-b",
         "-t",
         "3",
