@@ -151,7 +151,7 @@ pub const ROWS: &[Row] = &[
     Row { what: "boot, POST 405", env: front!("POST /v1-k3s/client-kubelet.crt 405"), certificates: 2, ..BOOT },
     Row { what: "boot, roles not in place", env: &[("STANDIN_ROLES_DELAY_MS", "3600000")], must: Retry("cannot get path"), ..BOOT },
     Row { what: "boot, etcd-only, another server", env: &[ETCD_ONLY], other: true, ..BOOT },
-    Row { what: "boot, etcd-only, no other server", env: &[ETCD_ONLY], must: Retry("names no other server"), ..BOOT },
+    Row { what: "boot, etcd-only, no other server", env: &[ETCD_ONLY], must: Retry("does not know an API server yet"), ..BOOT },
     Row { what: "boot, etcd-only, the other is down", env: &[ETCD_ONLY, ("STANDIN_APISERVERS", "127.0.0.1:1")], must: Retry("127.0.0.1:1"), ..BOOT },
     Row { what: "boot, a balancer that ends TLS", env: front!("no-client-certificates"), must: Retry("must pass TLS through (layer 4)"), ..BOOT },
     Row { what: "boot, version 404", env: front!("GET /version 404"), must: Retry("404"), ..BOOT },
