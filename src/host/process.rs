@@ -9,9 +9,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The environment variables that hold a token. No program that muster starts inherits them,
-/// because muster hands tokens over in files; and their values are never shown.
-pub const SECRET_VARIABLES: [&str; 3] = ["K3S_TOKEN", "K3S_AGENT_TOKEN", "K3S_CLUSTER_SECRET"];
+/// The environment variables that hold a secret. No program that muster starts inherits them,
+/// because secrets are handed over in files; and their values are never shown.
+pub const SECRET_VARIABLES: [&str; 4] = [
+    "K3S_TOKEN",
+    "K3S_AGENT_TOKEN",
+    "K3S_CLUSTER_SECRET",
+    "K3S_VPN_AUTH",
+];
 
 /// An environment variable for a program that muster becomes.
 #[derive(Clone, Debug)]
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn no_program_inherits_a_token() {
+    fn no_program_inherits_a_secret() {
         let mut command = Command::new("true");
         remove_secrets(&mut command);
         let removed: Vec<_> = command

@@ -2,9 +2,11 @@
 //!
 //! [`table`] lists them, [`sources`] reads the places that they come from, `given` keeps the
 //! strongest value of each, `parse` checks the values (`agent_arguments` those of
-//! `INSTALL_K3S_EXEC`), and [`checked`] holds the result.
+//! `INSTALL_K3S_EXEC`), and [`checked`] holds the result. [`agent_config`] reads k3s's own
+//! configuration files.
 
 mod agent_arguments;
+pub mod agent_config;
 pub mod checked;
 mod given;
 mod parse;
@@ -12,6 +14,7 @@ pub mod sources;
 pub mod table;
 pub mod value;
 
+pub use agent_config::AgentConfig;
 pub use checked::{Interface, Mirror, Settings, Version};
 pub use sources::Sources;
 pub use table::SETTINGS;
