@@ -1,4 +1,4 @@
-//! Parses the arguments of the command line, and has the text of the help.
+//! Parses the command line, and holds the text of `--help`.
 
 use crate::boot::Step;
 use crate::paths;
@@ -82,7 +82,7 @@ pub struct Arguments {
     pub command: Command,
     /// Whether `--dry-run` was given.
     pub dry_run: bool,
-    /// Whether a failed boot is tried again, for ever (`--supervised`).
+    /// Whether a failed boot is retried, without a limit on the number of retries (`--supervised`).
     pub supervised: bool,
     /// The folder that is put in front of every path (`--root`).
     pub root: PathBuf,
@@ -122,7 +122,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     .map_err(usage)?;
                 let (name, value) = word
                     .split_once('=')
-                    .ok_or_else(|| Usage(format!("--set {word}: must have the form NAME=VALUE")))?;
+                    .ok_or_else(|| Usage("--set must be given a NAME=VALUE".into()))?;
                 arguments.set.push((name.into(), value.into()));
             }
             Long("json") if matches!(arguments.command, Command::Status { .. }) => {

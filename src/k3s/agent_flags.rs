@@ -80,6 +80,11 @@ pub fn is_switch(name: &str) -> bool {
     SWITCHES.contains(&name)
 }
 
+/// Whether `k3s agent` has this flag. `name` is a full name.
+pub fn is_known(name: &str) -> bool {
+    WITH_VALUE.contains(&name) || is_switch(name)
+}
+
 /// Whether no message may show the value of this flag. `name` is a full name.
 pub fn is_secret(name: &str) -> bool {
     let variable = name.replace('-', "_").to_ascii_uppercase();
@@ -108,7 +113,7 @@ pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
         }
         "rootless" if on => Some("muster prepares the machine for a k3s that runs as root"),
         "data-dir" | "config" if !value.starts_with('/') => Some("must be an absolute path"),
-        _ if WITH_VALUE.contains(&name) || is_switch(name) => None,
+        _ if is_known(name) => None,
         _ => Some("k3s agent does not have this flag, and would end at once; take it out"),
     }
 }

@@ -1,4 +1,5 @@
-//! k3s as muster sees it from outside: its join tokens, its releases and its server's protocol.
+//! What muster knows about k3s: its join tokens, its releases and channels, its node passwords, and
+//! the requests to its server.
 
 pub mod agent_flags;
 pub mod channel;

@@ -4,8 +4,9 @@ use super::value::{BadSetting, Value};
 use crate::k3s::agent_flags;
 use anyhow::Result;
 
-/// Splits the value into arguments as a shell does. Fails on a quote that is not closed, on the
-/// command `server`, on a word that is no flag, and on a flag that muster refuses.
+/// Splits the value into arguments as a shell does, without a command `agent` in front. Fails on a
+/// quote that is not closed, on the command `server`, on a word that is no flag, and on a flag that
+/// muster refuses.
 pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
     // A value that holds a token is not shown, whatever is wrong with it.
     let mut around = value
@@ -22,12 +23,12 @@ pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
         return Err(BadSetting(error).into());
     }
     let mut words = shlex::split(&value.text).ok_or_else(|| value.bad("a quote is not closed"))?;
-    // k3s's installer accepts a command in front. Here it can only be `agent`.
+    // k3s's installer accepts a k3s command as the first word. Here only `agent` is accepted.
     match words.first().map(String::as_str) {
         Some("agent") => {
             words.remove(0);
         }
-        Some("server") => return Err(value.bad("muster makes agents; take `server` out")),
+        Some("server") => return Err(value.bad("muster runs only k3s agents: remove `server`")),
         _ => {}
     }
     for flag in flags(&words) {
@@ -36,8 +37,15 @@ pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
                 "{word} is not a flag, and k3s would ignore the words after it"
             ))
         })?;
-        if let Some(why) = agent_flags::refusal(name, given) {
-            return Err(value.bad(format_args!("{name}: {why}")));
+        match agent_flags::refusal(name, given) {
+            None => {}
+            // The value is not shown: somebody may have mistyped `token`.
+            Some(why) if !agent_flags::is_known(name) => {
+                let source = &value.source;
+                let error = format!("INSTALL_K3S_EXEC ({source}): {name}: {why}");
+                return Err(BadSetting(error).into());
+            }
+            Some(why) => return Err(value.bad(format_args!("{name}: {why}"))),
         }
     }
     Ok(words)
@@ -135,8 +143,12 @@ mod tests {
             ("--", "-- is not a flag"),
         ] {
             let error = parse(text).unwrap_err();
-            assert!(error.contains(flag), "{text}: {error}");
-            assert!(error.starts_with(&format!("INSTALL_K3S_EXEC={text:?} (environment): ")));
+            let shown = match flag {
+                "tls-san: " => "INSTALL_K3S_EXEC (environment): ".into(),
+                _ => format!("INSTALL_K3S_EXEC={text:?} (environment): "),
+            };
+            let start = format!("{shown}{flag}");
+            assert!(error.starts_with(&start), "{text}: {error}");
         }
     }
 

@@ -106,7 +106,7 @@ impl Settings {
 fn read(host: &Host, file: &str, config: &mut AgentConfig) -> Result<()> {
     let text = match host.read_text(file) {
         Err(error) if is_unreadable_in_plan(host, &error) => {
-            warn!(target: "settings", "{error:#}; the plan goes on without it");
+            warn!(target: "settings", "{error:#}; the dry run continues without it");
             return Ok(());
         }
         text => text?,
@@ -118,13 +118,14 @@ fn read(host: &Host, file: &str, config: &mut AgentConfig) -> Result<()> {
         let name = entry.key.strip_suffix('+').unwrap_or(&entry.key);
         let name = agent_flags::full_name(name);
         if let Some(why) = agent_flags::refusal(name, &entry.value) {
-            let shown = match agent_flags::is_secret(name) {
-                true => "<redacted>",
-                false => &entry.value,
-            };
             let (key, line) = (&entry.key, entry.line);
-            let error = format!("{key}={shown:?} ({file} line {line}): {why}");
-            return Err(BadSetting(error).into());
+            // The value of an unknown key is not shown: somebody may have mistyped `token`.
+            let hidden = agent_flags::is_secret(name) || !agent_flags::is_known(name);
+            let shown = match hidden {
+                true => key.clone(),
+                false => format!("{key}={:?}", entry.value),
+            };
+            return Err(BadSetting(format!("{shown} ({file} line {line}): {why}")).into());
         }
         config.flags.push((name.into(), entry.value));
     }
@@ -181,19 +182,18 @@ mod tests {
                 ("with-node-id", "true"),
                 ("server", "https://x:6443"),
                 ("s", "https://x:6443"),
-                ("token", "<redacted>"),
+                ("token", ""),
                 ("token-file", "/x"),
                 ("rootless", "true"),
-                ("tls-san+", "x"),
+                ("tls-san+", ""),
             ] {
-                let value = if shown == "<redacted>" {
-                    "secret"
-                } else {
-                    shown
+                let (value, shown) = match shown {
+                    "" => ("secret", key.to_string()),
+                    value => (value, format!("{key}={value:?}")),
                 };
                 let text = format!("# first\nnode-label: [a=b]\n{key}: {value}\n");
                 let error = config(&[(file, &text)], set).unwrap_err();
-                let start = format!("{key}={shown:?} ({file} line 3): ");
+                let start = format!("{shown} ({file} line 3): ");
                 assert!(error.starts_with(&start), "{error}");
                 assert!(!error.contains("secret"), "{error}");
             }
@@ -245,10 +245,12 @@ mod tests {
 
     #[test]
     fn paths_must_be_absolute() {
-        for name in ["K3S_CONFIG_FILE", "K3S_DATA_DIR"] {
-            let error = config(&[], &[(name, "https://x/config.yaml")]).unwrap_err();
-            let start =
-                format!("{name}=\"https://x/config.yaml\" (--set): must be an absolute path");
+        for (name, shown) in [
+            ("K3S_CONFIG_FILE", "<redacted>"),
+            ("K3S_DATA_DIR", "https://x"),
+        ] {
+            let error = config(&[], &[(name, "https://x")]).unwrap_err();
+            let start = format!("{name}={shown:?} (--set): must be an absolute path");
             assert!(error.starts_with(&start), "{error}");
         }
     }

@@ -1,5 +1,5 @@
-//! The step that writes what k3s reads (the node password, the node's own configuration) and then
-//! becomes `k3s agent`.
+//! The join step: it writes the files that k3s reads (the node password, the node's own
+//! configuration), and then replaces this process with `k3s agent`.
 
 use crate::board::node::Node;
 use crate::host::Host;
@@ -13,8 +13,9 @@ use anyhow::Result;
 use log::info;
 use std::path::Path;
 
-/// Writes the files that `k3s agent` reads and that are missing before a restart, and asks nobody. A
-/// password file stays as it is: the server knows that password, also when the token has changed.
+/// Before a restart of k3s, writes the files that `k3s agent` reads and that are missing, without a
+/// network request. An existing password file is kept: the server knows this password, even if the
+/// token has changed since.
 pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     node_config(host, settings, node)?;
     let has_password = host
@@ -31,7 +32,7 @@ pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     }
 }
 
-/// Writes the files that k3s reads. What is left to do then is [`exec`].
+/// Writes the files that k3s reads. After that, only [`exec`] remains to be done.
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");
@@ -43,7 +44,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
     Ok(())
 }
 
-/// Replaces this process with `k3s agent`. It returns only in a dry run, or with the reason why k3s
+/// Replaces this process with `k3s agent`. Returns only in a dry run, or with the reason why k3s
 /// could not be started.
 pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
@@ -82,7 +83,7 @@ fn node_config(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     if host.metadata(&own).is_some() {
         return host.ensure_link(&own, &link);
     }
-    // The link may be from a run in which the node had another name.
+    // Remove a link that an earlier run made, when the node had another name.
     match host.link_target(&link) {
         Some(target) if target.starts_with(paths::NODES) => host.remove(&link),
         _ => Ok(()),
