@@ -7,7 +7,7 @@ use crate::k3s::link::ServerLink;
 use crate::life::pause::Pause;
 use crate::life::record::Record;
 use crate::life::restart::{self, StartKind};
-use crate::settings::Settings;
+use crate::settings::{AgentConfig, Settings};
 use crate::status::Status;
 use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
@@ -104,6 +104,8 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if run.steps.is_empty() {
         if let Some(record) = restart::by_record(host, settings, run.supervised)? {
             host.enter(Step::Join.name());
+            // The operator may have changed k3s's configuration since the boot.
+            settings.agent_config(host, &record.node.name)?;
             if let Err(error) = join::keep_files(host, settings, &record.node) {
                 // Only a warning, because k3s keeps its own copies of what these files hold.
                 warn!("{error:#}");
@@ -157,6 +159,12 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
+    // `muster identity` also runs on machines whose k3s is not muster's.
+    let uses_config = [Step::Prepare, Step::Register, Step::Join];
+    let config = match uses_config.iter().any(|step| run.has(*step)) {
+        true => settings.agent_config(host, &node.name)?,
+        false => AgentConfig::default(),
+    };
 
     for (step, on_failure) in run.steps() {
         let name = step.name();
@@ -166,7 +174,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, run.conf),
-            (Step::Prepare, _) => prepare::run(host, settings),
+            (Step::Prepare, _) => prepare::run(host, settings, &config),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
             (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),

@@ -9,7 +9,7 @@ use crate::k3s::channel::ask_channel;
 use crate::k3s::token::JoinToken;
 use crate::k3s::{link::ServerLink, server::Server};
 use crate::redact::redacted;
-use crate::settings::{Settings, Version};
+use crate::settings::{AgentConfig, Settings, Version};
 use crate::steps::{clock, identity, network, prepare};
 use anyhow::Result;
 use std::fmt::Write;
@@ -86,7 +86,12 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
             "the time is not earlier than the build of muster and its settings file",
         ),
     }
-    let problems = prepare::problems(host, settings)?;
+    let config = settings.agent_config(host, &node.name);
+    let config = config.unwrap_or_else(|error| {
+        report.missing("config", error);
+        AgentConfig::default()
+    });
+    let problems = prepare::problems(host, settings, &config)?;
     if problems.is_empty() {
         report.ok("prepare", "k3s can run on this machine");
     }

@@ -39,9 +39,13 @@ pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
 pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
 /// Where k3s reads the node password (k3s, `pkg/agent/config`).
 pub const NODE_PASSWORD: NodeFile = file("/etc/rancher/node/password", 0o600);
-/// The symbolic link to the node's own k3s configuration in [`NODES`]. k3s reads the files of this
-/// folder in the order of their names.
+/// The default of `K3S_CONFIG_FILE`, which k3s's agent reads. The agent also reads the files in the
+/// folder of this name with `.d` at its end, in the order of their names.
+pub const K3S_CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+/// The symbolic link, in that folder, to the node's own k3s configuration in [`NODES`].
 pub const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
+/// The file name of [`NODE_CONFIG`]. `K3S_CONFIG_FILE` may name another folder for it.
+pub const NODE_CONFIG_NAME: &str = "50-node.yaml";
 /// A token that was not given in a file is written here for k3s, because other users could read
 /// k3s's environment and arguments.
 pub const RUN_TOKEN: NodeFile = file("/run/muster/token", 0o600);

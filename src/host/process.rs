@@ -10,9 +10,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The environment variables that hold a token. Programs that muster starts do not inherit them,
-/// because muster passes tokens in files. Messages never show their values.
-pub const SECRET_VARIABLES: [&str; 3] = ["K3S_TOKEN", "K3S_AGENT_TOKEN", "K3S_CLUSTER_SECRET"];
+/// The environment variables that hold a secret. Programs that muster starts do not inherit them,
+/// because muster passes secrets in files. Messages never show their values.
+pub const SECRET_VARIABLES: [&str; 4] = [
+    "K3S_TOKEN",
+    "K3S_AGENT_TOKEN",
+    "K3S_CLUSTER_SECRET",
+    "K3S_VPN_AUTH",
+];
 
 /// An environment variable for the program that replaces this process ([`Host::exec`]).
 #[derive(Clone, Debug)]
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_program_inherits_a_token() {
+    fn no_program_inherits_a_secret() {
         let mut command = Command::new("true");
         remove_secrets(&mut command);
         let removed: Vec<_> = command

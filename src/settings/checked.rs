@@ -78,7 +78,9 @@ pub struct Settings {
     pub https_proxy: Option<String>,
     pub no_proxy: Option<String>,
     pub(super) ca_file: Option<Value>,
-    /// `K3S_*` variables that muster does not use itself, for k3s's environment.
+    pub(super) config_file: Option<Value>,
+    pub(super) data_dir: Option<Value>,
+    /// The variables that are no settings of muster, for k3s's environment.
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(super) struct Given {
     values: BTreeMap<&'static str, Value>,
-    k3s_variables: BTreeMap<String, Variable>,
+    for_k3s: BTreeMap<String, (String, Source)>,
 }
 
 impl Given {
@@ -60,7 +60,12 @@ impl Given {
             Source::Flag => Some("every process can read a command's arguments"),
             _ => None,
         };
-        let error = if let Some(why) = readable_by.filter(|_| SECRET_VARIABLES.contains(&name)) {
+        let error = if name == "K3S_VPN_AUTH" {
+            format!(
+                "{name}=<redacted> ({source}): refused, because every program that k3s starts would \
+                 inherit it; put it in a file of mode 0600, and name the file in K3S_VPN_AUTH_FILE"
+            )
+        } else if let Some(why) = readable_by.filter(|_| SECRET_VARIABLES.contains(&name)) {
             format!(
                 "{name}=<redacted> ({source}): refused, because {why}; put the token in \
                  /etc/muster/token"
@@ -78,12 +83,7 @@ impl Given {
             )
         } else {
             if name.starts_with("K3S_") {
-                let variable = Variable {
-                    name: name.into(),
-                    value: text,
-                    shown: false,
-                };
-                self.k3s_variables.insert(name.into(), variable);
+                self.for_k3s.insert(name.into(), (text, source));
             }
             return Ok(());
         };
@@ -113,9 +113,24 @@ impl Given {
         })
     }
 
-    /// The `K3S_*` variables that are not settings of muster, for k3s's environment.
+    /// A variable that is passed on to k3s; `None` when it is empty.
+    pub fn for_k3s(&self, name: &'static str) -> Option<Value> {
+        let (text, source) = self.for_k3s.get(name)?;
+        (!text.is_empty()).then(|| Value {
+            name,
+            text: text.clone(),
+            source: source.clone(),
+        })
+    }
+
+    /// The variables that are not settings of muster, for k3s's environment.
     pub fn k3s_variables(&self) -> Vec<Variable> {
-        self.k3s_variables.values().cloned().collect()
+        let variable = |(name, (value, _)): (&String, &(String, Source))| Variable {
+            name: name.clone(),
+            value: value.clone(),
+            shown: false,
+        };
+        self.for_k3s.iter().map(variable).collect()
     }
 }
 
@@ -170,7 +185,8 @@ mod tests {
                     "{error}"
                 );
             }
-            assert!(taken(name, Source::Environment).is_ok());
+            let elsewhere = taken(name, Source::Environment);
+            assert_eq!(elsewhere.is_ok(), name != "K3S_VPN_AUTH", "{name}");
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         https_proxy: https_proxy(given)?,
         no_proxy: given.get("NO_PROXY").map(|value| value.text),
         ca_file: given.get("SSL_CERT_FILE"),
+        config_file: absolute_for_k3s(given, "K3S_CONFIG_FILE")?,
+        data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
         warnings: Vec::new(),
@@ -54,6 +56,14 @@ fn interface(value: &Value) -> Result<Interface> {
         }
         _ => Err(value.bad("is not the name of a network interface")),
     }
+}
+
+/// A variable of k3s that names a file or a folder. k3s reads no URL, and a relative path would
+/// depend on the folder that muster was started in.
+fn absolute_for_k3s(given: &Given, name: &'static str) -> Result<Option<Value>> {
+    let value = given.for_k3s(name);
+    value.as_ref().map(Value::absolute_path).transpose()?;
+    Ok(value)
 }
 
 fn url(given: &Given) -> Result<Option<Url>> {

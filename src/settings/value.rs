@@ -94,8 +94,7 @@ impl Value {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Err(self.bad("there is no such file")),
             Err(error) => {
-                let kind = error.root_cause().downcast_ref().map(io::Error::kind);
-                if host.plans() && kind == Some(io::ErrorKind::PermissionDenied) {
+                if is_unreadable_in_plan(host, &error) {
                     let why = "this user may not read the file; the dry run continues without it";
                     log::warn!(target: "settings", "{}", self.bad(why));
                     return Ok(None);
@@ -109,6 +108,12 @@ impl Value {
             false => Ok(Some(text)),
         }
     }
+}
+
+/// Whether a file could not be read because this is a dry run of a user who may not read it.
+pub(super) fn is_unreadable_in_plan(host: &Host, error: &anyhow::Error) -> bool {
+    let kind = error.root_cause().downcast_ref().map(io::Error::kind);
+    host.plans() && kind == Some(io::ErrorKind::PermissionDenied)
 }
 
 #[cfg(test)]

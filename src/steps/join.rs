@@ -17,7 +17,7 @@ use std::path::Path;
 /// network request. An existing password file is kept: the server knows this password, even if the
 /// token has changed since.
 pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
-    node_config(host, node)?;
+    node_config(host, settings, node)?;
     let has_password = host
         .metadata(paths::NODE_PASSWORD.path)
         .is_some_and(|meta| meta.len() > 0);
@@ -37,7 +37,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");
     host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
-    node_config(host, node)?;
+    node_config(host, settings, node)?;
     if settings.token_file().is_none() {
         keep_token(host, link.token())?;
     }
@@ -77,14 +77,15 @@ fn keep_token(host: &Host, token: &JoinToken) -> Result<()> {
 }
 
 /// Links the node's own configuration, if the overlay has one, into k3s's configuration folder.
-fn node_config(host: &Host, node: &Node) -> Result<()> {
+fn node_config(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let own = format!("{}/{}.yaml", paths::NODES, node.name);
+    let link = settings.node_config();
     if host.metadata(&own).is_some() {
-        return host.ensure_link(&own, paths::NODE_CONFIG);
+        return host.ensure_link(&own, &link);
     }
     // Remove a link that an earlier run made, when the node had another name.
-    match host.link_target(paths::NODE_CONFIG) {
-        Some(target) if target.starts_with(paths::NODES) => host.remove(paths::NODE_CONFIG),
+    match host.link_target(&link) {
+        Some(target) if target.starts_with(paths::NODES) => host.remove(&link),
         _ => Ok(()),
     }
 }

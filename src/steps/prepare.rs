@@ -7,11 +7,10 @@
 use crate::download::target::part_path;
 use crate::host::Host;
 use crate::host::machine::{self, Memory, Mount, megabytes, mount_of, mounts};
-use crate::paths;
-use crate::settings::Settings;
+use crate::settings::{AgentConfig, Settings};
 use anyhow::{Result, bail};
 use log::warn;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The cgroup controllers that k3s and its kubelet need to start (k3s, `pkg/cgroups`; the kubelet
 /// checks for pids itself).
@@ -32,7 +31,7 @@ const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
 /// Prepares the machine. Fails with the first of [`problems`]; a dry run logs all of them as
 /// warnings.
-pub fn run(host: &Host, settings: &Settings) -> Result<()> {
+pub fn run(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         host.make_shared("/")?;
@@ -40,7 +39,7 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     if cgroup_mount(&mounts).is_none() {
         host.mount("cgroup2", CGROUP, "cgroup2")?;
     }
-    for problem in problems(host, settings)? {
+    for problem in problems(host, settings, config)? {
         if !host.plans() {
             bail!(problem);
         }
@@ -62,7 +61,7 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
 /// Returns one message, with the remedy, for each problem that prevents k3s from running on this
 /// machine. A cgroup file system that is not mounted yet is not a problem, because [`run`] mounts
 /// it.
-pub fn problems(host: &Host, settings: &Settings) -> Result<Vec<String>> {
+pub fn problems(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<Vec<String>> {
     let mounts = mounts(host)?;
     let cgroup = match cgroup_mount(&mounts) {
         Some(mount) if mount.kind != "cgroup2" => Some(format!(
@@ -79,20 +78,11 @@ pub fn problems(host: &Host, settings: &Settings) -> Result<Vec<String>> {
         },
     };
     let found = [
-        file_system_problem(&mounts, &data_dir(settings)),
+        file_system_problem(&mounts, Path::new(config.data_dir())),
         cgroup,
         space_problem(host, settings)?,
     ];
     Ok(found.into_iter().flatten().collect())
-}
-
-/// The folder where k3s keeps its data: `K3S_DATA_DIR`, or k3s's default.
-fn data_dir(settings: &Settings) -> PathBuf {
-    let given = settings
-        .for_k3s
-        .iter()
-        .find(|variable| variable.name == "K3S_DATA_DIR");
-    PathBuf::from(given.map_or(paths::DATA_DIR, |variable| &variable.value))
 }
 
 /// Returns a message when k3s cannot run on the file system of `/` or of its data folder; `None`
