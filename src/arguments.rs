@@ -1,4 +1,4 @@
-//! Parses the arguments of the command line, and has the text of the help.
+//! Parses the command line, and holds the text of `--help`.
 
 use crate::boot::Step;
 use crate::paths;
@@ -86,7 +86,7 @@ pub struct Arguments {
     pub command: Command,
     /// Whether `--dry-run` was given.
     pub dry_run: bool,
-    /// Whether a failed boot is tried again, for ever (`--supervised`).
+    /// Whether a failed boot is retried, without a limit on the number of retries (`--supervised`).
     pub supervised: bool,
     /// The folder that is put in front of every path (`--root`).
     pub root: PathBuf,

@@ -7,8 +7,8 @@ use nix::time::{ClockId, clock_gettime, clock_settime};
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A clock that lags behind by more than this was set back by something. A clock that a time daemon
-/// steers moves by less.
+/// If the wall clock is behind the expected time by more than this, another program has set it
+/// back. The corrections of a time daemon are smaller.
 const SET_BACK: Duration = Duration::from_secs(60);
 
 impl Host {
@@ -19,14 +19,15 @@ impl Host {
             .unwrap_or_default()
     }
 
-    /// The time since boot (CLOCK_BOOTTIME), which nobody can set.
+    /// The time since boot (CLOCK_BOOTTIME), which no program can set.
     pub fn uptime(&self) -> Duration {
         clock_gettime(ClockId::CLOCK_BOOTTIME)
             .map(Duration::from)
             .unwrap_or_default()
     }
 
-    /// Sets the wall clock to the time since 1970 that `time` returns. `None` leaves it as it is.
+    /// Sets the wall clock to the time since 1970 that `time` returns. When `time` returns `None`,
+    /// the clock is not changed. `what` describes this in a plan.
     pub fn set_clock(
         &self,
         what: impl Display,
@@ -42,14 +43,16 @@ impl Host {
         Ok(())
     }
 
-    /// Treats the wall clock as right from now on; see [`Host::wait_before_retry`].
+    /// Remembers that the wall clock is right now, so that [`Host::wait_before_retry`] can detect
+    /// that something has set it back later.
     pub fn trust_clock(&self) {
         self.trusted_clock.set(Some((self.uptime(), self.now())));
     }
 
-    /// Sleeps before the next attempt. If something set the clock back in the meantime (a hwclock
-    /// service that starts late reads a chip without a battery), no certificate would be valid and
-    /// no attempt could succeed, so the clock is set forward again first.
+    /// Sleeps before the next attempt. If something has set the clock back since
+    /// [`Host::trust_clock`], the clock is first set forward again, because otherwise no
+    /// certificate is valid and no attempt can succeed. For example, a hwclock service that starts
+    /// late may have read the time from a clock chip without a battery.
     pub fn wait_before_retry(&self, time: Duration) {
         if let Some((then, clock)) = self.trusted_clock.get() {
             let expected = clock + self.uptime().saturating_sub(then);
@@ -64,7 +67,7 @@ impl Host {
         self.sleep(time);
     }
 
-    /// Sleeps. A dry run does not.
+    /// Sleeps, except in a dry run.
     pub fn sleep(&self, time: Duration) {
         if !self.plans() {
             std::thread::sleep(time);

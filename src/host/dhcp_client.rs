@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 /// The program that muster starts as the DHCP client. Alpine has it as a link to BusyBox.
 pub const CLIENT: &str = "udhcpc";
 
-/// Whether a DHCP client that renews the lease of this interface is running, in this network
-/// namespace. Only a process of root that runs the program [`CLIENT`] counts: any user can give a
-/// process any command line.
+/// Whether a DHCP client that renews the lease of `interface` is running in the network namespace
+/// of this process. Only a process of root that runs the program [`CLIENT`] counts, because any
+/// user can give a process any command line.
 pub fn is_client_running(host: &Host, interface: &str) -> bool {
     let namespace = host.link_target("/proc/self/ns/net");
     let Some(program) = host.program(CLIENT) else {
@@ -44,8 +44,9 @@ fn is_root(status: &str) -> bool {
     [users.next(), users.next()] == [Some("0"); 2]
 }
 
-/// Whether `argv` is a udhcpc that renews the lease of `interface`. A udhcpc with `-q`, as an
-/// initramfs runs it, ends when it has a lease, and one with `-n` ends when it gets none.
+/// Whether `argv` is a udhcpc that renews the lease of `interface`. With `-q`, as in an initramfs,
+/// udhcpc exits as soon as it has a lease; with `-n` it exits when it gets no lease. So neither of
+/// these counts.
 fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     let mut argv = argv.iter().copied();
     let mut program = argv.next().and_then(|path| path.rsplit('/').next());
@@ -66,7 +67,8 @@ fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     has_interface && !ends
 }
 
-/// Whether a word consists of udhcpc's one-letter flags, such as `-fq`. An option's value does not.
+/// Whether `word` consists of one-letter flags of udhcpc, such as `-fq`, and so is not the value of
+/// an option.
 fn is_flags(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|letters| {
         !letters.is_empty() && letters.bytes().all(|b| b"fbqRBnSoCi".contains(&b))

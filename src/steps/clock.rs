@@ -1,7 +1,7 @@
-//! The clock step: it sets the clock from a time server, and never to a time before this image was
+//! The clock step: it sets the clock from a time server, but never to a time before this image was
 //! made.
 //!
-//! A board without a battery starts in 1970, and then no certificate is valid yet.
+//! The clock of a board without a battery starts in 1970, when no certificate is valid yet.
 
 use crate::host::Host;
 use crate::paths;
@@ -14,15 +14,16 @@ use std::time::Duration;
 
 /// The time in which one time server must answer.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time in which one of all time servers must answer, with the lookup of their names.
+/// The total time in which one of the time servers must answer, including the DNS lookups.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// A smaller difference to network time is not corrected: certificates and leases count in seconds.
+/// A smaller difference from network time is not corrected, because the times in certificates and
+/// leases are in whole seconds.
 const TOLERANCE: Duration = Duration::from_millis(500);
-/// How far after the earliest possible time network time is accepted. The answer of a time server
-/// is not authenticated, so this limits what a false answer can do.
+/// Network time is accepted up to this long after the earliest possible time. The answer of a time
+/// server is not authenticated, so this limits what a false answer can do.
 const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
-/// When this program was built, since 1970.
+/// When this program was built (time since 1970).
 pub const BUILD: Duration = Duration::from_secs(parse(env!("MUSTER_BUILD_EPOCH")));
 
 const fn parse(digits: &str) -> u64 {
@@ -32,14 +33,14 @@ const fn parse(digits: &str) -> u64 {
     }
 }
 
-/// Sets the clock. From then on [`Host::wait_before_retry`] corrects it when something sets it
-/// back. `conf` is the path of the settings file.
+/// Sets the clock. From then on, when something sets the clock back, [`Host::wait_before_retry`]
+/// corrects it. `conf` is the path of the settings file.
 ///
-/// Fails when no time server gave an acceptable time. The clock is then at least at the earliest
-/// possible time, and a boot goes on.
+/// Fails when no time server gave an acceptable time. The clock is then not earlier than the
+/// earliest possible time, and the boot continues.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     let result = set(host, settings, conf);
-    // Even without an answer, this is the best time that the board can have.
+    // Even if no time server answered, the board cannot get a better time.
     host.trust_clock();
     result
 }
@@ -72,7 +73,7 @@ fn set(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     })
 }
 
-/// The time servers that DHCP named, else those of `MUSTER_NTP`.
+/// The time servers that the DHCP server named, otherwise those of `MUSTER_NTP`.
 fn time_servers(host: &Host, settings: &Settings) -> Result<Vec<String>> {
     let text = host.read_text(paths::DHCP_TIME_SERVERS.path)?;
     let servers: Vec<String> = text.split_whitespace().map(String::from).collect();
@@ -83,16 +84,16 @@ fn time_servers(host: &Host, settings: &Settings) -> Result<Vec<String>> {
     })
 }
 
-/// How far the clock is before the earliest possible time; `None` when it is not before it. `conf`
-/// is the path of the settings file.
+/// How much earlier the clock is than the earliest possible time; `None` when the clock is not too
+/// early. `conf` is the path of the settings file.
 pub fn lag(host: &Host, conf: &str) -> Option<Duration> {
     earliest(host, conf)
         .checked_sub(host.now())
         .filter(|lag| !lag.is_zero())
 }
 
-/// The time that the clock is set to after a server answered with `time`; `None` when the clock is
-/// right already. Fails when the time is not acceptable.
+/// The time to which the clock must be set after `server` has answered with `time`; `None` when the
+/// clock is already right. Fails when `time` is outside the accepted range.
 fn time_to_set(
     host: &Host,
     earliest: Duration,
@@ -125,7 +126,8 @@ fn time_to_set(
 fn earliest(host: &Host, conf: &str) -> Duration {
     let written = host.metadata(conf).map_or(0, |meta| meta.mtime());
     let written = Duration::from_secs(u64::try_from(written).unwrap_or(0));
-    // A file from the far future was made on a machine with a wrong clock.
+    // A settings file from the far future was written on a machine with a wrong clock, so its time
+    // is ignored.
     if written > BUILD + ACCEPTED_RANGE {
         BUILD
     } else {
@@ -133,11 +135,12 @@ fn earliest(host: &Host, conf: &str) -> Duration {
     }
 }
 
-/// Asks the servers in order. Returns the first that answers, and its time since 1970.
+/// Asks the servers in order. Returns the first server that answers, and the time that it gave
+/// (since 1970).
 fn ask_servers(servers: Vec<String>) -> Result<(String, Duration)> {
     let (sender, receiver) = mpsc::channel();
-    // The lookup of a name may take longer than TIMEOUT and cannot be stopped. So it runs in a
-    // thread, which is left to itself after the timeout.
+    // A DNS lookup may take longer than TIMEOUT and cannot be stopped. So a separate thread asks
+    // the servers, and after TIMEOUT nobody waits for this thread.
     std::thread::spawn(move || {
         let mut last = Err(anyhow!("no time server is set"));
         for server in servers {

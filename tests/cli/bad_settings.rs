@@ -83,6 +83,24 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["INSTALL_K3S_EXEC=<redacted> (--set)", "argument"],
         ),
         (
+            "exec names the node",
+            set("INSTALL_K3S_EXEC=--node-name foo"),
+            &["INSTALL_K3S_EXEC=\"--node-name foo\" (--set): node-name: muster names"],
+        ),
+        (
+            "vpn secret",
+            set("K3S_VPN_AUTH=abc"),
+            &[
+                "K3S_VPN_AUTH=<redacted> (--set): refused",
+                "K3S_VPN_AUTH_FILE",
+            ],
+        ),
+        (
+            "config url",
+            set("K3S_CONFIG_FILE=https://a/config.yaml"),
+            &["K3S_CONFIG_FILE=\"<redacted>\" (--set)", "absolute"],
+        ),
+        (
             "interface",
             set("MUSTER_INTERFACE=eth9"),
             &[
@@ -177,6 +195,24 @@ fn a_bad_file_is_reported_in_one_line_with_value_and_source() {
             "proc/cmdline",
             "MUSTER_X=1\n",
             &["MUSTER_X (kernel command line)"],
+        ),
+        (
+            "k3s's configuration",
+            "etc/rancher/k3s/config.yaml",
+            "node-label: [a=b]\nnode-name: foo\n",
+            &["node-name=\"foo\" (/etc/rancher/k3s/config.yaml line 2): muster names the node"],
+        ),
+        (
+            "a token in a drop-in",
+            "etc/rancher/k3s/config.yaml.d/10-site.yaml",
+            "token: sekret\n",
+            &["token (/etc/rancher/k3s/config.yaml.d/10-site.yaml line 1)"],
+        ),
+        (
+            "the node's own configuration",
+            "etc/muster/nodes/worker-64e59a.yaml",
+            "\n\ntls-san: a\n",
+            &["tls-san (/etc/muster/nodes/worker-64e59a.yaml line 3): k3s agent does not"],
         ),
         (
             "garbage mac",
