@@ -1,6 +1,7 @@
 //! The boot: its steps, their order, and what happens when a step fails.
 
 use crate::board::node::Node;
+use crate::digest::Sha256;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::link::ServerLink;
@@ -110,7 +111,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         }
         host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
     }
-    let node = run_steps(host, settings, run)?;
+    let (node, fetched) = run_steps(host, settings, run)?;
     if !run.has(Step::Join) {
         info!("done");
         return Ok(());
@@ -118,7 +119,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if host.plans() {
         return join::exec(host, settings, &node);
     }
-    let result = joined(host, settings, &node, run).and_then(|record| {
+    let result = joined(host, settings, &node, fetched).and_then(|record| {
         // The record says that the server accepts the node, so it is written only when the register
         // step asked the server.
         if run.has(Step::Register) {
@@ -130,8 +131,9 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     result.context(Step::Join.name())
 }
 
-/// Runs the steps, and returns the node that they were run for.
-fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
+/// Runs the steps. Returns the node that they were run for, and the digest of the k3s that the fetch
+/// step verified.
+fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // An error in the settings is reported before the first effect.
     let net = Clients::new(
         settings.https_proxy.as_deref(),
@@ -153,6 +155,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
+    let mut fetched = None;
 
     for (step, on_failure) in run.steps() {
         let name = step.name();
@@ -164,7 +167,8 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Step::Clock, _) => clock::run(host, settings, run.conf),
             (Step::Prepare, _) => prepare::run(host, settings),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
-            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
+            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
+                .map(|digest| fetched = digest),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
             (Step::Register | Step::Join, None) => unreachable!("these steps have a server"),
         };
@@ -175,7 +179,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Err(error), OnFailure::Stop) => return Err(error.context(name)),
         }
     }
-    Ok(node)
+    Ok((node, fetched))
 }
 
 /// Finds out who this board is. A failure is the identity step's.
@@ -194,12 +198,14 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// Checks the digest of k3s a last time, and returns the record of this boot.
-fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Record> {
-    let fetched = match run.has(Step::Fetch) {
-        true => restart::fetched(host, settings),
-        false => None,
-    };
+/// Checks the digest of k3s a last time, unless this run has just `fetched` and verified it. Returns
+/// the record of this boot.
+fn joined(
+    host: &Host,
+    settings: &Settings,
+    node: &Node,
+    fetched: Option<Sha256>,
+) -> Result<Record> {
     let sha256 = match fetched {
         Some(digest) => digest,
         None => restart::verified(host, settings)?,

@@ -12,7 +12,7 @@ use crate::http::retry::{Backoff, LONGEST_RETRY_AFTER};
 use crate::http::{Failure, MinimumRate};
 use crate::k3s::release::{Arch, Tag, asset_url};
 use crate::paths;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow};
 use log::{debug, info, warn};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -35,36 +35,33 @@ pub struct Install<'a> {
 /// A mirror that may work later: why it failed, and the wait that its `Retry-After` asks for.
 type Later = (String, Option<Duration>);
 
+/// The result of a round.
+enum Round {
+    Installed(Sha256),
+    /// The mirrors that may work later.
+    Later(Vec<Later>),
+}
+
 /// The result of asking one mirror in one round.
 enum Outcome {
-    Installed,
+    /// k3s is installed, and has this digest.
+    Installed(Sha256),
     /// The mirror may work later; the duration is what its `Retry-After` asks for.
     RetryLater(String, Option<Duration>),
     /// The mirror cannot deliver this release; the run skips it from now on.
     Skip(String),
 }
 
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Outcome {
-        match failure {
-            Failure::Transient {
-                error, retry_after, ..
-            } => Outcome::RetryLater(format!("{error:#}"), retry_after),
-            Failure::Permanent { error, .. } => Outcome::Skip(format!("{error:#}")),
-        }
-    }
-}
-
 impl Install<'_> {
-    /// Goes through the mirrors until one of them delivered the right bytes. Fails when no mirror
-    /// is left that could.
-    pub fn run(mut self) -> Result<()> {
+    /// Goes through the mirrors until one of them delivered the right bytes. Returns the digest of
+    /// the installed k3s. Fails when no mirror is left that could deliver it.
+    pub fn run(mut self) -> Result<Sha256> {
         let installed = target::installed(self.host, &self.target)?;
         if let Some(digest) = installed
             && self.verified_this_boot(digest)
         {
             self.keep_installed();
-            return Ok(());
+            return Ok(digest);
         }
         let mut part = None;
         let mut backoff = Backoff::new(self.node.mac.seed());
@@ -72,12 +69,11 @@ impl Install<'_> {
         let mut on_no_range = OnNoRange::Restart;
         let mut last_message = String::new();
         loop {
-            let Some(later) = self.round(installed, on_no_range, &mut part)? else {
-                return Ok(());
+            let later = match self.round(installed, on_no_range, &mut part)? {
+                Round::Installed(digest) => return Ok(digest),
+                Round::Later(mirrors) if mirrors.is_empty() => return Err(self.give_up(part)),
+                Round::Later(mirrors) => mirrors,
             };
-            if later.is_empty() {
-                return self.give_up(part);
-            }
             let reasons: Vec<&str> = later.iter().map(|(why, _)| why.as_str()).collect();
             let message = reasons.join("; ");
             if message != last_message {
@@ -100,14 +96,13 @@ impl Install<'_> {
         }
     }
 
-    /// Asks each mirror once. Returns `None` when k3s is installed; otherwise the mirrors that may
-    /// work later, each with its reason and its `Retry-After`.
+    /// Asks each mirror once, until one has delivered k3s.
     fn round(
         &mut self,
         installed: Option<Sha256>,
         on_no_range: OnNoRange,
         part: &mut Option<PartialFile>,
-    ) -> Result<Option<Vec<Later>>> {
+    ) -> Result<Round> {
         let mut later = Vec::new();
         for index in 0..self.mirrors.len() {
             let mirror = &self.mirrors[index];
@@ -129,7 +124,7 @@ impl Install<'_> {
                 on_no_range
             };
             match self.ask(index, installed, on_no_range, part)? {
-                Outcome::Installed => return Ok(None),
+                Outcome::Installed(digest) => return Ok(Round::Installed(digest)),
                 Outcome::RetryLater(why, retry_after) => {
                     let wait = retry_after.map(|asked| asked.min(LONGEST_RETRY_AFTER));
                     let busy = wait.map(|wait| (why.clone(), Instant::now() + wait));
@@ -142,18 +137,18 @@ impl Install<'_> {
                 }
             }
         }
-        Ok(Some(later))
+        Ok(Round::Later(later))
     }
 
-    /// Fails with the reason of each mirror, and frees the space of the partial file.
-    fn give_up(&self, part: Option<PartialFile>) -> Result<()> {
-        if let Some(part) = part {
-            part.discard()?;
+    /// The error with the reason of each mirror. Frees the space of the partial file.
+    fn give_up(&self, part: Option<PartialFile>) -> anyhow::Error {
+        if let Some(Err(error)) = part.map(PartialFile::discard) {
+            return error;
         }
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
         let tag = &self.tag;
-        bail!("no mirror could supply k3s {tag}: {}", reasons.join("; "));
+        anyhow!("no mirror could supply k3s {tag}: {}", reasons.join("; "))
     }
 
     /// Whether the installed file was verified for this release earlier in this boot.
@@ -179,14 +174,14 @@ impl Install<'_> {
     ) -> Result<Outcome> {
         let digest = match self.mirrors[index].digest(&self.tag) {
             Ok(digest) => digest,
-            Err(failure) => return Ok(failure.into()),
+            Err(failure) => return Ok(self.outcome(failure)),
         };
         if installed == Some(digest) {
             // Close the partial file first: `keep_installed` can only remove an unlocked one.
             drop(part.take());
             self.keep_installed();
-            self.record_verified(digest)?;
-            return Ok(Outcome::Installed);
+            self.record_verified(digest);
+            return Ok(Outcome::Installed(digest));
         }
         let mirror = &self.mirrors[index];
         let url = asset_url(&mirror.base, &self.tag, Arch::own().asset());
@@ -230,17 +225,17 @@ impl Install<'_> {
             Ok(()) => {
                 let (bytes, seconds) = (megabytes(open.len()), started.elapsed().as_secs_f64());
                 open.install()?;
-                self.record_verified(digest)?;
+                self.record_verified(digest);
                 let (tag, target) = (&self.tag, self.target.display());
                 info!(
                     target: self.host.step(),
                     "installed k3s {tag} as {target} ({bytes} MB, {seconds:.1} s, sha256 {digest})"
                 );
-                Ok(Outcome::Installed)
+                Ok(Outcome::Installed(digest))
             }
             Err(AttemptError::Mirror(failure)) => {
                 *part = Some(open);
-                Ok(failure.into())
+                Ok(self.outcome(failure))
             }
             Err(AttemptError::DigestMismatch { .. }) => {
                 open.restart("", None)?;
@@ -260,6 +255,17 @@ impl Install<'_> {
         }
     }
 
+    /// The outcome of a failed request.
+    fn outcome(&self, failure: Failure) -> Outcome {
+        self.host.doubt_clock_if(failure.is_about_dates());
+        match failure {
+            Failure::Transient {
+                error, retry_after, ..
+            } => Outcome::RetryLater(format!("{error:#}"), retry_after),
+            Failure::Permanent { error, .. } => Outcome::Skip(format!("{error:#}")),
+        }
+    }
+
     fn keep_installed(&self) {
         info!(target: self.host.step(), "k3s {} is already installed", self.tag);
         // A partial file that cannot be removed is no reason to stop a board that has its k3s.
@@ -268,10 +274,12 @@ impl Install<'_> {
         }
     }
 
-    fn record_verified(&self, digest: Sha256) -> Result<()> {
+    fn record_verified(&self, digest: Sha256) {
         let note = json!({ "tag": self.tag.as_str(), "sha256": digest.to_string() });
-        self.host
-            .write_note(paths::VERIFIED, &format!("{note}\n"))
-            .context("k3s is installed, but the record that it was verified cannot be written")
+        if let Err(error) = self.host.write_note(paths::VERIFIED, &format!("{note}\n")) {
+            // When /run is full, k3s must run all the same.
+            let step = self.host.step();
+            warn!(target: step, "{error:#}: the record that k3s was verified is missing");
+        }
     }
 }

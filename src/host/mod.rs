@@ -14,6 +14,7 @@
 //! | [`process`] | runs programs, and becomes one |
 //! | [`lock`] | holds the lock of the node's agent |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
+//! | [`network_time`] | asks time servers |
 //! | [`system`] | asks the kernel for names, addresses and space; mounts |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`routes`] | reads routes and resolvers |
@@ -29,6 +30,7 @@ pub mod dhcp_client;
 pub mod files;
 pub mod lock;
 pub mod machine;
+pub mod network_time;
 mod notes;
 pub mod process;
 pub mod routes;
@@ -39,12 +41,12 @@ use crate::paths;
 use crate::status::Status;
 use anyhow::{Context, Result};
 use log::{debug, warn};
+use network_time::ClockState;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The log target under which a boot logs each effect, in the same words as a plan prints it.
 pub const EFFECTS: &str = "effect";
@@ -65,8 +67,7 @@ pub struct Host {
     mode: Mode,
     step: Cell<&'static str>,
     status: RefCell<Status>,
-    /// The time since boot and the wall clock at the moment when the clock was set or checked.
-    trusted_clock: Cell<Option<(Duration, Duration)>>,
+    clock: ClockState,
     /// The file whose lock this process holds.
     agent_lock: OnceCell<File>,
 }
@@ -80,7 +81,7 @@ impl Host {
             mode,
             step: Cell::new("muster"),
             status: RefCell::default(),
-            trusted_clock: Cell::new(None),
+            clock: ClockState::default(),
             agent_lock: OnceCell::new(),
         }
     }

@@ -4,6 +4,7 @@
 
 use crate::http::Failure;
 use crate::http::ca::Untrusted;
+use crate::http::failure::WrongDates;
 use crate::http::request::Refusal;
 use anyhow::anyhow;
 use reqwest::Url;
@@ -18,8 +19,7 @@ const TOKEN_REMEDY: &str =
 /// The answer of `/cacerts` is not the CA of the token.
 pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
     match why {
-        // The clock is set again before the next attempt.
-        Untrusted::NotNow => Failure::transient(anyhow!("{url}: {why}")),
+        Untrusted::NotNow => Failure::transient(WrongDates(format!("{url}: {why}")).into()),
         Untrusted::NotTheRoot => Failure::permanent(anyhow!(
             "{url}: {why}: put the certificates of the server's server-ca.crt in order, from the \
              CA that signs to its root"

@@ -217,7 +217,7 @@ fn version_at(client: &Client, server: &Url) -> Result<Tag, Refusal> {
 
 /// After a while without a version, the failure names the setting that helps.
 fn with_remedy(failure: Failure, waited: Duration) -> Failure {
-    if waited < VERSION_PATIENCE {
+    if waited < VERSION_PATIENCE || failure.is_about_dates() {
         return failure;
     }
     failure.map_error(|error| {

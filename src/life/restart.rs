@@ -82,16 +82,6 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     Ok(digest)
 }
 
-/// The digest that the fetch step of this run has just verified, so that k3s is hashed once.
-pub fn fetched(host: &Host, settings: &Settings) -> Option<Sha256> {
-    match settings.skip_download {
-        true => None,
-        false => settings
-            .pin
-            .or_else(|| noted(host).map(|(_, digest)| digest)),
-    }
-}
-
 /// The release that this boot verified with this digest, if it knows.
 pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
     let record = Record::read(host).filter(|record| record.sha256 == digest);
