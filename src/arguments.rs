@@ -1,4 +1,4 @@
-//! Parses the arguments of the command line, and has the text of the help.
+//! Parses the command line, and holds the text of `--help`.
 
 use crate::boot::Step;
 use crate::paths;
@@ -15,7 +15,7 @@ Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
   muster --supervised
   muster name [MAC | FILE | -]...
-  muster check
+  muster check [--settings]
   muster status [--json]
   muster --help | --version
 
@@ -34,7 +34,8 @@ Without a command it runs the boot: all steps, or those named, in order:
                     a file, or (-) is on standard input; exits 1 if two boards
                     have the same hostname
   check             check all that a boot needs and change nothing; exits 1 if
-                    anything is missing
+                    anything is missing; --settings: only the settings and the
+                    files that they name, without a question to anyone
   status            print the steps of this boot and their errors; --json: as
                     JSON
 
@@ -65,7 +66,10 @@ pub enum Command {
     /// Print the hostnames of these MAC addresses or files of them; `-` is standard input.
     Name(Vec<String>),
     /// Check what a boot needs.
-    Check,
+    Check {
+        /// Whether `--settings` was given: only the settings and their files are checked.
+        settings: bool,
+    },
     /// Print the status of this boot, as a table or as JSON.
     Status {
         /// Whether `--json` was given.
@@ -82,7 +86,7 @@ pub struct Arguments {
     pub command: Command,
     /// Whether `--dry-run` was given.
     pub dry_run: bool,
-    /// Whether a failed boot is tried again, for ever (`--supervised`).
+    /// Whether a failed boot is retried, without a limit on the number of retries (`--supervised`).
     pub supervised: bool,
     /// The folder that is put in front of every path (`--root`).
     pub root: PathBuf,
@@ -122,11 +126,14 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     .map_err(usage)?;
                 let (name, value) = word
                     .split_once('=')
-                    .ok_or_else(|| Usage(format!("--set {word}: must have the form NAME=VALUE")))?;
+                    .ok_or_else(|| Usage("--set must be given a NAME=VALUE".into()))?;
                 arguments.set.push((name.into(), value.into()));
             }
             Long("json") if matches!(arguments.command, Command::Status { .. }) => {
                 arguments.command = Command::Status { json: true }
+            }
+            Long("settings") if matches!(arguments.command, Command::Check { .. }) => {
+                arguments.command = Command::Check { settings: true }
             }
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
@@ -139,7 +146,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     (Command::Boot(_), "name") if first => {
                         arguments.command = Command::Name(Vec::new())
                     }
-                    (Command::Boot(_), "check") if first => arguments.command = Command::Check,
+                    (Command::Boot(_), "check") if first => {
+                        arguments.command = Command::Check { settings: false }
+                    }
                     (Command::Boot(_), "status") if first => {
                         arguments.command = Command::Status { json: false }
                     }

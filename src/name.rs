@@ -1,4 +1,4 @@
-//! `muster name`: the hostname of each MAC address.
+//! The command `muster name`: it derives the hostname of each given MAC address.
 
 use crate::arguments::Usage;
 use crate::board::mac::Mac;
@@ -11,14 +11,14 @@ use std::io::{self, Read};
 
 /// The hostnames of a list of MAC addresses.
 pub struct Names {
-    /// A line `<MAC> <hostname>` for each address.
+    /// A line `<MAC> <hostname>` for each MAC address.
     pub text: String,
     /// A sentence for each pair of MAC addresses that would get the same hostname.
     pub collisions: Vec<String>,
 }
 
-/// Derives the hostnames of the addresses that `words` mean: each word is an address, a file of
-/// addresses, or `-` for standard input.
+/// Derives the hostnames of the MAC addresses in `words`. Each word is a MAC address, the path of a
+/// file with MAC addresses, or `-` for standard input.
 pub fn run(host: &Host, settings: &Settings, words: &[String]) -> Result<Names> {
     let mut names = Names {
         text: String::new(),
@@ -45,7 +45,7 @@ fn macs(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
     }
     let mut all = Vec::new();
     for word in words {
-        // A word that is not an address may be the name of a file.
+        // A word that is not a MAC address may be the path of a file.
         match Mac::parse(word) {
             Ok(mac) => all.push(mac),
             Err(why) => {
@@ -73,8 +73,8 @@ fn standard_input() -> Result<String> {
     Ok(text)
 }
 
-/// The addresses in a list, which may have several on a line and comments behind `#`. `list` is the
-/// list's name for errors.
+/// Parses a text with MAC addresses. A line may have several addresses, and a comment after `#`.
+/// `list` is the name of the file that the text is from, for error messages.
 fn listed(list: &str, text: &str) -> Result<Vec<Mac>> {
     let mut all = Vec::new();
     for (index, line) in text.lines().enumerate() {

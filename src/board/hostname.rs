@@ -1,4 +1,4 @@
-//! Derives the hostname of a node. Everything that needs the node's name gets it from here.
+//! Derives the hostname of a node. All other modules get the node's name from this module.
 
 use crate::board::mac::Mac;
 use sha1::{Digest, Sha1};
@@ -43,7 +43,7 @@ pub struct Naming {
 
 impl Naming {
     /// Checks both settings. `length` is the number of hex digits. The error tells which of the two
-    /// is wrong.
+    /// settings is wrong.
     pub fn new(prefix: &str, length: usize) -> Result<Naming, BadNaming> {
         if !prefix
             .bytes()
@@ -72,21 +72,21 @@ impl Naming {
     }
 
     /// The hostname of the board whose file `/sys/class/net/<interface>/address` contains
-    /// `address`. The exact bytes are hashed, with the newline, so that the result is the prefix
-    /// followed by the output of `sha1sum <file> | head -c 6`.
+    /// `address`. The exact bytes are hashed, with the newline. With a length of 6 the hostname is
+    /// the prefix followed by the output of `sha1sum <file> | head -c 6`.
     pub fn of_address_file(&self, address: &[u8]) -> Hostname {
         let digest = hex::encode(Sha1::digest(address));
         Hostname(format!("{}{}", self.prefix, &digest[..self.length]))
     }
 
     /// The hostname of the board with this MAC address. The kernel's address file ends with a
-    /// newline, so one is added.
+    /// newline, so a newline is added before hashing.
     pub fn of(&self, mac: Mac) -> Hostname {
         self.of_address_file(format!("{mac}\n").as_bytes())
     }
 }
 
-/// Why the two settings do not make a valid hostname.
+/// Why the prefix and the length do not make a valid hostname.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadNaming {
     /// `MUSTER_HOSTNAME_PREFIX` is wrong, for this reason.

@@ -9,11 +9,11 @@ pub struct Mac([u8; 6]);
 /// Why a text is not the MAC address of a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadMac {
-    /// It does not consist of six hex pairs.
+    /// The text does not consist of six hex pairs.
     Malformed,
     /// All six bytes are zero.
     Zero,
-    /// The lowest bit of the first byte is set (IEEE 802).
+    /// The lowest bit of the first byte is set, which marks a multicast address (IEEE 802).
     Multicast,
 }
 
@@ -33,7 +33,7 @@ impl std::error::Error for BadMac {}
 
 impl Mac {
     /// Parses six hex pairs that are joined by `:` or `-`, in upper or lower case. White space
-    /// around them is an error.
+    /// before or after the address is an error.
     pub fn parse(text: &str) -> Result<Mac, BadMac> {
         let separator = if text.contains('-') { '-' } else { ':' };
         let mut bytes = [0; 6];
@@ -54,21 +54,22 @@ impl Mac {
         }
     }
 
-    /// The six bytes, most significant first.
+    /// The six bytes, in the order in which they are written.
     pub fn bytes(&self) -> [u8; 6] {
         self.0
     }
 
     /// A number that is different for each board and the same at each boot of one board. It seeds
-    /// the jitter of retries and the choice of the first mirror. Secrets must not be made from it.
+    /// the jitter of retries and the choice of the first mirror. Do not derive a secret from this
+    /// number, because the MAC address is not secret.
     pub fn seed(&self) -> u64 {
         let [a, b, c, d, e, f] = self.0;
         mix(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 }
 
-/// Spreads numbers that are close together, such as the addresses of one rack, over all 64 bits
-/// (the finalizer of splitmix64).
+/// Spreads numbers that are close together, such as the MAC addresses of the boards in one rack,
+/// over all 64 bits (the finalizer of splitmix64).
 pub fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,5 @@
-//! Rounds through the mirrors, until one of them delivers the right k3s and it is installed.
+//! Asks the mirrors one after another, and repeats this round until k3s is installed with the
+//! expected digest.
 
 use super::mirror::MirrorState;
 use super::part::PartialFile;
@@ -18,15 +19,15 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The installation of one release.
+/// What is needed to install one release of k3s.
 pub struct Install<'a> {
     pub host: &'a Host,
     pub node: &'a Node,
-    /// The one digest that the settings accept.
+    /// The pinned digest (`MUSTER_K3S_SHA256`): a k3s with any other digest is not accepted.
     pub pin: Option<Sha256>,
     pub minimum_rate: MinimumRate,
     pub tag: Tag,
-    /// Where k3s is installed.
+    /// The path at which k3s is installed.
     pub target: PathBuf,
     /// The mirrors, in the order in which they are asked.
     pub mirrors: Vec<MirrorState>,
@@ -48,13 +49,13 @@ enum Outcome {
     Installed(Sha256),
     /// The mirror may work later; the duration is what its `Retry-After` asks for.
     RetryLater(String, Option<Duration>),
-    /// The mirror cannot deliver this release; the run skips it from now on.
+    /// The mirror cannot deliver this release; this run skips the mirror from now on.
     Skip(String),
 }
 
 impl Install<'_> {
-    /// Goes through the mirrors until one of them delivered the right bytes. Returns the digest of
-    /// the installed k3s. Fails when no mirror is left that could deliver it.
+    /// Asks the mirrors until k3s is installed, and returns its digest. Fails when all mirrors are
+    /// skipped, because none of them can deliver this release.
     pub fn run(mut self) -> Result<Sha256> {
         let installed = target::installed(self.host, &self.target)?;
         if let Some(digest) = installed
@@ -80,8 +81,9 @@ impl Install<'_> {
                 self.host.report_problem(&format!("{message}; retrying"));
                 last_message = message;
             }
-            // While the download gets further in each round, it is not delayed more each time, and
-            // no mirror that cannot resume may throw the partial file away.
+            // If this round made the partial file longer than before, the delays start short again,
+            // and in the next round a mirror that cannot resume must not empty the partial file.
+            // Otherwise such a mirror may restart the download.
             let reached = part.as_ref().map_or(0, PartialFile::len);
             if reached > furthest {
                 on_no_range = OnNoRange::TryNext;
@@ -116,7 +118,8 @@ impl Install<'_> {
                     continue;
                 }
             }
-            // When one mirror is left, no other one could resume the partial file.
+            // When only one mirror is left, no other mirror could resume the partial file. So this
+            // mirror may restart the download if it cannot resume.
             let in_use = self.mirrors.iter().filter(|m| m.skipped.is_none()).count();
             let on_no_range = if in_use == 1 {
                 OnNoRange::Restart
@@ -140,7 +143,8 @@ impl Install<'_> {
         Ok(Round::Later(later))
     }
 
-    /// The error with the reason of each mirror. Frees the space of the partial file.
+    /// Removes the partial file, which frees its space. Returns the error with the reason of each
+    /// mirror.
     fn give_up(&self, part: Option<PartialFile>) -> anyhow::Error {
         if let Some(Err(error)) = part.map(PartialFile::discard) {
             return error;
@@ -151,20 +155,22 @@ impl Install<'_> {
         anyhow!("no mirror could supply k3s {tag}: {}", reasons.join("; "))
     }
 
-    /// Whether the installed file was verified for this release earlier in this boot.
+    /// Whether `installed` needs no new verification: it is the pinned digest, or an earlier run of
+    /// this boot has recorded that it verified this digest for this release.
     fn verified_this_boot(&self, installed: Sha256) -> bool {
         if let Some(pin) = self.pin {
             return pin == installed;
         }
-        let note = self
+        let record = self
             .host
             .read_text(paths::VERIFIED.path)
             .unwrap_or_default();
-        let note: Value = serde_json::from_str(&note).unwrap_or_default();
-        note["tag"] == self.tag.as_str() && note["sha256"] == installed.to_string()
+        let record: Value = serde_json::from_str(&record).unwrap_or_default();
+        record["tag"] == self.tag.as_str() && record["sha256"] == installed.to_string()
     }
 
-    /// Asks one mirror for the digest and, unless the right file is installed already, for k3s.
+    /// Asks one mirror for the digest of k3s and then downloads k3s, unless a file with this digest
+    /// is already installed.
     fn ask(
         &mut self,
         index: usize,
@@ -177,7 +183,8 @@ impl Install<'_> {
             Err(failure) => return Ok(self.outcome(failure)),
         };
         if installed == Some(digest) {
-            // Close the partial file first: `keep_installed` can only remove an unlocked one.
+            // Close the partial file, which unlocks it: `keep_installed` cannot remove a locked
+            // partial file.
             drop(part.take());
             self.keep_installed();
             self.record_verified(digest);
@@ -187,10 +194,12 @@ impl Install<'_> {
         let url = asset_url(&mirror.base, &self.tag, Arch::own().asset());
         let is_other = |open: &PartialFile| open.origin().sha256 != digest && !open.is_empty();
         if on_no_range == OnNoRange::TryNext && part.as_ref().is_some_and(is_other) {
-            let why = format!("{url}: its digest is not that of the download in progress");
+            let why =
+                format!("{url}: this mirror has another digest than the download in progress");
             return Ok(Outcome::RetryLater(why, None));
         }
-        // A partial file of another object is closed first, because it is locked.
+        // A partial file for another digest is closed here, which unlocks it, because `open` locks
+        // the same path again.
         let open = match part.take().filter(|open| open.origin().sha256 == digest) {
             Some(open) => open,
             None => PartialFile::open(self.host, &self.target, digest)?,
@@ -204,8 +213,8 @@ impl Install<'_> {
         self.download(download, open, part)
     }
 
-    /// Downloads into the partial file and installs it. On failure the file is kept in `part`
-    /// where another attempt can go on with it.
+    /// Downloads into the partial file and installs it. When the mirror fails, the partial file is
+    /// kept in `part`, so that another attempt can resume it.
     fn download(
         &self,
         download: Download<'_>,
@@ -245,8 +254,8 @@ impl Install<'_> {
                 Ok(Outcome::Skip(why))
             }
             Err(AttemptError::Local(error)) => {
-                // Free the space, because the repair of the board may need it. Report the original
-                // error, not the one of the clean-up.
+                // Free the space, because the operator may need it to repair the board. Return the
+                // original error, not the one of the clean-up.
                 if let Err(more) = open.discard() {
                     warn!(target: self.host.step(), "{more:#}");
                 }
@@ -268,7 +277,8 @@ impl Install<'_> {
 
     fn keep_installed(&self) {
         info!(target: self.host.step(), "k3s {} is already installed", self.tag);
-        // A partial file that cannot be removed is no reason to stop a board that has its k3s.
+        // The right k3s is installed, so the boot continues even if a partial file cannot be
+        // removed.
         if let Err(error) = target::clear(self.host, &self.target) {
             debug!(target: self.host.step(), "{error:#}");
         }

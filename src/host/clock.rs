@@ -15,7 +15,7 @@ impl Host {
             .unwrap_or_default()
     }
 
-    /// The time since boot (CLOCK_BOOTTIME), which nobody can set.
+    /// The time since boot (CLOCK_BOOTTIME), which no program can set.
     pub fn uptime(&self) -> Duration {
         clock_gettime(ClockId::CLOCK_BOOTTIME)
             .map(Duration::from)
@@ -45,7 +45,7 @@ impl Host {
         self.sleep(time);
     }
 
-    /// Sleeps. A dry run does not.
+    /// Sleeps, except in a dry run.
     pub fn sleep(&self, time: Duration) {
         if !self.plans() {
             std::thread::sleep(time);

@@ -1,4 +1,4 @@
-//! Failures of requests, and whether a retry may help.
+//! Why an HTTP request failed, and whether a retry may succeed.
 
 use super::headers::{header, retry_after};
 use anyhow::anyhow;
@@ -10,19 +10,20 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-/// The longest URL that a message shows (bytes).
+/// The longest URL that a message shows (bytes). A longer URL is cut.
 const URL_SHOWN: usize = 300;
 
-/// Why a request failed. `status` is the HTTP status, where there was an answer.
+/// Why a request failed. `status` is the HTTP status, if the server answered.
 #[derive(Debug)]
 pub enum Failure {
-    /// A later attempt may succeed. `retry_after` is how long the server asks to wait before it.
+    /// A later attempt may succeed. `retry_after` is the wait that the server asked for in
+    /// `Retry-After`.
     Transient {
         error: anyhow::Error,
         retry_after: Option<Duration>,
         status: Option<u16>,
     },
-    /// Another attempt would get the same answer.
+    /// A retry would fail in the same way.
     Permanent {
         error: anyhow::Error,
         status: Option<u16>,
@@ -30,7 +31,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A transient failure without an answer.
+    /// A transient failure without an HTTP status.
     pub fn transient(error: anyhow::Error) -> Failure {
         Failure::Transient {
             error,
@@ -39,7 +40,7 @@ impl Failure {
         }
     }
 
-    /// A permanent failure without an answer.
+    /// A permanent failure without an HTTP status.
     pub fn permanent(error: anyhow::Error) -> Failure {
         Failure::Permanent {
             error,
@@ -47,14 +48,14 @@ impl Failure {
         }
     }
 
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, if the server answered.
     pub fn status(&self) -> Option<u16> {
         match self {
             Failure::Transient { status, .. } | Failure::Permanent { status, .. } => *status,
         }
     }
 
-    /// Makes a permanent failure transient, for servers that refuse while they start.
+    /// Makes a permanent failure transient, for servers that answer with an error while they start.
     pub fn into_transient(self) -> Failure {
         match self {
             Failure::Permanent { error, status } => Failure::Transient {
@@ -66,7 +67,7 @@ impl Failure {
         }
     }
 
-    /// Changes the message and keeps the rest.
+    /// Changes the error and keeps the other fields.
     pub fn map_error(self, change: impl FnOnce(anyhow::Error) -> anyhow::Error) -> Failure {
         match self {
             Failure::Transient {
@@ -95,19 +96,20 @@ impl Failure {
         }
     }
 
-    /// The error without the decision about retries.
+    /// The error alone, when it does not matter whether a retry may succeed.
     pub fn into_error(self) -> anyhow::Error {
         match self {
             Failure::Transient { error, .. } | Failure::Permanent { error, .. } => error,
         }
     }
 
-    /// The failure for an answer with an error status. The statuses that curl retries are transient.
+    /// The failure for an answer with an error status. The statuses that curl retries are
+    /// transient, and so is 425 (Too Early).
     pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
-        // The message has no query: a redirect target has a signature there that is new at each
-        // attempt, and each new message would be a line in the log. The URL is also cut, because
-        // the server chooses it and the log is in memory.
+        // The message shows the URL without its query. The target of a redirect often has a new
+        // signature in the query at each attempt, and every message that is new becomes a line in
+        // the log. A long URL is cut, because the server chooses it and the log is kept in memory.
         let mut url = response.url().clone();
         url.set_query(None);
         let url = url.as_str();
@@ -168,8 +170,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Describes an error by its innermost cause, which says what happened. The layers around it only say
-/// where it was noticed. Also returns whether the dates of a certificate caused it.
+/// Describes an error by its innermost cause, which says what happened. The errors that wrap this
+/// cause only say where it was noticed. Also returns whether the dates of a certificate are the cause.
 fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
     let mut innermost = error.to_string();
     let mut cause = Some(error);
@@ -191,8 +193,8 @@ fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return ("the connection was closed early".into(), false);
             }
-            // The `source` of an io::Error skips the error that it wraps, and that one may wrap
-            // another.
+            // `source` of an io::Error does not return the error that the io::Error wraps, so
+            // `get_ref` is used. The wrapped error may wrap another error.
             Some(error) => error
                 .get_ref()
                 .map(|wrapped| wrapped as &(dyn Error + 'static)),
@@ -215,13 +217,13 @@ fn is_about_dates(error: &rustls::Error) -> bool {
     )
 }
 
-/// The length of the day in an HTTP date (bytes): `Thu, 01 Jan 1970`.
+/// The length of an HTTP date without the time of day (bytes): `Thu, 01 Jan 1970`.
 const DAY: usize = 16;
 
 fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
-    // Only the day is shown. A text that changes each second would be a new line in the log at each
-    // attempt.
+    // Only the date is shown. With the time of day, the message would be different at each attempt,
+    // and every message that is new becomes a line in the log.
     let clock = || {
         format!(
             "this board's clock says {}",

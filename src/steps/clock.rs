@@ -1,7 +1,7 @@
-//! The clock step: it sets the clock from a time server, and never to a time before this image was
+//! The clock step: it sets the clock from a time server, but never to a time before this image was
 //! made.
 //!
-//! A board without a battery starts in 1970, and then no certificate is valid yet.
+//! The clock of a board without a battery starts in 1970, when no certificate is valid yet.
 
 use crate::host::Host;
 use crate::host::network_time::{ACCEPTED_RANGE, TimeSource};
@@ -11,7 +11,7 @@ use log::info;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// When this program was built, since 1970.
+/// When this program was built (time since 1970).
 pub const BUILD: Duration = Duration::from_secs(parse(env!("MUSTER_BUILD_EPOCH")));
 
 const fn parse(digits: &str) -> u64 {
@@ -21,11 +21,11 @@ const fn parse(digits: &str) -> u64 {
     }
 }
 
-/// Sets the clock. From then on [`Host::wait_before_retry`] corrects it when that is needed. `conf`
-/// is the path of the settings file.
+/// Sets the clock. From then on [`Host::wait_before_retry`] corrects it when it seems to be wrong.
+/// `conf` is the path of the settings file.
 ///
-/// Fails when no time server gave an acceptable time. The clock is then at least at the earliest
-/// possible time, and a boot goes on.
+/// Fails when no time server gave an acceptable time. The clock is then not earlier than the
+/// earliest possible time, and the boot continues.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     let earliest = earliest(host, conf);
     if host.now() < earliest {
@@ -44,8 +44,8 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     host.set_clock_from(&source)
 }
 
-/// How far the clock is before the earliest possible time; `None` when it is not before it. `conf`
-/// is the path of the settings file.
+/// How much earlier the clock is than the earliest possible time; `None` when the clock is not too
+/// early. `conf` is the path of the settings file.
 pub fn lag(host: &Host, conf: &str) -> Option<Duration> {
     earliest(host, conf)
         .checked_sub(host.now())
@@ -57,7 +57,8 @@ pub fn lag(host: &Host, conf: &str) -> Option<Duration> {
 fn earliest(host: &Host, conf: &str) -> Duration {
     let written = host.metadata(conf).map_or(0, |meta| meta.mtime());
     let written = Duration::from_secs(u64::try_from(written).unwrap_or(0));
-    // A file from the far future was made on a machine with a wrong clock.
+    // A settings file from the far future was written on a machine with a wrong clock, so its time
+    // is ignored.
     if written > BUILD + ACCEPTED_RANGE {
         BUILD
     } else {

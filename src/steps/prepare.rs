@@ -7,11 +7,10 @@
 use crate::download::target::part_path;
 use crate::host::Host;
 use crate::host::machine::{self, Memory, Mount, megabytes, mount_of, mounts};
-use crate::paths;
-use crate::settings::Settings;
+use crate::settings::{AgentConfig, Settings};
 use anyhow::{Result, bail};
 use log::warn;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The cgroup controllers that k3s and its kubelet need to start (k3s, `pkg/cgroups`; the kubelet
 /// checks for pids itself).
@@ -32,7 +31,7 @@ const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
 /// Prepares the machine. Fails with the first of [`problems`]; a dry run logs all of them as
 /// warnings.
-pub fn run(host: &Host, settings: &Settings) -> Result<()> {
+pub fn run(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         host.make_shared("/")?;
@@ -40,7 +39,7 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     if cgroup_mount(&mounts).is_none() {
         host.mount("cgroup2", CGROUP, "cgroup2")?;
     }
-    for problem in problems(host, settings)? {
+    for problem in problems(host, settings, config)? {
         if !host.plans() {
             bail!(problem);
         }
@@ -59,10 +58,10 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// The operator's messages about what keeps k3s from running on this machine, each with its remedy;
-/// empty when nothing does. A cgroup file system that is not mounted yet is not a problem, because
-/// [`run`] mounts it.
-pub fn problems(host: &Host, settings: &Settings) -> Result<Vec<String>> {
+/// Returns one message, with the remedy, for each problem that prevents k3s from running on this
+/// machine. A cgroup file system that is not mounted yet is not a problem, because [`run`] mounts
+/// it.
+pub fn problems(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<Vec<String>> {
     let mounts = mounts(host)?;
     let cgroup = match cgroup_mount(&mounts) {
         Some(mount) if mount.kind != "cgroup2" => Some(format!(
@@ -79,24 +78,15 @@ pub fn problems(host: &Host, settings: &Settings) -> Result<Vec<String>> {
         },
     };
     let found = [
-        file_system_problem(&mounts, &data_dir(settings)),
+        file_system_problem(&mounts, Path::new(config.data_dir())),
         cgroup,
         space_problem(host, settings)?,
     ];
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The folder where k3s keeps its data: `K3S_DATA_DIR`, or k3s's default.
-fn data_dir(settings: &Settings) -> PathBuf {
-    let given = settings
-        .for_k3s
-        .iter()
-        .find(|variable| variable.name == "K3S_DATA_DIR");
-    PathBuf::from(given.map_or(paths::DATA_DIR, |variable| &variable.value))
-}
-
-/// The message that k3s cannot run on the file system of `/` or of its data folder; `None` when it
-/// can.
+/// Returns a message when k3s cannot run on the file system of `/` or of its data folder; `None`
+/// when k3s can run.
 fn file_system_problem(mounts: &[Mount], data_dir: &Path) -> Option<String> {
     let root = mount_of(mounts, Path::new("/"))?;
     if ["rootfs", "ramfs"].contains(&root.kind.as_str()) {
@@ -122,7 +112,7 @@ fn cgroup_mount(mounts: &[Mount]) -> Option<&Mount> {
     mount_of(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP))
 }
 
-/// Enables the controllers that k3s needs for the cgroups below the root cgroup.
+/// Enables the controllers in [`CONTROLLERS`] for the cgroups directly below the root cgroup.
 fn enable_controllers(host: &Host) -> Result<()> {
     let enabled = host.read_text(SUBTREE_FILE)?;
     let missing: Vec<String> = CONTROLLERS
@@ -141,8 +131,9 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split_whitespace().any(|other| other == word)
 }
 
-/// The message that names the controllers that the kernel does not have, and the kernel parameters
-/// that enable them; `None` when it has all. `available` is the text of [`CONTROLLERS_FILE`].
+/// Returns a message when the kernel lacks controllers: it names them, and the kernel parameters
+/// that enable them. Returns `None` when no controller is missing. `available` is the text of
+/// [`CONTROLLERS_FILE`].
 fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
     let missing: Vec<&str> = CONTROLLERS
         .into_iter()
@@ -202,8 +193,8 @@ fn load_modules(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// The message that there is too little space for k3s; `None` when there is enough, or when nothing
-/// is downloaded.
+/// Returns a message when there is too little space to download k3s; `None` when there is enough
+/// space, or when k3s is in the image or installed already.
 fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
     if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
         return Ok(None);

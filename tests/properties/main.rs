@@ -17,13 +17,14 @@ use muster::http::headers::{ContentRange, content_range};
 use muster::k3s::channel::tag_of_location;
 use muster::k3s::release::Tag;
 use muster::k3s::server::git_version;
+use muster::k3s::yaml;
 use muster::settings::sources::{conf_assignments, kernel_words};
 use muster::{digest::Sha256, k3s::release::digest_in_sums};
 use random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Inputs for each of the eleven parsers.
+/// Inputs for each of the twelve parsers.
 const CASES: usize = 100_000;
 const HEX: &str = "0123456789abcdef";
 const NAME: &str = "ABCXYZabcxyz_";
@@ -390,4 +391,43 @@ fn mount_tables() {
         valid,
         properties::mounts,
     );
+}
+
+#[test]
+fn k3s_configuration_files() {
+    let valid = |random: &mut Random| {
+        let (mut text, mut expected) = (
+            String::from(random.of(&["", "---\n", "# a: b\n"])),
+            Vec::new(),
+        );
+        for _ in 0..random.below(4) {
+            let line = text.lines().count() + 1;
+            let (key, word) = (
+                format!("a{}", random.word("abc-+", 0, 9)),
+                format!("a{}z", random.word("abc=/:#", 0, 9)),
+            );
+            let written = random.of(&[
+                "K: V",
+                "\"K\": 'V' # c",
+                "K :  \"V\"",
+                "K:\n  V",
+                "K:\n\n- V",
+                "K: [\n  V,\n]",
+            ]);
+            text += &written.replace('K', &key).replace('V', &word);
+            text += random.of(&["\n", " # it's\n", "\n\n"]);
+            let value = match written {
+                "K:\n\n- V" => format!("- {word}"),
+                "K: [\n  V,\n]" => format!("[ {word}, ]"),
+                _ => word,
+            };
+            expected.push(yaml::Entry { line, key, value });
+        }
+        assert_eq!(yaml::top_level(&text).as_ref(), Ok(&expected), "{text}");
+        text
+    };
+    let pieces = [
+        "a: b", "\n- c", "\n", "\n  ", ": ", ":", "#", "'", "\"", "---", "{", "]", "&a ",
+    ];
+    check_text(&pieces, valid, properties::config);
 }

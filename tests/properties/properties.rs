@@ -12,6 +12,7 @@ use muster::k3s::release::Tag;
 use muster::k3s::release::digest_in_sums;
 use muster::k3s::server::git_version;
 use muster::k3s::token::{Credential, Token};
+use muster::k3s::yaml;
 use muster::settings::sources::{conf_assignments, kernel_words};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -197,4 +198,34 @@ pub fn mounts(text: &str) {
     assert!(length <= text.len());
     assert!(mounts.iter().all(|mount| !mount.kind.contains(' ')));
     assert!(text.contains(" shared:") || !mounts.iter().any(|mount| mount.shared));
+}
+
+/// Every line that begins with a word and a colon is an entry with that key, unless the file is
+/// refused: no key is missed. The values are together no longer than the text.
+pub fn config(text: &str) {
+    let Ok(entries) = yaml::top_level(text) else {
+        return;
+    };
+    let word = |line: &str| {
+        let end = line.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.+".contains(c))?;
+        let rest = line[end..].strip_prefix(':')?;
+        let is_key = end > 0 && (rest.is_empty() || rest.starts_with(' '));
+        is_key.then(|| line[..end].to_string())
+    };
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(key) = word(line) {
+            let found = entries.iter().any(|e| e.line == number && e.key == key);
+            assert!(found, "line {number} has the key {key}");
+        }
+    }
+    for entry in &entries {
+        let line = text.lines().nth(entry.line - 1).unwrap_or_default();
+        assert!(
+            line.trim_start_matches(['"', '\''])
+                .trim_start()
+                .starts_with(&entry.key)
+        );
+    }
+    let length: usize = entries.iter().map(|entry| entry.value.len()).sum();
+    assert!(length <= text.len());
 }

@@ -102,7 +102,9 @@ fn the_plan_is_the_boot_and_touches_nothing() {
     assert_eq!(board.run(&everything), before, "a plan changes nothing");
     assert_eq!(board.run(&["hostname"]), "localhost\n");
     assert!(
-        said.contains("K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read it"),
+        said.contains(
+            "K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read the file"
+        ),
         "{said}"
     );
 

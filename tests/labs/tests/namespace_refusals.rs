@@ -191,7 +191,7 @@ fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
     boot.wait_for("WARN: register: the join token has no CA hash");
     board.wait_joined(&boot, since);
     assert!(
-        boot.text().contains("sums file is not trusted"),
+        boot.text().contains("checksum file is not trusted"),
         "{}",
         boot.text()
     );
