@@ -15,7 +15,7 @@ Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
   muster --supervised
   muster name [--json] [MAC | FILE | -]...
-  muster check
+  muster check [--settings]
   muster status [--json]
   muster --help | --version
 
@@ -35,7 +35,8 @@ Without a command it runs the boot: all steps, or those named, in order:
                     ip neigh, arp -n and dnsmasq's file of leases have; exits 1
                     if two boards have the same hostname; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
-                    anything is missing
+                    anything is missing; --settings: only the settings and the
+                    files that they name, without a question to anyone
   status            print the steps of this boot and their errors; --json: as
                     JSON
 
@@ -71,7 +72,10 @@ pub enum Command {
         json: bool,
     },
     /// Check what a boot needs.
-    Check,
+    Check {
+        /// Whether `--settings` was given: only the settings and their files are checked.
+        settings: bool,
+    },
     /// Print the status of this boot, as a table or as JSON.
     Status {
         /// Whether `--json` was given.
@@ -135,6 +139,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                 Command::Name { json, .. } | Command::Status { json } => *json = true,
                 _ => bail!(usage(Long("json").unexpected())),
             },
+            Long("settings") if matches!(arguments.command, Command::Check { .. }) => {
+                arguments.command = Command::Check { settings: true }
+            }
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
                 arguments.command =
@@ -149,7 +156,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                             json: false,
                         }
                     }
-                    (Command::Boot(_), "check") if first => arguments.command = Command::Check,
+                    (Command::Boot(_), "check") if first => {
+                        arguments.command = Command::Check { settings: false }
+                    }
                     (Command::Boot(_), "status") if first => {
                         arguments.command = Command::Status { json: false }
                     }

@@ -28,7 +28,7 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
 
 fn run(arguments: Arguments) -> Result<()> {
     // Like a dry run, `muster check` must not change the machine.
-    let mode = if arguments.dry_run || matches!(arguments.command, Command::Check) {
+    let mode = if arguments.dry_run || matches!(arguments.command, Command::Check { .. }) {
         Mode::Plan
     } else {
         Mode::Perform
@@ -59,9 +59,12 @@ fn run(arguments: Arguments) -> Result<()> {
             }
             Ok(())
         }
-        Command::Check => {
+        Command::Check { settings: only } => {
             let settings = load(&host, &arguments.conf, arguments.set)?;
-            let report = check::run(&host, &settings, &arguments.conf)?;
+            let report = match only {
+                true => check::settings(&host, &settings)?,
+                false => check::run(&host, &settings, &arguments.conf)?,
+            };
             print(&report.text)?;
             if !report.complete {
                 bail!("not ready: a boot needs what is MISSING above");
