@@ -136,8 +136,8 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     result.context(Step::Join.name())
 }
 
-/// Runs the steps in their order. Returns this board's node, and the digest of k3s when the fetch step
-/// has verified it. Does not start k3s.
+/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
+/// step verified. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
@@ -211,9 +211,8 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// Returns the record of this boot, with the digest of the k3s that will run. It is `fetched`, where
-/// this process has just verified it, so that k3s is not hashed a second time. Fails when k3s was not
-/// verified.
+/// Determines the digest of the k3s that will run, unless the fetch step of this run has just verified
+/// it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
 fn joined(
     host: &Host,
     settings: &Settings,

@@ -12,7 +12,7 @@ use crate::host::machine::megabytes;
 use crate::http::retry::{Backoff, LONGEST_RETRY_AFTER};
 use crate::http::{Failure, MinimumRate};
 use crate::k3s::release::{Arch, Tag, asset_url, remedy};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use log::{debug, info, warn};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -36,9 +36,8 @@ pub struct Install<'a> {
 /// A mirror that may work later: why it failed, and the wait that its `Retry-After` asks for.
 type Later = (String, Option<Duration>);
 
-/// The result of asking each mirror once.
+/// The result of a round.
 enum Round {
-    /// k3s with this digest is installed.
     Installed(Sha256),
     /// The mirrors that may work later.
     Later(Vec<Later>),
@@ -46,24 +45,13 @@ enum Round {
 
 /// The result of asking one mirror in one round.
 enum Outcome {
-    /// k3s with this digest is installed.
+    /// k3s is installed, and has this digest.
     Installed(Sha256),
     /// The mirror may work later; the duration is what its `Retry-After` asks for.
     RetryLater(String, Option<Duration>),
     /// The mirror cannot deliver this release; this run skips the mirror from now on.
     /// The number is the status of its answer, if there was one.
     Skip(String, Option<u16>),
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Outcome {
-        match failure {
-            Failure::Transient {
-                error, retry_after, ..
-            } => Outcome::RetryLater(format!("{error:#}"), retry_after),
-            Failure::Permanent { error, status } => Outcome::Skip(format!("{error:#}"), status),
-        }
-    }
 }
 
 impl Install<'_> {
@@ -85,11 +73,9 @@ impl Install<'_> {
         loop {
             let later = match self.round(installed, on_no_range, &mut part)? {
                 Round::Installed(digest) => return Ok(digest),
-                Round::Later(later) => later,
+                Round::Later(mirrors) if mirrors.is_empty() => return Err(self.give_up(part)),
+                Round::Later(mirrors) => mirrors,
             };
-            if later.is_empty() {
-                return self.give_up(part);
-            }
             let reasons: Vec<&str> = later.iter().map(|(why, _)| why.as_str()).collect();
             let message = reasons.join("; ");
             if message != last_message {
@@ -113,7 +99,7 @@ impl Install<'_> {
         }
     }
 
-    /// Asks each mirror once.
+    /// Asks each mirror once, until one has delivered k3s.
     fn round(
         &mut self,
         installed: Option<Sha256>,
@@ -159,10 +145,11 @@ impl Install<'_> {
         Ok(Round::Later(later))
     }
 
-    /// Removes the partial file, which frees its space, and fails with the reason of each mirror.
-    fn give_up(&self, part: Option<PartialFile>) -> Result<Sha256> {
-        if let Some(part) = part {
-            part.discard()?;
+    /// Removes the partial file, which frees its space. Returns the error with the reason of each
+    /// mirror.
+    fn give_up(&self, part: Option<PartialFile>) -> anyhow::Error {
+        if let Some(Err(error)) = part.map(PartialFile::discard) {
+            return error;
         }
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
@@ -171,7 +158,7 @@ impl Install<'_> {
         if self.mirrors.iter().any(|mirror| mirror.lacks_release) {
             reasons = format!("{reasons}; {}", remedy(tag, self.server_is_mirror));
         }
-        bail!("no mirror could supply k3s {tag}: {reasons}");
+        anyhow!("no mirror could supply k3s {tag}: {reasons}")
     }
 
     /// Whether `installed` needs no new verification: it is the pinned digest, or an earlier run of
@@ -195,7 +182,7 @@ impl Install<'_> {
     ) -> Result<Outcome> {
         let digest = match self.mirrors[index].digest(&self.tag) {
             Ok(digest) => digest,
-            Err(failure) => return Ok(failure.into()),
+            Err(failure) => return Ok(self.outcome(failure)),
         };
         if installed == Some(digest) {
             // Close the partial file, which unlocks it: `keep_installed` cannot remove a locked
@@ -259,7 +246,7 @@ impl Install<'_> {
             }
             Err(AttemptError::Mirror(failure)) => {
                 *part = Some(open);
-                Ok(failure.into())
+                Ok(self.outcome(failure))
             }
             Err(AttemptError::DigestMismatch { .. }) => {
                 open.restart("", None)?;
@@ -276,6 +263,17 @@ impl Install<'_> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// The outcome of a failed request.
+    fn outcome(&self, failure: Failure) -> Outcome {
+        self.host.doubt_clock_if(failure.is_about_dates());
+        match failure {
+            Failure::Transient {
+                error, retry_after, ..
+            } => Outcome::RetryLater(format!("{error:#}"), retry_after),
+            Failure::Permanent { error, status } => Outcome::Skip(format!("{error:#}"), status),
         }
     }
 

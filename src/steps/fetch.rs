@@ -15,11 +15,9 @@ use crate::settings::{Mirror, Settings, Version};
 use anyhow::{Result, anyhow, bail};
 use log::info;
 
-/// Makes sure that the right k3s is installed. `link` connects to the k3s server; it is needed only
-/// when the version or a mirror comes from that server ([`Settings::fetch_needs_server`]).
-///
-/// Returns the digest that was verified; `None` in a dry run, and when nothing is downloaded because
-/// the image carries k3s.
+/// Makes sure that the right k3s is installed, and returns its digest; `None` in a dry run, and when
+/// the image already has k3s. `link` connects to the k3s server; it is needed only when the version or
+/// a mirror comes from that server ([`Settings::fetch_needs_server`]).
 pub fn run(
     host: &Host,
     settings: &Settings,
