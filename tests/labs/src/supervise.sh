@@ -1,5 +1,5 @@
 #!/bin/sh
-# shellcheck disable=SC1091,SC2154  # the sourced files set the variables, and they are on the board
+# shellcheck disable=SC1091,SC2034,SC2154  # the sourced files, which are on the board, set variables and use them
 # Starts the muster service of a namespace board, with the service's own script and settings, and restarts it as OpenRC's
 # supervise-daemon does (supervisor() in its supervise-daemon.c): the child's end, respawn_delay, a new child with a new
 # logger. Standard error shows what muster and k3s log.
