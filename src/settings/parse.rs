@@ -148,6 +148,7 @@ fn ntp(given: &Given) -> Result<Option<TimeServers>> {
             .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
     };
     match named.as_slice() {
+        [] => Err(value.bad("names no time server")),
         [no] if no == "no" => Ok(None),
         _ if !named.iter().all(is_name) => {
             Err(value.bad("must be names or addresses of time servers, or no"))
@@ -212,12 +213,16 @@ fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
             }
         }
     };
-    value
+    let mirrors: Vec<Mirror> = value
         .text
         .split([' ', ','])
         .filter(|word| !word.is_empty())
         .map(mirror)
-        .collect()
+        .collect::<Result<_>>()?;
+    match mirrors.is_empty() {
+        true => Err(value.bad("names no mirror")),
+        false => Ok(mirrors),
+    }
 }
 
 #[cfg(test)]

@@ -13,3 +13,4 @@ mod dry_run;
 mod names;
 mod root;
 mod settings;
+mod streams;
