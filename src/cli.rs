@@ -48,13 +48,14 @@ fn run(arguments: Arguments) -> Result<()> {
                 false => shown::table(&text, host.uptime()).context(file)?,
             })
         }
-        Command::Name(words) => {
+        Command::Name { words, json } => {
             let settings = load(&host, &arguments.conf, arguments.set)?;
-            let names = name::run(&host, &settings, &words)?;
+            let names = name::run(&host, &settings.naming, &words, json)?;
             print(&names.text)?;
-            if !names.collisions.is_empty() {
-                let collisions = names.collisions.join("; ");
-                bail!("{collisions}: raise MUSTER_HOSTNAME_LENGTH");
+            match (names.collisions, names.shortest) {
+                (Some(collisions), _) => bail!(collisions),
+                (None, Some(shortest)) => log::info!(target: "name", "{shortest}"),
+                (None, None) => {}
             }
             Ok(())
         }

@@ -134,7 +134,7 @@ impl Given {
     }
 }
 
-fn default(name: &str) -> Option<Value> {
+pub(super) fn default(name: &str) -> Option<Value> {
     let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
     Some(Value {
         name: setting.name,

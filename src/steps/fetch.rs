@@ -2,6 +2,7 @@
 //! the right k3s is installed already.
 
 use crate::board::node::Node;
+use crate::digest::Sha256;
 use crate::download::mirror::{self, MirrorState, in_order};
 use crate::download::rounds::Install;
 use crate::host::Host;
@@ -14,15 +15,16 @@ use crate::settings::{Settings, Version};
 use anyhow::{Result, anyhow, bail};
 use log::info;
 
-/// Makes sure that the right k3s is installed. `link` connects to the k3s server; it is needed only
-/// when the version or a mirror comes from that server ([`Settings::fetch_needs_server`]).
+/// Makes sure that the right k3s is installed, and returns its digest; `None` in a dry run, and when
+/// the image already has k3s. `link` connects to the k3s server; it is needed only when the version or
+/// a mirror comes from that server ([`Settings::fetch_needs_server`]).
 pub fn run(
     host: &Host,
     settings: &Settings,
     clients: &Clients,
     node: &Node,
     link: Option<&ServerLink>,
-) -> Result<()> {
+) -> Result<Option<Sha256>> {
     let target = settings.bin_dir.join("k3s");
     if settings.skip_download {
         if !host.plans() && host.metadata(&target).is_none() {
@@ -31,7 +33,7 @@ pub fn run(
                 "INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {target}: put k3s into the image"
             );
         }
-        return Ok(());
+        return Ok(None);
     }
     let seed = node.mac.seed();
     let server = match link.filter(|_| settings.fetch_needs_server()) {
@@ -68,8 +70,7 @@ pub fn run(
             mirrors: states.collect::<Result<_>>()?,
         };
         install.run()
-    })?;
-    Ok(())
+    })
 }
 
 /// Returns the release to install. A dry run returns `None` when the release must be asked from a
