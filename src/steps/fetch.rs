@@ -11,7 +11,7 @@ use crate::http::retry::retry;
 use crate::k3s::channel::ask_channel;
 use crate::k3s::release::{Arch, Tag};
 use crate::k3s::{link::ServerLink, server::Server};
-use crate::settings::{Settings, Version};
+use crate::settings::{Mirror, Settings, Version};
 use anyhow::{Result, anyhow, bail};
 use log::info;
 
@@ -68,6 +68,7 @@ pub fn run(
             tag,
             target,
             mirrors: states.collect::<Result<_>>()?,
+            server_is_mirror: settings.mirrors.contains(&Mirror::Server),
         };
         install.run()
     })
