@@ -1,8 +1,7 @@
-//! Appends a body to a partial file: receiving, writing and hashing at the same time.
+//! Appends a body to a partial file: receiving, writing and hashing.
 //!
-//! reqwest receives and decrypts on its own thread. The thread that appends writes each buffer to
-//! the file and hands it to a third thread, which hashes it. On a board without SHA instructions,
-//! hashing takes longer than all the rest, and a board has four CPUs.
+//! One thread receives, decrypts and writes. On a board with more than two CPUs another one hashes:
+//! without SHA instructions, hashing takes longer than all the rest.
 
 use super::part::PartialFile;
 use crate::digest::Hasher;
@@ -36,8 +35,7 @@ impl Appender<'_> {
 
     fn for_cpus(part: &mut PartialFile, cpus: usize) -> Appender<'_> {
         let hash_thread = match cpus {
-            // The thread that receives and this one use two CPUs. There, a third thread was as fast
-            // at best (docs/performance.md).
+            // On two CPUs, another thread was slower (docs/performance.md).
             0..=2 => None,
             // Where the thread cannot be started, this thread hashes.
             _ => HashThread::start(part.hasher.clone()).ok(),

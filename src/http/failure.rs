@@ -1,14 +1,13 @@
 //! Failures of requests, and whether a retry may help.
 
-use super::headers::{header, retry_after};
+use super::headers::retry_after;
+use super::response::Response;
 use anyhow::anyhow;
-use reqwest::Url;
-use reqwest::blocking::Response;
-use reqwest::header::RETRY_AFTER;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
+use url::Url;
 
 /// The longest URL that a message shows (bytes).
 const URL_SHOWN: usize = 300;
@@ -102,14 +101,15 @@ impl Failure {
         url.set_query(None);
         let url = url.as_str();
         let error = anyhow!("{} answers {status}", url.get(..URL_SHOWN).unwrap_or(url));
-        match status.as_u16() {
+        match status.0 {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => {
-                let retry_after = header(response.headers(), &RETRY_AFTER)
+                let retry_after = response
+                    .header("retry-after")
                     .and_then(|text| retry_after(text, SystemTime::now()));
                 Failure::Transient {
                     error,
                     retry_after,
-                    status: Some(status.as_u16()),
+                    status: Some(status.0),
                 }
             }
             code => Failure::Permanent {
@@ -147,15 +147,6 @@ fn explain(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error.to_string();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(reqwest) = error.downcast_ref::<reqwest::Error>()
-            && reqwest.is_timeout()
-        {
-            return if reqwest.is_connect() {
-                "timed out while connecting".into()
-            } else {
-                "timed out while waiting for data".into()
-            };
-        }
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return explain_tls(tls);
         }

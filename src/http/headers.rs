@@ -1,12 +1,6 @@
 //! Values of HTTP headers that muster reads.
 
-use reqwest::header::{HeaderMap, HeaderName};
 use std::time::{Duration, SystemTime};
-
-/// The text of a header; `None` when there is none or when it is not text.
-pub fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
 
 /// A `Content-Range` of bytes (RFC 9110, 14.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use crate::http::retry::retry;
 use crate::http::{Ca, Clients, Failure, Request, below};
 use anyhow::{Result, anyhow};
 use log::warn;
-use reqwest::Url;
 use rustls::pki_types::UnixTime;
 use std::cell::OnceCell;
 use std::time::Duration;
+use url::Url;
 
 /// The time over which the boards of a site spread their first question after a common power-on. It
 /// is short for one board, and long enough that a server which admits 10 requests at a time gets

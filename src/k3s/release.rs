@@ -5,8 +5,8 @@
 
 use crate::digest::Sha256;
 use crate::http::below;
-use reqwest::Url;
 use std::fmt;
+use url::Url;
 
 /// Where k3s publishes its releases. The tag and the asset follow.
 pub const GITHUB: &str = "https://github.com/k3s-io/k3s/releases/download";

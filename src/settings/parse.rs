@@ -10,7 +10,7 @@ use crate::digest::Sha256;
 use crate::http::below;
 use crate::k3s::release::Tag;
 use anyhow::Result;
-use reqwest::Url;
+use url::Url;
 
 /// Checks every value. A setting that is not needed later is checked too.
 pub(super) fn check(given: &Given) -> Result<Settings> {
