@@ -1,13 +1,14 @@
 //! The boot: its steps, their order, and what happens when a step fails.
 
 use crate::board::node::Node;
+use crate::digest::Sha256;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::link::ServerLink;
 use crate::life::pause::Pause;
 use crate::life::record::Record;
-use crate::life::restart::{self, WholeList};
-use crate::settings::Settings;
+use crate::life::restart::{self, StartKind};
+use crate::settings::{AgentConfig, Settings};
 use crate::status::Status;
 use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
@@ -24,25 +25,26 @@ pub enum Step {
     Join,
 }
 
-/// What happens to the boot when a step fails. A step does not fail for what a later attempt can
-/// solve: it retries by itself.
+/// What happens to the boot when a step fails. A step does not fail because of a problem that may
+/// pass, such as a server that is down: the step retries by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnFailure {
-    /// The boot ends. Under supervision it is tried again later ([`crate::supervise`]).
+    /// The boot ends with an error. Under OpenRC's supervision muster runs all steps again later
+    /// ([`crate::supervise`]).
     Stop,
-    /// The boot goes on, with a warning.
+    /// The boot logs a warning and goes on with the next step.
     GoOn,
 }
 
-/// The boot, in order.
+/// The steps of a boot in their order, each with what happens when the step fails.
 const BOOT: [(Step, OnFailure); 7] = [
-    (Step::Identity, OnFailure::Stop), // waits for the interface: for ever under supervision, else 10 s
-    (Step::Network, OnFailure::Stop), // waits for ever; stops where the image has no DHCP client to wait with
-    (Step::Clock, OnFailure::GoOn),   // bounded to a few seconds
-    (Step::Prepare, OnFailure::Stop), // only for what k3s cannot run without
-    (Step::Register, OnFailure::Stop), // waits for a server that is down; stops where it refuses
-    (Step::Fetch, OnFailure::Stop),   // tries for ever while a mirror may still get right
-    (Step::Join, OnFailure::Stop),    // asks nobody
+    (Step::Identity, OnFailure::Stop), // waits for the interface, for ever if supervised, else 10 s
+    (Step::Network, OnFailure::Stop),  // waits for ever; fails if no DHCP client can be started
+    (Step::Clock, OnFailure::GoOn),    // takes a few seconds at most
+    (Step::Prepare, OnFailure::Stop),  // fails only when k3s cannot run on this machine
+    (Step::Register, OnFailure::Stop), // waits while the server is down; fails if it refuses the node
+    (Step::Fetch, OnFailure::Stop),    // retries for ever, unless no mirror can deliver k3s
+    (Step::Join, OnFailure::Stop),     // sends no network request
 ];
 
 impl Step {
@@ -75,7 +77,8 @@ pub struct Run<'a> {
     pub conf: &'a str,
     /// The steps that the command line names. When it names none, all steps run.
     pub steps: &'a [Step],
-    /// Whether OpenRC started this process (`--supervised`). Then it may wait and retry for ever.
+    /// Whether OpenRC started this process (`--supervised`). Such a process may wait and retry for
+    /// ever.
     pub supervised: bool,
 }
 
@@ -89,8 +92,9 @@ impl Run<'_> {
     }
 }
 
-/// Runs the steps in the order of the boot. When the node has joined in this boot already, a run of
-/// all steps only restarts k3s, without a network request.
+/// Runs the steps in the order of the boot. If all steps are asked for, and this node has already
+/// joined since the machine started, this function only restarts k3s, without a network request
+/// ([`restart::by_record`] decides that).
 ///
 /// When the join step succeeds, this function does not return, because the process has become
 /// `k3s agent`.
@@ -101,16 +105,18 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if run.steps.is_empty() {
         if let Some(record) = restart::by_record(host, settings, run.supervised)? {
             host.enter(Step::Join.name());
+            // The operator may have changed k3s's configuration since the boot.
+            settings.agent_config(host, &record.node.name)?;
             if let Err(error) = join::keep_files(host, settings, &record.node) {
-                // k3s keeps its own copies of what it needs.
+                // Only a warning, because k3s keeps its own copies of what these files hold.
                 warn!("{error:#}");
             }
             write_record(host, &record);
-            return become_k3s(host, settings, &record, WholeList::No);
+            return become_k3s(host, settings, &record, StartKind::ByRecord);
         }
         host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
     }
-    let node = run_steps(host, settings, run)?;
+    let (node, fetched) = run_steps(host, settings, run)?;
     if !run.has(Step::Join) {
         info!("done");
         return Ok(());
@@ -118,21 +124,23 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if host.plans() {
         return join::exec(host, settings, &node);
     }
-    let result = joined(host, settings, &node, run).and_then(|record| {
+    let result = joined(host, settings, &node, fetched).and_then(|record| {
         // The record says that the server accepts the node, so it is written only when the register
-        // step asked the server.
+        // step has run.
         if run.has(Step::Register) {
             write_record(host, &record);
         }
-        become_k3s(host, settings, &record, WholeList::Yes)
+        become_k3s(host, settings, &record, StartKind::FullBoot)
     });
     report_end(host, Step::Join.name(), result.as_ref().err());
     result.context(Step::Join.name())
 }
 
-/// Runs the steps, and returns the node that they were run for.
-fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
-    // An error in the settings is reported before the first effect.
+/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
+/// step verified. Does not start k3s.
+fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
+    // The code that can find errors in the settings comes first, so that they are reported before
+    // the machine is changed.
     let net = Clients::new(
         settings.https_proxy.as_deref(),
         settings.no_proxy.as_deref(),
@@ -153,7 +161,14 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
+    // `muster identity` also runs on machines whose k3s is not muster's.
+    let uses_config = [Step::Prepare, Step::Register, Step::Join];
+    let config = match uses_config.iter().any(|step| run.has(*step)) {
+        true => settings.agent_config(host, &node.name)?,
+        false => AgentConfig::default(),
+    };
 
+    let mut fetched = None;
     for (step, on_failure) in run.steps() {
         let name = step.name();
         host.enter(name);
@@ -162,11 +177,12 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, run.conf),
-            (Step::Prepare, _) => prepare::run(host, settings),
+            (Step::Prepare, _) => prepare::run(host, settings, &config),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
-            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
+            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
+                .map(|digest| fetched = digest),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
-            (Step::Register | Step::Join, None) => unreachable!("these steps have a server"),
+            (Step::Register | Step::Join, None) => unreachable!("link is set for these steps"),
         };
         report_end(host, name, result.as_ref().err());
         match (result, on_failure) {
@@ -175,10 +191,11 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Err(error), OnFailure::Stop) => return Err(error.context(name)),
         }
     }
-    Ok(node)
+    Ok((node, fetched))
 }
 
-/// Finds out who this board is. A failure is the identity step's.
+/// Finds this board's interface, MAC address and hostname. The status shows a failure as a failure
+/// of the identity step.
 fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     let name = Step::Identity.name();
     host.enter(name);
@@ -194,12 +211,14 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// Checks the digest of k3s a last time, and returns the record of this boot.
-fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Record> {
-    let fetched = match run.has(Step::Fetch) {
-        true => restart::fetched(host, settings),
-        false => None,
-    };
+/// Determines the digest of the k3s that will run, unless the fetch step of this run has just verified
+/// it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
+fn joined(
+    host: &Host,
+    settings: &Settings,
+    node: &Node,
+    fetched: Option<Sha256>,
+) -> Result<Record> {
     let sha256 = match fetched {
         Some(digest) => digest,
         None => restart::verified(host, settings)?,
@@ -215,21 +234,22 @@ fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Re
     })
 }
 
-/// Writes what the next restart needs to know.
+/// Writes the record, which muster reads when k3s is restarted. A failure is only a warning.
 fn write_record(host: &Host, record: &Record) {
     if let Err(error) = record.write(host) {
-        // When /run is full, the record cannot be written, and k3s must run all the same.
+        // /run may be full. k3s must run nevertheless.
         warn!(target: Step::Join.name(), "{error:#}: the next restart of k3s runs all steps");
     }
 }
 
-/// Records that k3s starts, and becomes k3s. It returns only an error.
-fn become_k3s(host: &Host, settings: &Settings, record: &Record, list: WholeList) -> Result<()> {
+/// Records that k3s starts now, and replaces this process with `k3s agent`. Returns only when that
+/// fails.
+fn become_k3s(host: &Host, settings: &Settings, record: &Record, kind: StartKind) -> Result<()> {
     host.enter(Step::Join.name());
-    if list == WholeList::No {
+    if kind == StartKind::ByRecord {
         host.report(Status::restart);
     }
-    restart::note_start(host, list);
+    restart::note_start(host, kind);
     Pause::forget(host);
     join::exec(host, settings, &record.node)
 }

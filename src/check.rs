@@ -1,14 +1,16 @@
-//! `muster check`: it checks what a boot needs and changes nothing. It asks each server once and
-//! does not retry.
+//! The command `muster check`: it checks what a boot needs and changes nothing. It asks each server
+//! once and does not retry.
 
 use crate::board::node::Node;
 use crate::download::mirror;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::channel::ask_channel;
+use crate::k3s::release::remedy;
 use crate::k3s::token::JoinToken;
 use crate::k3s::{link::ServerLink, server::Server};
-use crate::settings::{Settings, Version};
+use crate::redact::redacted;
+use crate::settings::{AgentConfig, Mirror, Settings, Version};
 use crate::steps::{clock, identity, network, prepare};
 use anyhow::Result;
 use std::fmt::Write;
@@ -17,17 +19,26 @@ use std::fmt::Write;
 pub struct Report {
     /// One line for each thing that was checked, with `ok` or `MISSING` in front.
     pub text: String,
-    /// Whether nothing is missing that a boot needs.
+    /// Whether the check found everything that a boot needs.
     pub complete: bool,
 }
 
 impl Report {
+    fn new() -> Report {
+        Report {
+            text: String::new(),
+            complete: true,
+        }
+    }
+
     fn ok(&mut self, what: &str, detail: impl std::fmt::Display) {
+        let detail = redacted(&detail.to_string());
         let _ = writeln!(self.text, "ok       {what:<9} {detail}");
     }
 
     fn missing(&mut self, what: &str, why: impl std::fmt::Display) {
         self.complete = false;
+        let why = redacted(&why.to_string());
         let _ = writeln!(self.text, "MISSING  {what:<9} {why}");
     }
 
@@ -39,15 +50,13 @@ impl Report {
     }
 }
 
-/// Checks everything. `host` must be in [`Mode::Plan`](crate::host::Mode::Plan), so that nothing
-/// here has an effect. `conf` is the path of the settings file.
+/// Checks everything that a boot needs. `host` must be in [`Mode::Plan`](crate::host::Mode::Plan),
+/// so that the checks change nothing. `conf` is the path of the settings file.
 ///
-/// Fails when a check cannot be made, such as without the interface that names the node.
+/// Fails when a check cannot be made, for example because the network interface whose MAC address
+/// names the node does not exist.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
-    let mut report = Report {
-        text: String::new(),
-        complete: true,
-    };
+    let mut report = Report::new();
     let net = Clients::new(
         settings.https_proxy.as_deref(),
         settings.no_proxy.as_deref(),
@@ -73,7 +82,7 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
         Some(lag) => report.missing(
             "clock",
             format_args!(
-                "{} s earlier than this program or its settings file",
+                "the time is {} s earlier than the build of muster or its settings file",
                 lag.as_secs()
             ),
         ),
@@ -82,7 +91,12 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
             "the time is not earlier than the build of muster and its settings file",
         ),
     }
-    let problems = prepare::problems(host, settings)?;
+    let config = settings.agent_config(host, &node.name);
+    let config = config.unwrap_or_else(|error| {
+        report.missing("config", error);
+        AgentConfig::default()
+    });
+    let problems = prepare::problems(host, settings, &config)?;
     if problems.is_empty() {
         report.ok("prepare", "k3s can run on this machine");
     }
@@ -99,7 +113,29 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
     Ok(report)
 }
 
-/// Checks the server, the release that it runs or that was asked for, and the mirrors that have it.
+/// Checks the settings and the files that they name, for a machine whose files are below `--root`
+/// and that has not booted yet. A file that is missing is in the report.
+///
+/// Fails when a value or the content of a file cannot be right.
+pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
+    settings.url()?;
+    let mut report = Report::new();
+    for why in settings.missing_files(host) {
+        report.missing("settings", why);
+    }
+    if report.complete {
+        settings.token(host)?;
+        settings.node_secret(host)?;
+        report.ok(
+            "settings",
+            "the settings and the files that they name can be right",
+        );
+    }
+    Ok(report)
+}
+
+/// Checks the server, the k3s release that a boot would install, and which mirrors have that
+/// release.
 fn check_server(
     report: &mut Report,
     settings: &Settings,
@@ -139,12 +175,18 @@ fn check_server(
     let mirrors = mirror::probe(settings, net, node, server, &tag)?;
     // One mirror that has the release is enough for a boot.
     let any = mirrors.iter().any(|(_, answer)| answer.is_ok());
-    for (base, answer) in mirrors {
+    let none_has_it = !any && mirrors.iter().any(|(mirror, _)| mirror.lacks_release);
+    for (mirror, answer) in mirrors {
+        let base = mirror.base;
         match answer {
             Ok(()) => report.ok("mirror", format_args!("{base} has k3s {tag}")),
             Err(why) if any => report.ok("mirror", format_args!("{base} is skipped: {why}")),
             Err(why) => report.missing("mirror", why),
         }
+    }
+    if none_has_it {
+        let server_is_mirror = settings.mirrors.contains(&Mirror::Server);
+        report.missing("mirror", remedy(&tag, server_is_mirror));
     }
     Ok(())
 }

@@ -27,8 +27,8 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    // `muster check` must not change the machine either, so it uses a host in dry-run mode.
-    let mode = if arguments.dry_run || matches!(arguments.command, Command::Check) {
+    // Like a dry run, `muster check` must not change the machine.
+    let mode = if arguments.dry_run || matches!(arguments.command, Command::Check { .. }) {
         Mode::Plan
     } else {
         Mode::Perform
@@ -48,19 +48,23 @@ fn run(arguments: Arguments) -> Result<()> {
                 false => shown::table(&text, host.uptime()).context(file)?,
             })
         }
-        Command::Name(words) => {
+        Command::Name { words, json } => {
             let settings = load(&host, &arguments.conf, arguments.set)?;
-            let names = name::run(&host, &settings, &words)?;
+            let names = name::run(&host, &settings.naming, &words, json)?;
             print(&names.text)?;
-            if !names.collisions.is_empty() {
-                let collisions = names.collisions.join("; ");
-                bail!("{collisions}: raise MUSTER_HOSTNAME_LENGTH");
+            match (names.collisions, names.shortest) {
+                (Some(collisions), _) => bail!(collisions),
+                (None, Some(shortest)) => log::info!(target: "name", "{shortest}"),
+                (None, None) => {}
             }
             Ok(())
         }
-        Command::Check => {
+        Command::Check { settings: only } => {
             let settings = load(&host, &arguments.conf, arguments.set)?;
-            let report = check::run(&host, &settings, &arguments.conf)?;
+            let report = match only {
+                true => check::settings(&host, &settings)?,
+                false => check::run(&host, &settings, &arguments.conf)?,
+            };
             print(&report.text)?;
             if !report.complete {
                 bail!("not ready: a boot needs what is MISSING above");
@@ -104,7 +108,7 @@ fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Setting
 
 fn print(text: &str) -> Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
-        // A reader that stops early, as in `muster name … | head`, is no failure.
+        // It is not a failure when the reader closes the pipe early, as in `muster name … | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to standard output"),
     }

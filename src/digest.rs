@@ -34,13 +34,13 @@ impl fmt::Debug for Sha256 {
     }
 }
 
-/// Computes the SHA-256 of bytes that arrive in pieces. It uses ring, which takes about 0.7 times
-/// as long as the sha2 crate (`docs/design.md`).
+/// Computes the SHA-256 of bytes that arrive in pieces. The hasher uses ring, which needs about 0.7
+/// times the time of the sha2 crate (`docs/design.md`).
 #[derive(Clone)]
 pub struct Hasher(ring::digest::Context);
 
 impl Hasher {
-    /// A hasher that has no bytes yet.
+    /// A hasher to which no bytes were added yet.
     pub fn new() -> Hasher {
         Hasher(ring::digest::Context::new(&ring::digest::SHA256))
     }

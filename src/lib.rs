@@ -1,16 +1,17 @@
-//! muster turns a diskless, netbooted board into a named, verified, joined k3s worker.
+//! muster turns a diskless, netbooted board into a k3s worker: it gives the board its hostname,
+//! installs a verified k3s, and joins the cluster.
 //!
-//! The crate is one program; the library exists so that tests can reach its parts. Imports point
-//! one way:
+//! The crate is one program; it has a library so that tests can call its modules. A module imports
+//! only modules that come later in this list:
 //!
 //! ```text
-//! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s → http
-//!      → host → status, board, digest, paths
+//! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s
+//!      → http → host → status, report, board, digest, paths, redact
 //! ```
 //!
-//! [`boot`] alone knows the order of the [`steps`], and no step imports another. Only [`host`],
-//! [`download::part`] and [`download::target`] change the machine, so a dry run is the same code with
-//! a [`host::Host`] that prints each effect instead of performing it.
+//! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],
+//! [`download::part`] and [`download::target`] change the machine. A dry run therefore runs the
+//! same code, with a [`host::Host`] that prints each change instead of making it.
 
 pub mod arguments;
 pub mod board;
@@ -26,6 +27,8 @@ pub mod life;
 pub mod logging;
 pub mod name;
 pub mod paths;
+pub mod redact;
+pub mod report;
 pub mod settings;
 pub mod status;
 pub mod steps;

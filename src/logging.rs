@@ -1,6 +1,7 @@
 //! Sets up the log, which writes each message as one line to standard error.
 
 use crate::host::{EFFECTS, Host};
+use crate::redact::redacted;
 use crate::settings::Value;
 use crate::settings::sources::Source;
 use anyhow::Result;
@@ -19,8 +20,8 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
         .filter_level(filter.filter())
         .parse_filters(&setting.text);
     if host.plans() && setting.source == Source::Default {
-        // A dry run prints its plan to standard output. The messages of a boot are not true in a
-        // dry run, so only its warnings are logged.
+        // A dry run prints its plan to standard output. Messages about what a boot did would be
+        // wrong in a dry run, so only warnings and errors are logged.
         logger.filter_level(LevelFilter::Warn);
     }
     logger.format(|out, record| {
@@ -29,24 +30,27 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
             Level::Warn => "WARN: ",
             Level::Info | Level::Debug | Level::Trace => "",
         };
-        // The log target muster::steps::network stands for the step network.
+        // The log target muster::steps::network is shown as the name of the step, network.
         let step = record.target().rsplit("::").next().unwrap_or(EFFECTS);
-        writeln!(out, "muster: {level}{step}: {}", record.args())
+        let message = redacted(&record.args().to_string());
+        writeln!(out, "muster: {level}{step}: {message}")
     });
-    // A boot that is tried again reads its settings again, but the log is set up once.
+    // After a failed boot attempt the settings are read again. The log can be set up only once in
+    // a process, so the error of a second time is ignored.
     let _ = logger.try_init();
     Ok(())
 }
 
-/// The text of an error in one line. Line breaks and control characters in it come from a server or
-/// a file, and must not reach logs and terminals.
+/// The text of an error in one line, without secrets. Line breaks and other control characters are
+/// replaced with spaces: they come from a server or a file, and must not reach logs and terminals.
 pub fn one_line(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    let text = redacted(&format!("{error:#}"));
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(plain).collect()
 }
 
-/// Prints an error that ends a run. The settings may be what failed, so the log may not be set up.
+/// Prints the error with which muster or a boot attempt ends. It does not use the log, which is not
+/// set up when reading the settings failed.
 pub fn print_error(text: &str) {
     eprintln!("muster: ERROR: {text}");
 }

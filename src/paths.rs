@@ -1,6 +1,7 @@
-//! Names the files on a node that muster reads or writes. Each name is here and nowhere else.
+//! The paths of files on a node that muster reads or writes. Each of these paths is defined only
+//! here.
 //!
-//! A test compares the written ones with the table in `docs/design.md`.
+//! A test compares the files in [`WRITTEN`] with the table in `docs/design.md`.
 
 /// A file that muster writes: its path, and the permissions that it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The hostname, for the `hostname` service.
 pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
-/// Names of addresses; one line of it is muster's.
+/// The names of IP addresses (hosts(5)). muster writes one line of this file.
 pub const HOSTS: NodeFile = file("/etc/hosts", 0o644);
 /// The machine id (machine-id(5)).
 pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
@@ -38,34 +39,43 @@ pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
 pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
 /// Where k3s reads the node password (k3s, `pkg/agent/config`).
 pub const NODE_PASSWORD: NodeFile = file("/etc/rancher/node/password", 0o600);
-/// The link to the node's own part of k3s's configuration. k3s reads the folder in name order.
+/// The default of `K3S_CONFIG_FILE`, which k3s's agent reads. The agent also reads the files in the
+/// folder of this name with `.d` at its end, in the order of their names.
+pub const K3S_CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+/// The symbolic link, in that folder, to the node's own k3s configuration in [`NODES`].
 pub const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
+/// The file name of [`NODE_CONFIG`]. `K3S_CONFIG_FILE` may name another folder for it.
+pub const NODE_CONFIG_NAME: &str = "50-node.yaml";
 /// A token that was not given in a file is written here for k3s, because other users could read
 /// k3s's environment and arguments.
 pub const RUN_TOKEN: NodeFile = file("/run/muster/token", 0o600);
 /// What `muster status` shows. Every user may read it, so it holds no secret.
 pub const STATUS: NodeFile = file("/run/muster/status.json", 0o644);
-/// The release and the digest that this boot verified, so that a restart of k3s asks no mirror.
+/// The release and the digest of the k3s that this boot verified. With this file, a restart of k3s
+/// sends no request to a mirror.
 pub const VERIFIED: NodeFile = file("/run/muster/k3s.json", 0o644);
-/// Who this boot's node is and which k3s it runs, so that a restart of k3s asks nobody.
+/// The node's identity and the k3s that it runs in this boot. With this file, a restart of k3s
+/// sends no network request.
 pub const RECORD: NodeFile = file("/run/muster/boot.json", 0o600);
-/// When k3s was started and how often it died soon after.
+/// The time of the last start of k3s, and how many times in a row k3s ended soon after its start.
 pub const STARTS: NodeFile = file("/run/muster/starts.json", 0o600);
-/// When the boot is tried again after a failure.
+/// The time of the next boot attempt after a failed one.
 pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
 /// Locked by the process that is, or becomes, `k3s agent`.
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 
-/// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for it and the next two.
+/// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
+/// [`K3S_NOTE`].
 pub const K3S: NodeFile = file("/usr/local/bin/k3s", 0o755);
 /// The partial file of a download.
 pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
-/// The note that says what the partial file is a part of.
+/// The note that records which download the partial file belongs to.
 pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
-/// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is a link and so not in it.
+/// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
+/// it is a symbolic link.
 pub const WRITTEN: [NodeFile; 16] = [
     HOSTNAME,
     HOSTS,

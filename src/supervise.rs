@@ -1,5 +1,6 @@
-//! The boot under OpenRC's supervision. After a failure all steps are tried again: after a pause that
-//! grows, or at once when the operator changed a file that the boot read.
+//! Runs the boot under OpenRC's supervision. After a failure all steps are tried again: after a
+//! pause that grows with each failure, or at once when the operator changes one of the watched
+//! files.
 
 use crate::boot::{self, Run};
 use crate::host::Host;
@@ -9,13 +10,14 @@ use crate::paths;
 use crate::settings::Settings;
 use anyhow::Result;
 
-/// Runs the boot until this process is `k3s agent`. `load` reads the settings and sets up the log,
-/// `conf` is their file.
+/// Repeats the boot until it succeeds: then this process has become `k3s agent`. `load` reads the
+/// settings and sets up the log. `conf` is the path of the settings file.
 pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
-    // The process before this one may have been killed while it waited.
+    // An earlier muster process may have been killed during its pause. Wait for the rest of it.
     let mut pause = Pause::read(host);
     if pause.is_some() {
-        // For the log only. An error is shown after the pause.
+        // This only sets up the log. An error in the settings is reported after the pause, when the
+        // settings are loaded again.
         let _ = load();
     }
     loop {
@@ -44,7 +46,7 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
     }
 }
 
-/// The files that the operator may correct after a failure.
+/// The watched files: those in which the operator may correct the cause of a failure.
 fn files(settings: Option<&Settings>, conf: &str) -> Vec<String> {
     let secrets = settings.map_or(vec![paths::TOKEN.into()], Settings::secret_files);
     std::iter::once(conf.into()).chain(secrets).collect()

@@ -14,15 +14,16 @@ use std::thread::{self, JoinHandle};
 
 /// The size of a buffer (bytes).
 const BUFFER: usize = 64 * 1024;
-/// How many buffers exist. Receiving waits when all of them hold bytes that are not hashed yet.
+/// The largest number of buffers. When all buffers hold bytes that are not hashed yet,
+/// receiving waits.
 const BUFFERS: usize = 8;
 
-/// Appends to a partial file. When it is dropped, it waits until all bytes are hashed, so the
-/// partial file's digest is always that of its bytes.
+/// Appends to a partial file. Dropping an `Appender` waits until all appended bytes are hashed, so
+/// that the partial file's hasher then covers all bytes in the file.
 pub struct Appender<'a> {
     part: &'a mut PartialFile,
     buffer: Vec<u8>,
-    /// `None` where this thread hashes.
+    /// The thread that hashes; `None` when the calling thread also hashes.
     hash_thread: Option<HashThread>,
 }
 
@@ -37,7 +38,7 @@ impl Appender<'_> {
         let hash_thread = match cpus {
             // On two CPUs, another thread was slower (docs/performance.md).
             0..=2 => None,
-            // Where the thread cannot be started, this thread hashes.
+            // If the hash thread cannot be started, the calling thread hashes.
             _ => HashThread::start(part.hasher.clone()).ok(),
         };
         Appender {
@@ -47,18 +48,18 @@ impl Appender<'_> {
         }
     }
 
-    /// The length of the partial file, with all bytes that were appended.
+    /// The length of the partial file (bytes). It includes all bytes that were appended so far.
     pub fn len(&self) -> u64 {
         self.part.len()
     }
 
-    /// Reads the next bytes of `body`, which [`Appender::append`] appends. Returns their number, 0
-    /// at the end.
+    /// Reads the next bytes of `body` into the buffer, for [`Appender::append`]. Returns how many
+    /// bytes were read; 0 means that the body has ended.
     pub fn receive(&mut self, body: &mut impl Read) -> io::Result<usize> {
         body.read(&mut self.buffer)
     }
 
-    /// Appends the first `n` bytes of those that were received.
+    /// Appends the first `n` bytes of the buffer that [`Appender::receive`] filled.
     pub fn append(&mut self, n: usize) -> io::Result<()> {
         match &mut self.hash_thread {
             None => self.part.write(&self.buffer[..n]),
@@ -79,34 +80,36 @@ impl Drop for Appender<'_> {
     }
 }
 
-/// A thread that hashes buffers in the order in which it gets them, and gives each one back.
+/// A thread that hashes buffers in the order in which it gets them, and returns each buffer, so
+/// that it is used again.
 struct HashThread {
     shared: Arc<Shared>,
     thread: JoinHandle<Hasher>,
-    /// How many buffers were made.
+    /// The number of buffers that were allocated.
     buffers: usize,
 }
 
-/// What the two threads share. (std's channels would do, but they add 11 KB to the program.)
+/// What the calling thread and the hash thread share. (std's channels would also work, but they add
+/// 11 KB to the program.)
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// The queue changed. At most one thread waits: one of them when there is nothing to hash, the
-    /// other when there is no free buffer.
+    /// Signals that the queue has changed. The hash thread waits when there is nothing to hash, and
+    /// the calling thread waits when there is no free buffer, so at most one thread waits.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    /// The buffers to hash, with the number of their bytes.
+    /// The buffers to hash, each with the number of bytes to hash.
     full: VecDeque<(Vec<u8>, usize)>,
-    /// The buffers that were hashed.
+    /// The buffers that were hashed and can be used again.
     free: Vec<Vec<u8>>,
-    /// No more buffers come.
+    /// Whether the calling thread has added its last buffer.
     ended: bool,
 }
 
-/// Why a lock is not poisoned.
+/// Why taking the lock cannot fail: a lock fails only when a thread panicked while holding it.
 const NO_PANIC: &str = "no thread panics while it holds the lock";
 
 impl Shared {
@@ -118,7 +121,7 @@ impl Shared {
         self.changed.wait(queue).expect(NO_PANIC)
     }
 
-    /// Hashes what comes, until the end.
+    /// Hashes the buffers that are added to the queue, until `ended` is set. Returns the hasher.
     fn hash(&self, mut hasher: Hasher) -> Hasher {
         let mut queue = self.lock();
         loop {
@@ -151,8 +154,8 @@ impl HashThread {
         })
     }
 
-    /// Has the first `n` bytes of `buffer` hashed, and puts a free buffer in its place. Waits when
-    /// there is none.
+    /// Queues `buffer`, so that its first `n` bytes are hashed, and puts a free buffer in its
+    /// place. Waits when no buffer is free.
     fn exchange(&mut self, buffer: &mut Vec<u8>, n: usize) {
         let mut queue = self.shared.lock();
         queue.full.push_back((mem::take(buffer), n));
@@ -166,7 +169,7 @@ impl HashThread {
         });
     }
 
-    /// Waits for the last bytes. Returns the hasher of all of them.
+    /// Waits until all queued bytes are hashed. Returns the hasher.
     fn finish(self) -> Hasher {
         self.shared.lock().ended = true;
         self.shared.changed.notify_one();

@@ -11,25 +11,29 @@ use log::warn;
 use std::time::Instant;
 use url::Url;
 
-/// The longest sums file that is read (bytes). k3s's have a few hundred.
+/// The largest checksum file that is read (bytes). Those of k3s have a few hundred bytes.
 const SUMS_MAX: u64 = 64 * 1024;
 
-/// A mirror, and what this run has learned about it.
+/// A mirror, and what this run of muster knows about it.
 pub struct MirrorState {
-    /// The URL that the tag and the asset follow.
+    /// The base URL. The URL of a file is `<base>/<tag>/<asset>`.
     pub base: Url,
     pub client: Client,
-    /// The digest from its sums file once it was read, or the pinned one.
+    /// The digest that k3s must have: the pinned one, or the one in this mirror's checksum file
+    /// after that file was read.
     digest: Option<Sha256>,
-    /// The mirror's answer when it asked to be left alone, and until when.
+    /// Set after the mirror sent `Retry-After`: its error message, and the time until which the
+    /// mirror is not asked again.
     pub busy: Option<(String, Instant)>,
-    /// Why this run skips the mirror.
+    /// Why this run of muster skips the mirror; `None` when it does not skip it.
     pub skipped: Option<String>,
+    /// Whether the mirror answered that it does not have this release.
+    pub lacks_release: bool,
 }
 
 impl MirrorState {
-    /// `server` is the k3s server, which must have been asked when `mirror` is `server`. `pin` is
-    /// the one digest that the settings accept.
+    /// `server` is the connected k3s server; [`Mirror::Server`] needs it. `pin` is the digest in
+    /// `MUSTER_K3S_SHA256`, if it is set.
     pub fn new(
         mirror: &Mirror,
         clients: &Clients,
@@ -42,18 +46,21 @@ impl MirrorState {
             digest: pin,
             busy: None,
             skipped,
+            lacks_release: false,
         };
         Ok(match mirror {
             Mirror::Github => state(Url::parse(GITHUB)?, clients.public()?, None),
             Mirror::Base(url) => state(url.clone(), clients.public()?, None),
             Mirror::Server => {
-                let server = server.ok_or_else(|| anyhow!("the server was not asked"))?;
+                let server = server.ok_or_else(|| {
+                    anyhow!("this is a bug in muster: there is no connection to the k3s server")
+                })?;
                 let (base, client) = (server.release_url(), server.client().clone());
-                // Without a pinned CA the server is unauthenticated, so its sums file is not
+                // Without a pinned CA the server is unauthenticated, so its checksum file is not
                 // trusted.
                 let skipped = (!server.pins() && pin.is_none()).then(|| {
-                    let why = "the join token has no CA hash, so this server's sums file is not \
-                               trusted: use the whole token, or MUSTER_K3S_SHA256";
+                    let why = "the join token has no CA hash, so this server's checksum file is \
+                               not trusted: use the whole token, or set MUSTER_K3S_SHA256";
                     warn!(target: "fetch", "{base}: {why}");
                     why.to_string()
                 });
@@ -62,8 +69,20 @@ impl MirrorState {
         })
     }
 
-    /// The digest that k3s must have: the pinned one, or the one in this mirror's sums file. The
-    /// sums file is read once, and it is retried separately from the binary.
+    /// Asks once for the checksum file, unless the digest is pinned, and for the first byte of k3s.
+    fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
+        self.digest(tag)?;
+        let url = asset_url(&self.base, tag, Arch::own().asset());
+        let first = Request::get(&self.client, &url).header("Range", "bytes=0-0");
+        let answer = first.response()?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(Failure::of_status(&answer)),
+        }
+    }
+
+    /// The digest that k3s must have: the pinned one, or the one in this mirror's checksum file.
+    /// The checksum file is downloaded once. A retry of the binary does not download it again.
     pub fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
         if let Some(digest) = self.digest {
             return Ok(digest);
@@ -78,19 +97,23 @@ impl MirrorState {
     }
 }
 
-/// The mirrors in the order in which this board asks them. Base URLs that stand next to each other
-/// share the load: boards start at different ones. `seed` is the board's own number.
+/// The status with which a mirror answers that it does not have a file.
+pub const NOT_FOUND: u16 = 404;
+
+/// The mirrors in the order in which this board asks them. Adjacent base URLs are rotated by `seed`
+/// ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with different mirrors and
+/// share the load.
 pub fn in_order(mirrors: &[Mirror], seed: u64) -> Vec<Mirror> {
     let mut order = mirrors.to_vec();
     let is_base = |mirror: &Mirror| matches!(mirror, Mirror::Base(_));
-    for run in order.chunk_by_mut(|a, b| is_base(a) && is_base(b)) {
-        let by = seed % run.len() as u64;
-        run.rotate_left(by as usize);
+    for group in order.chunk_by_mut(|a, b| is_base(a) && is_base(b)) {
+        let places = seed % group.len() as u64;
+        group.rotate_left(places as usize);
     }
     order
 }
 
-/// The mirror's base URL as a plan shows it.
+/// The mirror's base URL as the plan of a dry run shows it.
 pub fn shown(mirror: &Mirror, link: Option<&ServerLink>) -> String {
     match mirror {
         Mirror::Server => format!("{}/static/k3s", link.map_or("", ServerLink::url)),
@@ -99,15 +122,15 @@ pub fn shown(mirror: &Mirror, link: Option<&ServerLink>) -> String {
     }
 }
 
-/// Asks each mirror once whether it has the release, for `muster check`. Returns each mirror's base
-/// URL, with an error where it does not have it.
+/// For `muster check`: asks each mirror once for the release. Returns the mirrors and their answers:
+/// an error when the mirror cannot be used.
 pub fn probe(
     settings: &Settings,
     clients: &Clients,
     node: &Node,
     server: Option<&Server>,
     tag: &Tag,
-) -> Result<Vec<(String, Result<(), String>)>> {
+) -> Result<Vec<(MirrorState, Result<(), String>)>> {
     let mut probed = Vec::new();
     for mirror in in_order(&settings.mirrors, node.mac.seed()) {
         if mirror == Mirror::Server && server.is_none() {
@@ -116,12 +139,12 @@ pub fn probe(
         let mut state = MirrorState::new(&mirror, clients, server, settings.pin)?;
         let answer = match state.skipped.take() {
             Some(why) => Err(why),
-            None => state
-                .digest(tag)
-                .map(|_| ())
-                .map_err(|failure| failure.to_string()),
+            None => state.probe(tag).map_err(|failure| {
+                state.lacks_release = failure.status() == Some(NOT_FOUND);
+                failure.to_string()
+            }),
         };
-        probed.push((state.base.to_string(), answer));
+        probed.push((state, answer));
     }
     Ok(probed)
 }

@@ -1,8 +1,10 @@
-//! One attempt to download an object: resumed where that is safe, bounded, and hashed as the bytes
+//! Makes one attempt to download an object, such as the k3s executable. The attempt resumes a
+//! partial file where that is safe, limits the size and the time, and hashes the bytes as they
 //! arrive.
 //!
 //! [`rounds`] goes through the mirrors until an attempt succeeds, [`mirror`] is one mirror, and
-//! [`part`] is the partial file. [`target`] holds the files beside the installed one.
+//! [`part`] is the partial file. [`target`] manages the partial file and the installed file.
+//! [`verified`] records what was verified.
 
 mod append;
 pub mod mirror;
@@ -11,6 +13,7 @@ pub mod part;
 mod receive;
 pub mod rounds;
 pub mod target;
+pub mod verified;
 
 use crate::host::Host;
 use crate::host::machine;
@@ -21,10 +24,11 @@ use part::PartialFile;
 use std::path::Path;
 use url::Url;
 
-/// The longest object that is downloaded (bytes). The limit exists because the target is memory.
+/// The longest object that is downloaded (bytes). There is a limit because the root file system is
+/// in memory.
 pub const LONGEST: u64 = 256 << 20;
-/// The longest validator that is kept (bytes). A longer one would make the note beside the partial
-/// file too long to be read again.
+/// The longest validator (`ETag` or `Last-Modified`) that is kept (bytes). The note beside the
+/// partial file ([`origin`]) contains it and must not become too long to be read again.
 const VALIDATOR_MAX: usize = 1024;
 
 /// Why an attempt did not complete the partial file.
@@ -33,9 +37,9 @@ pub enum AttemptError {
     /// The mirror or the network failed. Another mirror may do better.
     Mirror(Failure),
     /// All bytes came, but their digest is not the expected one. `resumed` tells whether some of
-    /// them came in an earlier attempt.
+    /// the bytes came in an earlier attempt.
     DigestMismatch { resumed: bool },
-    /// This board failed, so no other mirror can help.
+    /// An operation on this board failed, such as a write, so another mirror cannot help.
     Local(anyhow::Error),
 }
 
@@ -48,26 +52,26 @@ impl From<Failure> for AttemptError {
 /// What an attempt does when the mirror cannot resume the partial file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnNoRange {
-    /// It keeps the partial file and fails, because another mirror is resuming it.
+    /// The attempt keeps the partial file and fails, because another mirror can resume that file.
     TryNext,
-    /// It throws the partial file away and downloads from the start.
+    /// The attempt empties the partial file and downloads from the start.
     Restart,
 }
 
-/// What is downloaded in an attempt, and under which terms.
+/// What an attempt downloads, and with which limits.
 #[derive(Clone, Copy)]
 pub struct Download<'a> {
     /// The client that reaches this mirror.
     pub client: &'a Client,
     /// The URL of the object.
     pub url: &'a Url,
-    /// The rate below which the attempt is given up.
+    /// The attempt fails when the bytes arrive more slowly than this.
     pub minimum_rate: MinimumRate,
     pub on_no_range: OnNoRange,
 }
 
-/// Downloads what the partial file lacks. On success the file is complete and its digest is right.
-/// `folder` is where the file is, for the check of free space.
+/// Downloads the missing rest of the partial file. On success the file is complete and its digest
+/// is right. `folder` is the folder of the file; its free space is checked.
 pub fn attempt(
     host: &Host,
     download: Download<'_>,
@@ -75,7 +79,7 @@ pub fn attempt(
     folder: &Path,
 ) -> Result<(), AttemptError> {
     let Download { client, url, .. } = download;
-    let keep = download.on_no_range == OnNoRange::TryNext && !part.is_empty();
+    let keep_partial = download.on_no_range == OnNoRange::TryNext && !part.is_empty();
     if !part.is_empty() && part.is_complete() {
         return Ok(());
     }
@@ -86,7 +90,7 @@ pub fn attempt(
             resumed = true;
             total
         }
-        BodyPosition::Start | BodyPosition::Mismatch if keep => {
+        BodyPosition::Start | BodyPosition::Mismatch if keep_partial => {
             return Err(Failure::transient(anyhow!(
                 "{url}: this mirror cannot resume a partial download"
             ))
@@ -94,7 +98,7 @@ pub fn attempt(
         }
         BodyPosition::Start => restart(&answer, url, part)?,
         BodyPosition::Mismatch => {
-            // The server sent another range than the requested one: ask again without a range.
+            // The server did not send the requested range: request the object again without one.
             part.restart(url.as_str(), None)
                 .map_err(AttemptError::Local)?;
             answer = request(client, url, part)?;
@@ -104,8 +108,8 @@ pub fn attempt(
     };
     check_size(host, url, part, total, folder)?;
     let result = receive::receive(host, download, &mut answer, part);
-    // A server that announced more bytes than it has closes the connection early. That is no
-    // failure when all bytes came.
+    // A server may announce more bytes than it sends, and then close the connection. This is no
+    // failure when the digest is right.
     if part.is_complete() {
         return Ok(());
     }
@@ -125,8 +129,8 @@ fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, F
     let mut request = Request::get(client, url);
     if !part.is_empty() {
         request = request.header("Range", &format!("bytes={}-", part.len()));
-        // The digest decides in the end. A validator saves the transfer of the rest of an object
-        // that has changed; it is only valid at the URL that sent it.
+        // The digest is checked in any case. With a validator, a server whose object has changed
+        // sends the new object whole at once. A validator is valid only for the URL that sent it.
         let origin = part.origin();
         let same_url = origin.url == url.as_str();
         if let Some(validator) = origin.validator.as_ref().filter(|_| same_url) {
@@ -146,20 +150,20 @@ fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, F
 
 /// Where the body of an answer belongs in the partial file.
 enum BodyPosition {
-    /// Behind the bytes that are in the file. `total` is the length of the whole object (bytes),
-    /// when the server says it.
+    /// After the bytes that the file already has. `total` is the length of the whole object
+    /// (bytes), if the server sent it.
     Append { total: Option<u64> },
-    /// At the start: it is the whole object.
+    /// At the start of the file: the body is the whole object.
     Start,
-    /// It is not the range that was requested.
+    /// Nowhere: the body is not the requested range.
     Mismatch,
 }
 
 fn body_position(answer: &Response, part: &PartialFile) -> Result<BodyPosition, Failure> {
     let range = answer.header("content-range").and_then(content_range);
     match (answer.status(), range) {
-        // An empty partial file needs a new note about its origin, so it is restarted also where
-        // the server sent a range that nobody requested.
+        // For an empty partial file no range was requested. If the server sends one nevertheless,
+        // the download must call `restart`, which notes the URL of the object.
         (Status(206), Some(range)) if range.start == part.len() => match part.is_empty() {
             true => Ok(BodyPosition::Start),
             false => Ok(BodyPosition::Append { total: range.total }),
@@ -170,13 +174,14 @@ fn body_position(answer: &Response, part: &PartialFile) -> Result<BodyPosition, 
     }
 }
 
-/// Empties the partial file for this answer. Returns the length that the server announces (bytes).
+/// Empties the partial file, and notes the URL and the validator of this answer. Returns the length
+/// that the server announces (bytes).
 fn restart(
     answer: &Response,
     url: &Url,
     part: &mut PartialFile,
 ) -> Result<Option<u64>, AttemptError> {
-    // A weak ETag does not say that the bytes are the same (RFC 9110, 13.1.5).
+    // Equal weak ETags do not mean that the bytes are the same (RFC 9110, 13.1.5).
     let etag = answer.header("etag").filter(|etag| !etag.starts_with("W/"));
     let validator = etag
         .or(answer.header("last-modified"))
@@ -187,7 +192,8 @@ fn restart(
     Ok(answer.content_length())
 }
 
-/// Refuses an object that is too long for every board, or for this one, before its bytes come.
+/// Refuses, before the body is read, an object that is longer than [`LONGEST`] or for which this
+/// board has no room.
 fn check_size(
     host: &Host,
     url: &Url,
@@ -201,8 +207,8 @@ fn check_size(
     }
     let needed = total.saturating_sub(part.len());
     match machine::no_room(host, folder, needed).map_err(AttemptError::Local)? {
-        // The length is this mirror's claim, so only this mirror fails. When all mirrors claim
-        // it, the boot fails with this message, which has the remedy.
+        // Only this mirror is skipped, because its announced length may be wrong. When every
+        // mirror announces too much, the boot fails with this message, which names the remedy.
         Some(why) => Err(Failure::permanent(anyhow!("{url}: {why}")).into()),
         None => Ok(()),
     }

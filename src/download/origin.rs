@@ -1,4 +1,5 @@
-//! The note beside a partial file, which says what the partial file is a part of.
+//! The JSON file beside a partial file (`.k3s.part.json`). It records which object the partial file
+//! belongs to, so that a later run can resume the download.
 
 use crate::digest::Sha256;
 use serde_json::{Value, json};
@@ -6,35 +7,35 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The longest note that is read (bytes).
-const NOTE_MAX: u64 = 16 * 1024;
+/// The longest JSON file that is read (bytes).
+const LENGTH_MAX: u64 = 16 * 1024;
 
-/// What a partial file is a part of. A later run resumes the file only when it wants the same
-/// object.
+/// The object that a partial file belongs to. A later run resumes the partial file only when it
+/// downloads an object with the same digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The digest of the whole object.
     pub sha256: Sha256,
-    /// The URL that the first bytes came from.
+    /// The URL from which the first bytes of the partial file were downloaded.
     pub url: String,
     /// The `ETag` or `Last-Modified` of the object at that URL, for `If-Range`.
     pub validator: Option<String>,
 }
 
 impl Origin {
-    /// Reads a note; `None` when it is missing or damaged.
-    pub fn read(note: &Path) -> Option<Origin> {
+    /// Reads the JSON file at `path`. Returns `None` when the file is missing or damaged.
+    pub fn read(path: &Path) -> Option<Origin> {
         #[expect(
             clippy::disallowed_methods,
-            reason = "the note is read beside the partial file, which is part of the seam"
+            reason = "only `part` calls this, and `part` is allowed to read files directly"
         )]
-        let file = File::open(note).ok()?;
+        let file = File::open(path).ok()?;
         let mut text = String::new();
-        file.take(NOTE_MAX).read_to_string(&mut text).ok()?;
+        file.take(LENGTH_MAX).read_to_string(&mut text).ok()?;
         Origin::parse(&text)
     }
 
-    /// The note's text.
+    /// The text of the JSON file.
     pub fn to_json(&self) -> String {
         json!({
             "sha256": self.sha256.to_string(),

@@ -1,11 +1,12 @@
-//! The partial file of a download: `.k3s.part` beside the place where k3s is installed, with a note
-//! that says what it is a part of.
+//! The partial file of a download: `.k3s.part` in the folder where k3s is installed. The file
+//! `.k3s.part.json` beside it, called the note, records which download the bytes belong to.
 //!
-//! Like [`host`](crate::host), this module has effects. It is only used inside one of `host`'s.
+//! Like [`host`](crate::host), this module changes the machine. It is called only from inside
+//! [`Host::ask`], so a dry run does not call it.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module is a part of the seam that the list guards"
+    reason = "this module is one of the few that may change the machine (see lib.rs)"
 )]
 
 use super::origin::Origin;
@@ -20,24 +21,26 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The bytes of a download that have come so far. The file is not executable before
+/// The bytes of a download that have arrived so far. The file is not executable before
 /// [`PartialFile::install`].
 pub struct PartialFile {
     target: PathBuf,
-    /// The file is locked. If two musters (the boot's, and one at the console) wrote to it, each
-    /// would hash its own bytes only, and a mixture of both would be installed.
+    /// The open and locked file. Without the lock, two muster processes (a boot, and a command at
+    /// the console) could write to it. Each would hash only its own bytes, and a mixture of the
+    /// bytes of both processes would be installed.
     file: Flock<File>,
-    /// The hasher of all bytes in the file. While an [`Appender`](super::append::Appender) exists,
-    /// it may lag behind.
+    /// The running hash of all bytes in the file. While an
+    /// [`Appender`](super::append::Appender) exists, the last bytes may not be hashed yet.
     pub(super) hasher: Hasher,
     len: u64,
     origin: Origin,
 }
 
 impl PartialFile {
-    /// Resumes the partial file of the object with this digest after hashing it again, or starts an
-    /// empty one. `target` is the path where the object is installed later. Fails when another
-    /// muster is downloading to it.
+    /// Opens the partial file of the download whose complete file has the digest `sha256`. Bytes
+    /// from an earlier attempt at this download are hashed again and kept; bytes of another
+    /// download are removed. `target` is the path where the complete file is installed later. Fails
+    /// when another muster process is downloading to the same target.
     pub fn open(host: &Host, target: &Path, sha256: Sha256) -> Result<PartialFile> {
         let target = host.path(target);
         if target.is_dir() {
@@ -55,7 +58,7 @@ impl PartialFile {
             file.set_len(0)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        // A run that was killed inside `install` may have left the file executable.
+        // A muster process that was killed inside `install` may have left the file executable.
         file.set_permissions(Permissions::from_mode(K3S_PART.mode))
             .with_context(|| format!("cannot write {}", path.display()))?;
         let (hasher, len) =
@@ -84,17 +87,18 @@ impl PartialFile {
         self.len == 0
     }
 
-    /// What the file is a part of.
+    /// The download that the file belongs to.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Whether the file holds the whole object: its digest is the expected one.
+    /// Whether the download is complete: the digest of the file is the expected one.
     pub fn is_complete(&self) -> bool {
         self.hasher.clone().finish() == self.origin.sha256
     }
 
-    /// Empties the file, and notes where the bytes that follow come from.
+    /// Empties the file, and records in the note that the next bytes come from `url`. `validator`
+    /// is the `ETag` or `Last-Modified` that the server at `url` sent.
     pub fn restart(&mut self, url: &str, validator: Option<String>) -> Result<()> {
         let origin = Origin {
             sha256: self.origin.sha256,
@@ -102,8 +106,8 @@ impl PartialFile {
             validator,
         };
         let restart = || -> io::Result<()> {
-            // The file is emptied before the note is written. An empty file belongs to every
-            // object, so a kill between the two does no harm.
+            // The file is emptied before the note is written. If muster is killed between these two
+            // writes, an empty file is beside the old note, and there are no wrong bytes to resume.
             self.file.set_len(0)?;
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
@@ -112,7 +116,8 @@ impl PartialFile {
             let written = fs::write(&temporary, origin.to_json())
                 .and_then(|()| fs::set_permissions(&temporary, mode))
                 .and_then(|()| fs::rename(&temporary, &note));
-            // Remove a note that could not be written whole. Only the first error is reported.
+            // When writing the note fails, remove its temporary file. Only the error of the write
+            // is reported.
             written.inspect_err(|_| drop(fs::remove_file(&temporary)))
         };
         restart().with_context(|| {
@@ -131,14 +136,14 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Appends bytes that the caller adds to the hasher.
+    /// Appends bytes without hashing them. The caller must add them to the hasher.
     pub(super) fn write_unhashed(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.len += bytes.len() as u64;
         Ok(())
     }
 
-    /// Makes the file executable and renames it to its target. It must be complete.
+    /// Makes the file executable and renames it to its target. The file must be complete.
     pub fn install(self) -> Result<()> {
         assert!(
             self.is_complete(),
@@ -149,12 +154,13 @@ impl PartialFile {
                 .set_permissions(Permissions::from_mode(K3S.mode))?;
             self.file.sync_all()?;
             fs::rename(part_path(&self.target), &self.target)?;
-            // The rename is on disk only after its folder was synced.
+            // The rename is on disk only after an fsync of the folder.
             File::open(self.target.parent().unwrap_or(Path::new("/")))?.sync_all()
         };
         install()
             .inspect_err(|_| {
-                // It is a partial file again. If this fails too, `open` resets the mode later.
+                // The installation failed, so the file gets the mode of a partial file again. If
+                // this also fails, `open` sets the mode later.
                 let _ = self
                     .file
                     .set_permissions(Permissions::from_mode(K3S_PART.mode));
@@ -163,7 +169,7 @@ impl PartialFile {
         remove(&note_path(&self.target))
     }
 
-    /// Removes the file and its note.
+    /// Removes the partial file and its note.
     pub fn discard(self) -> Result<()> {
         remove(&part_path(&self.target))?;
         remove(&note_path(&self.target))

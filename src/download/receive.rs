@@ -1,4 +1,4 @@
-//! Receives the body of an answer into a partial file, with the limits on its length and its rate.
+//! Receives the body of an answer into a partial file, with limits on the length and on the rate.
 
 use super::append::Appender;
 use super::part::PartialFile;
@@ -23,7 +23,7 @@ pub fn receive(
         Ok(()) => Ok(()),
         Err(Stop::Keep(error)) => Err(error),
         Err(Stop::Discard(failure)) => {
-            // The bytes use up the board's memory.
+            // Free the space: the root file system is in memory.
             part.restart("", None).map_err(AttemptError::Local)?;
             Err(failure.into())
         }
@@ -32,9 +32,10 @@ pub fn receive(
 
 /// Why the body was not read to its end.
 enum Stop {
-    /// A later attempt can resume.
+    /// The partial file is kept, because a later attempt can resume it.
     Keep(AttemptError),
-    /// The bytes cannot be the start of k3s, or there is no room for them.
+    /// The partial file is emptied, because its bytes cannot be the start of k3s, or because there
+    /// is no room for the next bytes.
     Discard(Failure),
 }
 
@@ -61,8 +62,8 @@ fn append(
             Ok(n) => n,
             Err(error) => return Err(Failure::of_connection(url, &error).into()),
         };
-        // This is logged when the first bytes come. For attempts that bring nothing, the caller
-        // logs one line.
+        // Log the start only when the first bytes have come. When no bytes come, the caller logs
+        // the error.
         if part.len() == resumed_at {
             match resumed_at {
                 0 => info!(target: host.step(), "downloading {url}"),
@@ -85,14 +86,14 @@ fn append(
     }
 }
 
-/// What follows from an error of a write behind `len` bytes.
+/// Decides what happens after a write error, when the file has `len` bytes.
 fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
     let written = megabytes(len);
     let full = error.kind() == ErrorKind::StorageFull;
     let error = anyhow!("cannot write the download after {written} MB: {error}");
     match full {
-        // A mirror that announces no length may be sending more than a k3s, so another mirror is
-        // tried.
+        // A mirror that announced no length may be sending more bytes than k3s has, so this is a
+        // failure of the mirror, and another mirror is tried.
         true => Stop::Discard(Failure::permanent(error.context(url.to_string()))),
         false => Stop::Keep(AttemptError::Local(error)),
     }

@@ -1,11 +1,13 @@
-//! Handles the files of one download target: it knows their paths, locks the partial file, hashes
-//! the installed file, and removes what is not needed.
+//! Handles the files of one download: the installed file (the target), and beside it the partial
+//! file and its note. This module knows their paths, locks the partial file, hashes the installed
+//! file, and removes files that are not needed.
 //!
-//! Like [`host`](crate::host), this module has effects. It is only used inside one of `host`'s.
+//! Like [`host`](crate::host), this module changes the machine. It is called only from inside
+//! [`Host::ask`], so a dry run does not call it.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module is a part of the seam that the list guards"
+    reason = "this module is one of the few that may change the machine (see lib.rs)"
 )]
 
 use crate::digest::{Hasher, Sha256};
@@ -22,8 +24,8 @@ use std::path::{Path, PathBuf};
 /// The size of one read while hashing (bytes).
 const BUFFER: usize = 64 * 1024;
 
-/// Removes a partial file that is not needed because the right file is installed. Fails when
-/// another muster is writing to it.
+/// Removes the partial file and its note, which are not needed when the right file is installed.
+/// Fails when another muster process is writing to the partial file.
 pub fn clear(host: &Host, target: &Path) -> Result<()> {
     let target = host.path(target);
     let path = part_path(&target);
@@ -65,7 +67,7 @@ pub(super) fn lock(path: &Path) -> Result<Flock<File>> {
             Ok(file) => file,
             Err((_, Errno::EWOULDBLOCK)) => {
                 bail!(
-                    "another muster is downloading to {}: let it, or stop it",
+                    "another muster is downloading to {}: wait until it ends, or stop it",
                     path.display()
                 )
             }
@@ -73,20 +75,22 @@ pub(super) fn lock(path: &Path) -> Result<Flock<File>> {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         };
-        // Another muster may have installed the file between the two calls. Then the lock is on
-        // the installed file, and the loop opens a new one.
-        let ours = file
+        // Another muster process may have renamed the file to its target after this process opened
+        // it and before it was locked. Then the installed file is locked, and the loop opens a new
+        // partial file.
+        let locked = file
             .metadata()
             .with_context(|| format!("cannot read {}", path.display()))?;
         if fs::metadata(path)
-            .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+            .is_ok_and(|at_path| (at_path.dev(), at_path.ino()) == (locked.dev(), locked.ino()))
         {
             return Ok(file);
         }
     }
 }
 
-/// The hash and the length (bytes) of what the file holds from its current position on.
+/// Hashes the file from its current position to its end. Returns the hasher and the number of
+/// bytes.
 pub(super) fn hash(file: &mut File) -> io::Result<(Hasher, u64)> {
     let mut hasher = Hasher::new();
     let mut len = 0;
@@ -107,8 +111,8 @@ pub fn part_path(target: &Path) -> PathBuf {
     beside(target, "part")
 }
 
-/// The path of the note beside the partial file. The note tells which object the partial file belongs
-/// to ([`super::origin`]).
+/// The path of the note beside the partial file. The note records which download the partial file
+/// belongs to ([`super::origin`]).
 pub(super) fn note_path(target: &Path) -> PathBuf {
     beside(target, "part.json")
 }
@@ -118,7 +122,7 @@ fn beside(target: &Path, suffix: &str) -> PathBuf {
     target.with_file_name(format!(".{name}.{suffix}"))
 }
 
-/// Removes a file that exists.
+/// Removes a file. It is not an error when the file does not exist.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

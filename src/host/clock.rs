@@ -7,10 +7,6 @@ use nix::time::{ClockId, clock_gettime, clock_settime};
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A clock that lags behind by more than this was set back by something. A clock that a time daemon
-/// steers moves by less.
-const SET_BACK: Duration = Duration::from_secs(60);
-
 impl Host {
     /// The wall clock, as the time since 1970.
     pub fn now(&self) -> Duration {
@@ -19,52 +15,37 @@ impl Host {
             .unwrap_or_default()
     }
 
-    /// The time since boot (CLOCK_BOOTTIME), which nobody can set.
+    /// The time since boot (CLOCK_BOOTTIME), which no program can set.
     pub fn uptime(&self) -> Duration {
         clock_gettime(ClockId::CLOCK_BOOTTIME)
             .map(Duration::from)
             .unwrap_or_default()
     }
 
-    /// Sets the wall clock to the time since 1970 that `time` returns. `None` leaves it as it is.
+    /// Sets the wall clock to the time since 1970 that `time` returns.
     pub fn set_clock(
         &self,
         what: impl Display,
-        time: impl FnOnce() -> Result<Option<Duration>>,
+        time: impl FnOnce() -> Result<Duration>,
     ) -> Result<()> {
-        self.effect(what, || match time()? {
-            Some(time) => {
-                let time = TimeSpec::from_duration(time);
-                clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")
-            }
-            None => Ok(()),
-        })?;
+        self.effect(what, || self.write_clock(time()?))?;
         Ok(())
     }
 
-    /// Treats the wall clock as right from now on; see [`Host::wait_before_retry`].
-    pub fn trust_clock(&self) {
-        self.trusted_clock.set(Some((self.uptime(), self.now())));
+    /// Sets the wall clock, as a part of an effect.
+    pub(super) fn write_clock(&self, time: Duration) -> Result<()> {
+        let time = TimeSpec::from_duration(time);
+        clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")
     }
 
-    /// Sleeps before the next attempt. If something set the clock back in the meantime (a hwclock
-    /// service that starts late reads a chip without a battery), no certificate would be valid and
-    /// no attempt could succeed, so the clock is set forward again first.
+    /// Sleeps before the next attempt, with the clock set right first where that is needed
+    /// ([`super::network_time`]).
     pub fn wait_before_retry(&self, time: Duration) {
-        if let Some((then, clock)) = self.trusted_clock.get() {
-            let expected = clock + self.uptime().saturating_sub(then);
-            if self.now() + SET_BACK < expected {
-                self.report_problem("something has set the clock back; setting it forward again");
-                let what = "set the clock forward again";
-                if let Err(error) = self.set_clock(what, || Ok(Some(expected))) {
-                    self.report_problem(&format!("{error:#}"));
-                }
-            }
-        }
+        self.correct_clock();
         self.sleep(time);
     }
 
-    /// Sleeps. A dry run does not.
+    /// Sleeps, except in a dry run.
     pub fn sleep(&self, time: Duration) {
         if !self.plans() {
             std::thread::sleep(time);

@@ -1,11 +1,20 @@
 //! Finds out whether a DHCP client is running, from the process list.
 
 use super::Host;
+use std::os::unix::fs::MetadataExt;
 
-/// Whether a DHCP client that renews the lease of this interface is running, in this network
-/// namespace.
+/// The program that muster starts as the DHCP client. Alpine has it as a link to BusyBox.
+pub const CLIENT: &str = "udhcpc";
+
+/// Whether a DHCP client that renews the lease of `interface` is running in the network namespace
+/// of this process. Only a process of root that runs the program [`CLIENT`] counts, because any
+/// user can give a process any command line.
 pub fn is_client_running(host: &Host, interface: &str) -> bool {
     let namespace = host.link_target("/proc/self/ns/net");
+    let Some(program) = host.program(CLIENT) else {
+        return false;
+    };
+    let program = (program.dev(), program.ino());
     host.list("/proc")
         .iter()
         .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
@@ -14,20 +23,37 @@ pub fn is_client_running(host: &Host, interface: &str) -> bool {
                 return false;
             };
             let argv: Vec<&str> = command.split_terminator('\0').collect();
+            let exe = || host.metadata(format!("/proc/{pid}/exe"));
             is_renewing_client(&argv, interface)
                 && host.link_target(format!("/proc/{pid}/ns/net")) == namespace
+                && exe().is_some_and(|exe| (exe.dev(), exe.ino()) == program)
+                && is_root(
+                    &host
+                        .read_text(format!("/proc/{pid}/status"))
+                        .unwrap_or_default(),
+                )
         })
 }
 
-/// Whether `argv` is a udhcpc that renews the lease of `interface`. A udhcpc with `-q`, as an
-/// initramfs runs it, ends when it has a lease, and one with `-n` ends when it gets none.
+/// Whether a process belongs to root: its real and its effective user are root. `status` is the text
+/// of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>` is not
+/// enough, because the kernel gives it to root when a process may not be traced.
+fn is_root(status: &str) -> bool {
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let mut users = users.unwrap_or_default().split_whitespace();
+    [users.next(), users.next()] == [Some("0"); 2]
+}
+
+/// Whether `argv` is a udhcpc that renews the lease of `interface`. With `-q`, as in an initramfs,
+/// udhcpc exits as soon as it has a lease; with `-n` it exits when it gets no lease. So neither of
+/// these counts.
 fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     let mut argv = argv.iter().copied();
     let mut program = argv.next().and_then(|path| path.rsplit('/').next());
     if program == Some("busybox") {
         program = argv.next();
     }
-    if program != Some("udhcpc") {
+    if program != Some(CLIENT) {
         return false;
     }
     let arguments: Vec<&str> = argv.collect();
@@ -41,7 +67,8 @@ fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     has_interface && !ends
 }
 
-/// Whether a word consists of udhcpc's one-letter flags, such as `-fq`. An option's value does not.
+/// Whether `word` consists of one-letter flags of udhcpc, such as `-fq`, and so is not the value of
+/// an option.
 fn is_flags(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|letters| {
         !letters.is_empty() && letters.bytes().all(|b| b"fbqRBnSoCi".contains(&b))
@@ -51,6 +78,61 @@ fn is_flags(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Mode;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    /// Adds a process with this command line to the root folder of `host`. It runs the program at
+    /// `exe`, and `uid` is the real and effective user.
+    fn add_process(host: &Host, pid: u32, command: &str, exe: &str, uid: [u32; 2]) {
+        let write = |path: String, text: String| {
+            let path = host.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(
+            format!("/proc/{pid}/cmdline"),
+            command.replace(' ', "\0") + "\0",
+        );
+        let [real, effective] = uid;
+        let status = format!("Name:\tudhcpc\nUid:\t{real}\t{effective}\t0\t0\nGid:\t0\t0\t0\t0\n");
+        write(format!("/proc/{pid}/status"), status);
+        let exe = host.path(exe);
+        symlink(exe, host.path(format!("/proc/{pid}/exe"))).unwrap();
+    }
+
+    /// A root folder in which `PATH` leads to a udhcpc, which is a link to busybox as on Alpine.
+    fn host_with_udhcpc() -> (tempfile::TempDir, Host) {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        let path = std::env::var_os("PATH").unwrap();
+        let folder = std::env::split_paths(&path).next().unwrap();
+        fs::create_dir_all(host.path(&folder)).unwrap();
+        for program in ["/busybox", "/other"] {
+            fs::write(host.path(program), "").unwrap();
+        }
+        symlink(host.path("/busybox"), host.path(folder.join("udhcpc"))).unwrap();
+        assert!(host.metadata(Path::new(&folder).join("udhcpc")).is_some());
+        (root, host)
+    }
+
+    #[test]
+    fn only_roots_process_of_the_program_that_muster_starts_counts() {
+        const COMMAND: &str = "udhcpc -b -i eth0";
+        for (exe, uid, counts) in [
+            ("/busybox", [0, 0], true),
+            ("/other", [0, 0], false),
+            ("/missing", [0, 0], false),
+            ("/busybox", [1000, 1000], false),
+            ("/busybox", [1000, 0], false),
+            ("/busybox", [0, 1000], false),
+        ] {
+            let (_root, host) = host_with_udhcpc();
+            add_process(&host, 42, COMMAND, exe, uid);
+            assert_eq!(is_client_running(&host, "eth0"), counts, "{exe} {uid:?}");
+        }
+    }
 
     #[test]
     fn only_a_client_that_renews_this_interface_counts() {

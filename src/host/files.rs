@@ -1,4 +1,5 @@
-//! Files: read whole with a limit, and written whole or not at all.
+//! Reads and writes files. A file is read whole, up to a size limit. It is written whole or not at
+//! all: to a temporary file that is then renamed.
 
 use super::Host;
 use super::temporary::{remove_if_exists, temporary};
@@ -10,16 +11,20 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The largest file that muster reads whole (bytes). A larger one is an error, so that it cannot
-/// use up the memory.
+/// The largest file that muster reads whole (bytes). A larger file is an error, so that it cannot
+/// use up the memory. The kernel's files in `/proc` have no limit: on a node with many pods, the
+/// list of mounts is longer than this.
 const READ_MAX: u64 = 1 << 20;
+/// The largest file that muster reads whole (bytes) when the operator names it on the command line.
+/// A list of 100,000 boards is larger than [`READ_MAX`].
+const NAMED_MAX: u64 = 64 << 20;
 
-/// The text of a file to be written, and whether a plan may show it.
+/// The text of a file to be written, and whether the plan of a dry run may show it.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
-    /// A plan shows it.
+    /// The plan shows the text.
     Public(&'a str),
-    /// A plan shows `<redacted>`.
+    /// The plan shows `<redacted>` instead of the text.
     Secret(&'a str),
 }
 
@@ -35,13 +40,18 @@ impl Host {
     /// The bytes of a file, or `None` when there is no such file. Errors name the file.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
         let path = path.as_ref();
-        read_whole(&self.path(path)).with_context(|| format!("cannot read {}", path.display()))
+        let limit = match path.starts_with("/proc") {
+            true => u64::MAX,
+            false => READ_MAX,
+        };
+        read_whole(&self.path(path), limit)
+            .with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// As [`Host::read`], for a file that the operator named on the command line. The path is
+    /// As [`Host::read`], for a path that the operator gave on the command line. The path is
     /// relative to the working directory, and `--root` does not apply to it.
     pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        read_whole(Path::new(path)).with_context(|| format!("cannot read {path}"))
+        read_whole(Path::new(path), NAMED_MAX).with_context(|| format!("cannot read {path}"))
     }
 
     /// The text of a file, empty when there is no such file. Bytes that are not UTF-8 are replaced.
@@ -63,7 +73,8 @@ impl Host {
         names
     }
 
-    /// The metadata of what `path` leads to; `None` when there is nothing.
+    /// The metadata of the file at `path`, after following symbolic links; `None` when it cannot be
+    /// read, as when there is no such file.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Option<fs::Metadata> {
         fs::metadata(self.path(path)).ok()
     }
@@ -73,13 +84,13 @@ impl Host {
         fs::read_link(self.path(path)).ok()
     }
 
-    /// Makes a file hold `content` with the permissions of `file`, whole or not at all. Does
-    /// nothing when the file is like that already.
+    /// Writes `content` to the path of `file` with the permissions of `file`, whole or not at all.
+    /// Does nothing when the file already has this content and these permissions.
     pub fn ensure_file(&self, file: NodeFile, content: Content<'_>) -> Result<()> {
         let NodeFile { path, mode } = file;
         let text = content.text();
-        // A dry run may belong to a user who cannot read what root wrote. Then the plan is to
-        // write the file.
+        // The user of a dry run may not be allowed to read a file that root wrote. Then the plan
+        // shows that the file is written.
         let current = self
             .read(path)
             .or_else(|error| if self.plans() { Ok(None) } else { Err(error) })?;
@@ -148,7 +159,8 @@ impl Host {
         write().with_context(|| format!("cannot write {}", file.path))
     }
 
-    /// Writes to a file of the kernel, which takes each write as a command.
+    /// Writes to a file that the kernel provides, such as one below `/sys`. The kernel takes each
+    /// write as a command, so the file cannot be replaced by a rename.
     pub fn write_kernel_file(&self, path: &str, text: &str) -> Result<()> {
         self.effect(format_args!("write {text} to {path}"), || {
             let mut file = OpenOptions::new()
@@ -161,7 +173,8 @@ impl Host {
         Ok(())
     }
 
-    /// Makes `link` a symbolic link to `target`. Does nothing when it is one already.
+    /// Makes `link` a symbolic link to `target`. Does nothing when `link` already points to
+    /// `target`.
     pub fn ensure_link(&self, target: &str, link: &str) -> Result<()> {
         if self.link_target(link).as_deref() == Some(Path::new(target)) {
             return Ok(());
@@ -181,7 +194,7 @@ impl Host {
         Ok(())
     }
 
-    /// Removes a file that exists.
+    /// Removes a file. It is not an error when the file does not exist.
     pub fn remove(&self, path: &str) -> Result<()> {
         self.effect(format_args!("remove {path}"), || {
             remove_if_exists(&self.path(path)).with_context(|| format!("cannot remove {path}"))
@@ -190,10 +203,15 @@ impl Host {
     }
 }
 
-fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// Reads a file that has `limit` bytes at most; `None` when there is no such file.
+fn read_whole(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    match fs::File::open(path).and_then(|file| file.take(READ_MAX + 1).read_to_end(&mut bytes)) {
-        Ok(_) if bytes.len() as u64 > READ_MAX => Err(io::Error::other("larger than 1 MiB")),
+    let read = |file: fs::File| file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    match fs::File::open(path).and_then(read) {
+        Ok(_) if bytes.len() as u64 > limit => {
+            let limit = limit >> 20;
+            Err(io::Error::other(format!("larger than {limit} MiB")))
+        }
         Ok(_) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
@@ -260,15 +278,22 @@ mod tests {
     fn a_file_larger_than_the_limit_is_an_error_that_names_it() {
         let (_root, host) = host();
         fs::create_dir_all(host.path("/etc")).unwrap();
-        fs::write(host.path(FILE.path), vec![0; READ_MAX as usize]).unwrap();
-        assert_eq!(
-            host.read(FILE.path).unwrap().unwrap().len(),
-            READ_MAX as usize
-        );
+        let largest = vec![0; READ_MAX as usize];
+        fs::write(host.path(FILE.path), &largest).unwrap();
+        assert!(host.read(FILE.path).unwrap() == Some(largest));
         fs::write(host.path(FILE.path), vec![0; READ_MAX as usize + 1]).unwrap();
         let error = format!("{:#}", host.read(FILE.path).unwrap_err());
         assert_eq!(error, "cannot read /etc/example: larger than 1 MiB");
         assert_eq!(host.read("/etc/absent").unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_in_proc_has_no_limit() {
+        let (_root, host) = host();
+        fs::create_dir(host.path("/proc")).unwrap();
+        let text = "x".repeat(READ_MAX as usize + 1);
+        fs::write(host.path("/proc/x"), &text).unwrap();
+        assert!(host.read_text("/proc/x").unwrap() == text);
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! The lock of the node's agent: one process at a time is, or becomes, `k3s agent`.
+//! The agent lock: only one process on this node may be `k3s agent`, or a muster that becomes it.
 //!
-//! It is a POSIX record lock, because that belongs to one process: it stays over exec, so that k3s
-//! holds it, and no child of k3s inherits it. A lock of the open file (flock) would be held on by the
-//! container shims that live on after k3s, and k3s could not be restarted.
+//! The lock is a POSIX record lock, because such a lock belongs to a process: k3s keeps the lock
+//! after exec, and the children of k3s do not inherit it. An flock belongs to an open file: the
+//! container shims would inherit it and hold it after k3s has ended, so that k3s could not be
+//! restarted.
 
 use super::Host;
 use crate::paths;
@@ -15,8 +16,8 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 
 impl Host {
-    /// Takes the lock, and keeps it until this process ends, over exec too. Fails when another
-    /// process has it. A dry run does nothing.
+    /// Takes the lock. This process holds it until it ends, also after exec. Fails when another
+    /// process holds the lock. A dry run does nothing.
     pub fn lock_agent(&self) -> Result<()> {
         if self.plans() || self.agent_lock.get().is_some() {
             return Ok(());
@@ -24,7 +25,7 @@ impl Host {
         let file = match self.open_lock() {
             Ok(file) => file,
             Err(error) => {
-                // When /run is full, the lock cannot be opened, and k3s must start all the same.
+                // /run may be full. k3s must start nevertheless, so this is only a warning.
                 warn!("{error:#}: without the lock, a second muster on this node is not detected");
                 return Ok(());
             }
@@ -45,7 +46,7 @@ impl Host {
         }
     }
 
-    /// The process that holds the lock, if it is another one than this.
+    /// The id of the process that holds the lock; `None` when no process or this process holds it.
     pub fn agent_pid(&self) -> Option<i32> {
         let file = File::open(self.path(paths::LOCK.path)).ok()?;
         let mut lock = whole_file(libc::F_WRLCK);
@@ -53,8 +54,8 @@ impl Host {
         (lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid)
     }
 
-    /// Leaves the lock's file open in the program that this process becomes, if `kept`: the lock
-    /// ends when its file is closed.
+    /// Sets whether the lock's file stays open when this process becomes another program. If exec
+    /// closes the file, the lock ends.
     pub(super) fn keep_lock_over_exec(&self, kept: bool) -> Result<()> {
         let flag = if kept {
             FdFlag::empty()

@@ -1,4 +1,5 @@
-//! Reads mounts and memory from `/proc`, and checks whether a download fits into both.
+//! Reads the mounts and the memory size from `/proc`, and checks whether a download fits into the
+//! file system and the memory.
 
 use crate::host::Host;
 use anyhow::Result;
@@ -11,7 +12,7 @@ pub struct Mount {
     pub point: PathBuf,
     /// The file system type, such as `tmpfs`.
     pub kind: String,
-    /// Whether mounts below it propagate to other mount namespaces.
+    /// Whether it is a shared mount: mounts below it propagate to other mount namespaces.
     pub shared: bool,
 }
 
@@ -38,8 +39,9 @@ pub fn parse_mounts(text: &str) -> Vec<Mount> {
     text.lines().filter_map(mount).collect()
 }
 
-/// The mount that `path` is on: the one with the longest mount point, and the last of several on
-/// one mount point, because a later mount hides an earlier one.
+/// The mount that `path` is on: the mount with the longest mount point that contains `path`. If
+/// several mounts have this mount point, it is the last, because a later mount hides an earlier
+/// one.
 pub fn mount_of<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     mounts
         .iter()
@@ -68,7 +70,7 @@ impl Memory {
             let line = text
                 .lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-            // The file writes kB for units of 1024 bytes.
+            // In `/proc/meminfo`, kB means 1024 bytes.
             line.trim()
                 .strip_suffix(" kB")?
                 .parse::<u64>()
@@ -85,9 +87,9 @@ impl Memory {
 /// The memory that a download must leave free for the rest of the boot (bytes).
 const MEMORY_KEPT: u64 = 16 << 20;
 
-/// Checks whether `needed` bytes fit into `folder`: on its file system and, when that is in memory,
-/// into the available memory. Returns a message for the operator, with the remedy, or `None` when they
-/// fit.
+/// Checks whether `needed` bytes fit into `folder`: into its file system and, when that file system
+/// is in memory, into the available memory. Returns `None` when the bytes fit, otherwise a message
+/// for the operator that names the remedy.
 pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>> {
     let (shown, wanted) = (folder.display(), megabytes(needed));
     let free = host.free_space(folder)?;

@@ -1,27 +1,29 @@
-//! The one place that touches the machine.
+//! Changes the machine. Apart from the two modules in `download` that handle the partial file, no
+//! other module does so.
 //!
-//! Steps decide; a [`Host`] performs. Every effect is one call here that carries its own
-//! description. In a dry run the same calls print the description instead of having the effect, so
-//! a plan shows what a boot does: it is the same code. clippy's `disallowed-methods` keeps the rest
-//! of the crate from having effects in another way.
+//! A step decides what to do, and calls a [`Host`] to do it. An effect is a change of the machine.
+//! Every effect is one call here, with its own description. In a dry run the same calls print the
+//! description and change nothing. The printed plan shows what a boot does, because both run the
+//! same code. clippy's `disallowed-methods` forbids other modules to change the machine directly.
 //!
-//! Reading is not an effect: a dry run reads what a boot reads. Writing muster's own status is not
-//! an effect either, and a dry run skips it.
+//! Reading is not an effect: a dry run reads the same files as a boot. Writing muster's status file
+//! does not count as an effect, and a dry run does not write it.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`files`] | reads and writes files below the root folder |
-//! | [`process`] | runs programs, and becomes one |
-//! | [`lock`] | holds the lock of the node's agent |
+//! | [`process`] | runs programs, and replaces this process with a program (exec) |
+//! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
-//! | [`system`] | asks the kernel for names, addresses and space; mounts |
+//! | [`network_time`] | asks time servers |
+//! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
-//! | [`routes`] | reads routes and resolvers |
+//! | [`routes`] | looks for a default route and a DNS server |
 //! | [`machine`] | reads what `/proc` says about mounts and memory |
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module has the effects that the list forbids elsewhere"
+    reason = "this module makes the calls that other modules must not make"
 )]
 
 pub mod clock;
@@ -29,6 +31,7 @@ pub mod dhcp_client;
 pub mod files;
 pub mod lock;
 pub mod machine;
+pub mod network_time;
 mod notes;
 pub mod process;
 pub mod routes;
@@ -36,17 +39,18 @@ pub mod system;
 mod temporary;
 
 use crate::paths;
+use crate::redact::redacted;
 use crate::status::Status;
 use anyhow::{Context, Result};
 use log::{debug, warn};
+use network_time::ClockState;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// The log target under which a boot logs each effect, in the same words as a plan prints it.
+/// The log target under which a boot logs each effect, with the description that a dry run prints.
 pub const EFFECTS: &str = "effect";
 
 /// What a [`Host`] does with effects, which are changes of the machine.
@@ -59,15 +63,15 @@ pub enum Mode {
     Plan,
 }
 
-/// The machine below a root folder (`--root`), with its effects performed or planned.
+/// The machine that muster runs on. Its files are below a root folder (`--root`), and its effects
+/// are performed, or only printed in a dry run.
 pub struct Host {
     root: PathBuf,
     mode: Mode,
     step: Cell<&'static str>,
     status: RefCell<Status>,
-    /// The time since boot and the wall clock at the moment when the clock was set or checked.
-    trusted_clock: Cell<Option<(Duration, Duration)>>,
-    /// The file whose lock this process holds.
+    clock: ClockState,
+    /// The open lock file, when this process holds the lock ([`Host::lock_agent`]).
     agent_lock: OnceCell<File>,
 }
 
@@ -80,7 +84,7 @@ impl Host {
             mode,
             step: Cell::new("muster"),
             status: RefCell::default(),
-            trusted_clock: Cell::new(None),
+            clock: ClockState::default(),
             agent_lock: OnceCell::new(),
         }
     }
@@ -100,8 +104,8 @@ impl Host {
         self.step.get()
     }
 
-    /// Turns an absolute path of the node, such as `/etc/hosts`, into the path below the root folder
-    /// (`--root`).
+    /// Turns an absolute path of the node, such as `/etc/hosts`, into the path below the root
+    /// folder (`--root`).
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))
@@ -117,6 +121,7 @@ impl Host {
         let step = self.step.get();
         if self.plans() {
             let mut out = io::stdout().lock();
+            let what = redacted(&what.to_string());
             writeln!(out, "{step}: {what}").context("cannot print the plan")?;
             return Ok(None);
         }
@@ -124,13 +129,14 @@ impl Host {
         perform().map(Some)
     }
 
-    /// Asks a question that only the network can answer, or waits for such an answer. A dry run
-    /// prints what would be asked and returns `None`.
+    /// Runs `ask`, which sends requests to the network or waits for it, and returns its result. A
+    /// dry run prints the description `what` and returns `None`.
     pub fn ask<T>(&self, what: impl Display, ask: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         self.effect(what, ask)
     }
 
-    /// Goes on with the status that an earlier process of this boot wrote.
+    /// Loads the status that an earlier muster process of this boot wrote, so that this process
+    /// adds to it.
     pub fn resume_status(&self) {
         let text = self.read_text(paths::STATUS.path).unwrap_or_default();
         self.status.replace(Status::parse(&text));
@@ -141,12 +147,12 @@ impl Host {
         let mut status = self.status.borrow_mut();
         change(&mut status);
         if let Err(error) = self.write_note(paths::STATUS, &status.to_json()) {
-            // A boot does not fail because its status cannot be written.
+            // A boot must not fail only because the status file cannot be written.
             debug!("{error:#}");
         }
     }
 
-    /// Logs a problem that the running step waits for, and shows it in the status.
+    /// Logs the problem that keeps the running step waiting, and shows it in `muster status`.
     pub fn report_problem(&self, text: &str) {
         let step = self.step.get();
         warn!(target: step, "{text}");

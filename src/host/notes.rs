@@ -1,4 +1,5 @@
-//! Notes: files of muster's own, for a later process of the same boot.
+//! Notes: small files in `/run/muster`, which one muster process writes for a later muster process
+//! of the same boot.
 
 use super::Host;
 use super::temporary::remove_if_exists;
@@ -6,8 +7,7 @@ use crate::paths::NodeFile;
 use anyhow::{Context, Result};
 
 impl Host {
-    /// Writes a file that only muster reads, for a later run of the same boot. It is not an effect
-    /// and not part of a plan.
+    /// Writes a note, or replaces it. A dry run neither writes a note nor prints it in the plan.
     pub fn write_note(&self, file: NodeFile, content: &str) -> Result<()> {
         if self.plans() {
             Ok(())
@@ -16,7 +16,7 @@ impl Host {
         }
     }
 
-    /// Removes a file that [`Host::write_note`] wrote.
+    /// Removes a file that [`Host::write_note`] wrote. A dry run does nothing.
     pub fn remove_note(&self, file: NodeFile) -> Result<()> {
         if self.plans() {
             return Ok(());

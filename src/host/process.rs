@@ -1,19 +1,25 @@
-//! Programs: one that runs to its end, and one that muster becomes.
+//! Runs another program to its end, or replaces this process with another program (exec).
 
 use super::Host;
 use anyhow::{Context, Result, bail};
 use nix::unistd::alarm;
 use std::fmt::{self, Display};
+use std::fs::Metadata;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The environment variables that hold a token. No program that muster starts inherits them,
-/// because muster hands tokens over in files; and their values are never shown.
-pub const SECRET_VARIABLES: [&str; 3] = ["K3S_TOKEN", "K3S_AGENT_TOKEN", "K3S_CLUSTER_SECRET"];
+/// The environment variables that hold a secret. Programs that muster starts do not inherit them,
+/// because muster passes secrets in files. Messages never show their values.
+pub const SECRET_VARIABLES: [&str; 4] = [
+    "K3S_TOKEN",
+    "K3S_AGENT_TOKEN",
+    "K3S_CLUSTER_SECRET",
+    "K3S_VPN_AUTH",
+];
 
-/// An environment variable for a program that muster becomes.
+/// An environment variable for the program that replaces this process ([`Host::exec`]).
 #[derive(Clone, Debug)]
 pub struct Variable {
     pub name: String,
@@ -35,18 +41,26 @@ impl Display for Variable {
 }
 
 impl Host {
-    /// Whether a process with this number exists.
+    /// Whether a process with this id exists.
     pub fn process_exists(&self, pid: u32) -> bool {
         Path::new("/proc").join(pid.to_string()).exists()
     }
 
-    /// Has the kernel end this process (SIGALRM) after `time`, unless it became another program
-    /// before; `None` takes the limit away.
+    /// Sets a time limit for this process: after `time` the kernel ends it with SIGALRM. `None`
+    /// removes the limit. [`Host::exec`] removes it too.
     pub fn limit_run(&self, time: Option<Duration>) {
         match time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)) {
             Some(seconds) if !self.plans() => alarm::set(seconds),
             _ => alarm::cancel(),
         };
+    }
+
+    /// The file of a program that [`Host::run`] would run; `None` when it is not in `PATH`.
+    pub fn program(&self, name: &str) -> Option<Metadata> {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path)
+            .filter_map(|folder| self.metadata(folder.join(name)))
+            .find(Metadata::is_file)
     }
 
     /// Runs a program to its end. The error names the command and its exit status.
@@ -56,8 +70,8 @@ impl Host {
         Ok(())
     }
 
-    /// Replaces this process with another program, under the same pid. It returns only in a dry
-    /// run, or with the reason why the program could not be started.
+    /// Replaces this process with another program, which keeps the process id. Returns only in a
+    /// dry run, or with the reason why the program could not be started.
     pub fn exec(
         &self,
         program: &Path,
@@ -79,8 +93,8 @@ impl Host {
             remove_secrets(&mut command);
             self.keep_lock_over_exec(true)?;
             self.limit_run(None);
-            // Command::exec also gives the new program the default SIGPIPE, which Rust's runtime
-            // ignores.
+            // Rust's runtime ignores SIGPIPE. `Command::exec` also resets SIGPIPE to its default
+            // for the new program.
             let error = command.exec();
             self.keep_lock_over_exec(false)?;
             bail!("cannot run {}: {error}", path.display())
@@ -106,7 +120,8 @@ fn run_to_end(argv: &[&str]) -> Result<()> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     remove_secrets(&mut command);
-    // The output is not a pipe: a daemon that the program leaves behind may keep a pipe open.
+    // The output is not a pipe: a daemon that the program starts may keep the pipe open, and then
+    // muster would wait for the daemon.
     let status = command.stdout(Stdio::null()).status().with_context(|| {
         let path = std::env::var("PATH").unwrap_or_default();
         format!("cannot run {program} (is it in the image, and in PATH={path})")
@@ -142,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_program_inherits_a_token() {
+    fn no_program_inherits_a_secret() {
         let mut command = Command::new("true");
         remove_secrets(&mut command);
         let removed: Vec<_> = command

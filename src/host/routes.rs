@@ -1,4 +1,4 @@
-//! Reads routes and resolvers. k3s needs both beside an address.
+//! Looks for a default route and a DNS server. k3s needs both, in addition to an IP address.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,8 +14,8 @@ pub fn has_default_route(v4: &str, v6: &str) -> bool {
     });
     let v6 = v6.lines().any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // A default route on lo does not count: the kernel has an unreachable one there when there is
-        // no other.
+        // A default route on lo does not count: when there is no real default route, the kernel
+        // lists an unreachable default route on lo.
         let [destination, "00", .., device] = fields.as_slice() else {
             return false;
         };
@@ -24,8 +24,8 @@ pub fn has_default_route(v4: &str, v6: &str) -> bool {
     v4 || v6
 }
 
-/// Whether the text of a resolv.conf names a server that pods can ask too. When all its servers
-/// have loopback addresses, k3s uses 8.8.8.8 and does not report it.
+/// Whether the text of a resolv.conf names a DNS server that pods can use too. When all DNS servers
+/// in it have loopback addresses, k3s uses 8.8.8.8 instead, without a message.
 pub fn has_resolver(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_whitespace();

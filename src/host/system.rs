@@ -1,4 +1,4 @@
-//! What muster asks the kernel for by system calls: hostname, addresses, free space and mounts.
+//! System calls that read free space and addresses, read and set the hostname, and make mounts.
 
 use super::Host;
 use anyhow::{Context, Result};
@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 impl Host {
-    /// Bytes that root may still write on the file system of `folder`. When `folder` does not
-    /// exist, the nearest folder above it is asked.
+    /// The number of bytes that root can still write on the file system of `folder`. When `folder`
+    /// does not exist, this is the file system of its nearest existing parent.
     pub fn free_space(&self, folder: &Path) -> Result<u64> {
         let path = self.path(folder);
         let existing = path
@@ -18,7 +18,7 @@ impl Host {
             .unwrap_or(Path::new("/"));
         let stat = nix::sys::statvfs::statvfs(existing)
             .with_context(|| format!("cannot read the free space of {}", folder.display()))?;
-        // The field widths differ between targets.
+        // The integer types of these fields differ between targets: on some, a cast is needed.
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
         Ok(stat.blocks_free() as u64 * stat.fragment_size() as u64)
     }
@@ -39,8 +39,8 @@ impl Host {
         Ok(())
     }
 
-    /// An address by which others reach the interface: IPv4 before IPv6, and never a link-local
-    /// one.
+    /// An address of the interface that other hosts can reach: an IPv4 address if there is one,
+    /// else an IPv6 address. It is never link-local.
     pub fn address(&self, interface: &str) -> Option<IpAddr> {
         let all = nix::ifaddrs::getifaddrs().ok()?;
         let mut addresses: Vec<IpAddr> = all
@@ -59,7 +59,7 @@ impl Host {
         addresses.first().copied()
     }
 
-    /// Mounts a kernel file system of this `kind`, without set-user-ID, devices and programs.
+    /// Mounts a kernel file system of this `kind`, with the options nosuid, nodev and noexec.
     pub fn mount(&self, source: &str, target: &str, kind: &str) -> Result<()> {
         self.effect(format_args!("mount {kind} on {target}"), || {
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -75,8 +75,8 @@ impl Host {
         Ok(())
     }
 
-    /// Makes the mount at `target`, and all mounts below it, shared, so that mounts in pods
-    /// propagate.
+    /// Makes the mount at `target`, and all mounts below it, shared, so that mounts propagate
+    /// between the machine and its pods.
     pub fn make_shared(&self, target: &str) -> Result<()> {
         self.effect(format_args!("make {target} a shared mount"), || {
             mount(

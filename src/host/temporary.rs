@@ -1,11 +1,12 @@
-//! Temporary files: one for each process, so that two processes do not write to one.
+//! Temporary files. Each name contains the process id, so that two processes never write to the
+//! same file.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// A path for a temporary file beside `name`, which no other process uses: it ends in the process's
-/// number. Files that killed processes left there are removed.
+/// Returns a path for a temporary file beside `name` in `folder`. The path contains the process id,
+/// so no other process uses it. Temporary files that killed processes left in `folder` are removed.
 pub(super) fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let own = std::process::id();
     for entry in fs::read_dir(folder)?.flatten() {
@@ -23,7 +24,7 @@ pub(super) fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(folder.join(format!(".{name}.{own}.muster")))
 }
 
-/// Removes a file. It is no error when there is none.
+/// Removes a file. Succeeds also when the file does not exist.
 pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

@@ -1,4 +1,5 @@
-//! Trust for one k3s server: the CA that the join token pins, and no other.
+//! Checks the CA of the k3s server against the CA hash in the join token, and makes a certificate
+//! verifier that trusts only this CA.
 
 use super::certificate::Certificate;
 use super::chain::root_of_first;
@@ -17,22 +18,25 @@ use std::sync::Arc;
 /// A k3s server's CA.
 #[derive(Clone, Debug)]
 pub struct Ca {
+    /// The CA certificates that are trusted.
     anchors: Vec<CertificateDer<'static>>,
-    /// Certificates between the anchors and the server's own. The server may leave them out of the
-    /// chain that it sends. They are not trusted by themselves.
+    /// CA certificates between an anchor and the server's own certificate. They complete the chain
+    /// when the server does not send them. They are not trusted by themselves.
     intermediates: Vec<CertificateDer<'static>>,
 }
 
-/// Why an answer of `/cacerts` is not the CA of a join token.
+/// Why the answer of `/cacerts` is not accepted as the CA that the join token pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untrusted {
     /// The answer does not consist of certificates, or one of them is damaged.
     Unreadable,
-    /// It has another hash.
+    /// Neither the answer nor a certificate in it has the hash in the join token.
     OtherCa,
-    /// The pinned CA is in it, but k3s's agent would hash another certificate or the whole answer.
+    /// The whole answer or a certificate in it has the hash in the join token, but k3s's agent
+    /// would compute the hash of something else: of another certificate, or of the whole answer.
     NotTheRoot,
-    /// It would have the right hash at another time: a date in the chain does not hold now.
+    /// The chain ends in the pinned CA, but a certificate in it has expired or is not valid yet,
+    /// according to this board's clock.
     NotNow,
 }
 
@@ -42,12 +46,12 @@ impl fmt::Display for Untrusted {
             Untrusted::Unreadable => "the answer is not a CA certificate",
             Untrusted::OtherCa => "its CA is not the one in the join token",
             Untrusted::NotTheRoot => {
-                "the CA in the join token is in it, but is not the root of its first certificate, \
-                 so that k3s's agent would refuse it"
+                "the answer contains the CA in the join token, but not as the root of its first \
+                 certificate, so k3s's agent would refuse it"
             }
             Untrusted::NotNow => {
-                "its certificates lead to the CA in the join token, but one of them is not valid at \
-                 the time that this board's clock shows"
+                "its certificates lead to the CA in the join token, but one of them is not valid \
+                 at the time that this board's clock shows"
             }
         })
     }
@@ -56,13 +60,14 @@ impl fmt::Display for Untrusted {
 impl std::error::Error for Untrusted {}
 
 impl Ca {
-    /// Checks the answer of `/cacerts` against a token's hash, which is computed as k3s does it
-    /// (`hashCA` in `pkg/clientaccess/token.go`). Of one certificate it is the SHA-256 of the exact
-    /// answer. Of several it is that of the root's DER, where the root is the end of the first chain
-    /// from the first certificate; only without a valid chain it is that of the exact answer.
+    /// Checks the answer of `/cacerts` against `pin`, the CA hash in the join token. The hash is
+    /// computed as k3s does it (`hashCA` in `pkg/clientaccess/token.go`). For one certificate it is
+    /// the SHA-256 of the exact answer. For several certificates it is the SHA-256 of the root's
+    /// DER, where the root is the end of the first valid chain from the first certificate; without
+    /// a valid chain it is the SHA-256 of the exact answer.
     ///
-    /// What the hash covers is trusted: the whole answer, or the root alone, because the certificates
-    /// beside it could be anybody's. Without a hash the whole answer is trusted.
+    /// Only what the hash covers is trusted: the whole answer, or the root alone, because anybody
+    /// could have added the other certificates. Without a `pin` the whole answer is trusted.
     pub fn check(answer: &[u8], pin: Option<Sha256>, now: UnixTime) -> Result<Ca, Untrusted> {
         let all: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(answer)
             .collect::<Result<_, _>>()
@@ -70,6 +75,7 @@ impl Ca {
         let read: Option<Vec<Certificate>> = all.iter().map(|der| Certificate::read(der)).collect();
         let read = read.filter(|read| !read.is_empty());
         let read = read.ok_or(Untrusted::Unreadable)?;
+        // Without `now`, the dates of the certificates are not checked.
         let root = |now| {
             let several = read.len() > 1;
             several.then(|| root_of_first(&read, now)).flatten()
@@ -89,8 +95,8 @@ impl Ca {
         if root(None).is_some_and(|root| Sha256::of(root.der) == pin) {
             return Err(Untrusted::NotNow);
         }
-        let somewhere = read.iter().any(|other| Sha256::of(other.der) == pin);
-        Err(match somewhere || Sha256::of(answer) == pin {
+        let contains_pinned = read.iter().any(|other| Sha256::of(other.der) == pin);
+        Err(match contains_pinned || Sha256::of(answer) == pin {
             true => Untrusted::NotTheRoot,
             false => Untrusted::OtherCa,
         })
@@ -111,12 +117,12 @@ impl Ca {
         }
     }
 
-    /// The certificates that are trusted.
+    /// The CA certificates that are trusted.
     pub fn anchors(&self) -> &[CertificateDer<'static>] {
         &self.anchors
     }
 
-    /// A verifier that trusts what this CA signed, and nothing else.
+    /// A verifier that accepts only server certificates that this CA signed.
     pub(super) fn verifier(
         &self,
         provider: Arc<CryptoProvider>,

@@ -1,10 +1,12 @@
-//! The fields of an X.509 certificate that the search for a chain reads (RFC 5280, DER encoding).
+//! Parses those fields of an X.509 certificate that [`super::chain`] needs (RFC 5280, DER
+//! encoding).
 //!
-//! Nothing is trusted because of what is read here. It only decides which bytes k3s would hash, see
-//! [`super::ca`].
+//! No certificate is trusted because of these fields. They only decide which bytes of a server's
+//! answer k3s would hash, see [`super::ca`].
 
 use std::ops::RangeInclusive;
 
+// Tags of DER values (ITU-T X.690).
 const SEQUENCE: u8 = 0x30;
 const BOOLEAN: u8 = 1;
 const INTEGER: u8 = 2;
@@ -12,15 +14,15 @@ const BIT_STRING: u8 = 3;
 const OCTET_STRING: u8 = 4;
 const OBJECT_ID: u8 = 6;
 const UTC_TIME: u8 = 23;
-/// Context-specific tags of a certificate's own fields.
+/// The context-specific tags of a certificate's fields `version` and `extensions`.
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
-/// `keyIdentifier` in an authority key identifier.
+/// The context-specific tag of `keyIdentifier` in the extension `authorityKeyIdentifier`.
 const KEY_IDENTIFIER: u8 = 0x80;
 
-/// `id-ce`, below which the extensions of RFC 5280 are.
+/// `id-ce`, the prefix of the object identifiers of the standard extensions (RFC 5280, 4.2.1).
 const ID_CE: &[u8] = &[0x55, 0x1d];
-/// `anyExtendedKeyUsage` and `id-kp-serverAuth`.
+/// The object identifiers `anyExtendedKeyUsage` and `id-kp-serverAuth`.
 const ANY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
 const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 
@@ -30,29 +32,34 @@ pub(super) struct Certificate<'a> {
     /// The part that the issuer signed.
     pub signed: &'a [u8],
     pub signature: &'a [u8],
-    /// The contents of the algorithm identifiers of the signature and of the key.
+    /// The contents of the signature's `AlgorithmIdentifier`.
     pub signature_algorithm: &'a [u8],
+    /// The contents of the public key's `AlgorithmIdentifier`.
     pub key_algorithm: &'a [u8],
     pub key: &'a [u8],
     pub issuer: &'a [u8],
     pub subject: &'a [u8],
-    /// In seconds since 1970.
+    /// The first and the last second of validity, in seconds since 1970.
     pub valid: RangeInclusive<i64>,
-    /// Empty where the certificate has none.
+    /// Empty when the certificate does not have this extension.
     pub authority_key_id: &'a [u8],
+    /// Empty when the certificate does not have this extension.
     pub subject_key_id: &'a [u8],
-    /// From version 3 on a certificate has extensions.
+    /// Whether the certificate has version 3; older versions have no extensions.
     pub version_3: bool,
-    /// Basic constraints: whether it is a CA, and how many CAs may follow it.
+    /// Basic constraints: whether the certificate is a CA, and the most CAs that may be below it in
+    /// a chain.
     pub constraints: Option<(bool, Option<u8>)>,
-    /// Whether its key may sign certificates, and whether it may stand in the chain of a server.
+    /// Whether the key usage allows the certificate's key to sign certificates.
     pub may_sign: bool,
+    /// Whether the extended key usage allows the certificate in the chain of a TLS server.
     pub for_servers: bool,
-    /// Whether it has a critical extension that k3s does not know either.
+    /// Whether there is a critical extension that k3s does not know. k3s rejects such a
+    /// certificate.
     pub unknown_critical: bool,
 }
 
-/// Reads a value's tag and contents, and moves `input` behind it.
+/// Reads the tag and the contents of the next DER value, and moves `input` to the value after it.
 fn value<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -60,35 +67,36 @@ fn value<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
         (usize::from(first), rest)
     } else {
         let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        // Three bytes are enough for any answer that is read.
-        let long = (1..=3).contains(&bytes.len());
-        let length = bytes.iter().fold(0, |sum, b| sum << 8 | usize::from(*b));
-        (long.then_some(length)?, rest)
+        // Three length bytes are enough, because an answer with more than 16 MiB is never read.
+        let fits = (1..=3).contains(&bytes.len());
+        let length = bytes.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+        (fits.then_some(length)?, rest)
     };
     let (contents, rest) = rest.split_at_checked(length)?;
     *input = rest;
     Some((tag, contents))
 }
 
-/// The contents of the next value, which must have this tag.
+/// Reads the contents of the next value. Returns `None` when it has another tag.
 fn tagged<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     value(input).and_then(|(found, contents)| (found == tag).then_some(contents))
 }
 
-/// Reads the next value with its tag and length. Fails when it has another tag.
+/// Reads all bytes of the next value, with its tag and length. Returns `None` when it has another
+/// tag.
 fn whole<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     let before = *input;
     tagged(input, tag)?;
     Some(&before[..before.len() - input.len()])
 }
 
-/// The bytes of a bit string of whole bytes.
+/// Reads a bit string as bytes. Returns `None` when its last byte has unused bits.
 fn bits<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     tagged(input, BIT_STRING)?.strip_prefix(&[0])
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads a certificate. Returns `None` for bytes that are none.
+    /// Parses a certificate. Returns `None` when the bytes are not a certificate.
     pub fn read(der: &'a [u8]) -> Option<Certificate<'a>> {
         let mut input = der;
         let mut certificate = tagged(&mut input, SEQUENCE)?;
@@ -102,7 +110,7 @@ impl<'a> Certificate<'a> {
             _ => &[0],
         };
         tagged(&mut fields, INTEGER)?; // serial number
-        tagged(&mut fields, SEQUENCE)?; // the signature's algorithm once more
+        tagged(&mut fields, SEQUENCE)?; // the signature's algorithm, a second time
         let issuer = tagged(&mut fields, SEQUENCE)?;
         let mut validity = tagged(&mut fields, SEQUENCE)?;
         let valid = time(&mut validity)?..=time(&mut validity)?;
@@ -150,7 +158,8 @@ impl<'a> Certificate<'a> {
             let contents = &mut contents;
             match id.strip_prefix(ID_CE) {
                 Some([14]) => self.subject_key_id = tagged(contents, OCTET_STRING)?,
-                // The bit `keyCertSign` is the sixth. A usage without any bit restricts nothing.
+                // `keyCertSign` is the sixth bit. A key usage in which no bit is set forbids
+                // nothing.
                 Some([15]) => {
                     let usage = tagged(contents, BIT_STRING)?.get(1..)?;
                     let none = usage.iter().all(|byte| *byte == 0);
@@ -164,7 +173,8 @@ impl<'a> Certificate<'a> {
                     }
                 }
                 Some([37]) => self.for_servers = has_server_usage(contents)?,
-                // Names, their constraints, revocation lists and policies.
+                // k3s knows these extensions, but they do not matter here: alternative names, name
+                // constraints, revocation lists and policies.
                 Some([17 | 30..=32]) => {}
                 _ => self.unknown_critical |= critical,
             }
@@ -182,12 +192,13 @@ fn basic_constraints(input: &mut &[u8]) -> Option<(bool, Option<u8>)> {
     let mut length = None;
     if !fields.is_empty() {
         let number = tagged(&mut fields, INTEGER)?;
-        // No chain here has as many certificates as a larger number would allow.
+        // A number of several bytes is replaced by 127, because no chain here is that long.
         length = Some(if number.len() == 1 { number[0] } else { 127 });
     }
     Some((is_ca, length))
 }
 
+/// Whether the extended key usage in `input` allows the use for TLS servers.
 fn has_server_usage(input: &mut &[u8]) -> Option<bool> {
     let mut usages = tagged(input, SEQUENCE)?;
     let mut found = usages.is_empty();
@@ -198,7 +209,7 @@ fn has_server_usage(input: &mut &[u8]) -> Option<bool> {
     Some(found)
 }
 
-/// Reads a time, `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`, in seconds since 1970.
+/// Reads a time, `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`, and returns it in seconds since 1970.
 fn time(input: &mut &[u8]) -> Option<i64> {
     let (tag, text) = value(input)?;
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
@@ -215,8 +226,8 @@ fn time(input: &mut &[u8]) -> Option<i64> {
     Some(days(year, month, day) * 86_400 + seconds)
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar. The year is counted from March on, so
-/// that a leap day is its last.
+/// The number of days from 1970-01-01 to a date of the Gregorian calendar. Years are counted from
+/// 1 March here, so that 29 February is the last day of a year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

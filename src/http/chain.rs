@@ -1,29 +1,32 @@
-//! The chain from a certificate to a root, found in the order in which Go finds it.
+//! Finds the chain from a certificate to a root. The search has the same order as Go's.
 //!
-//! k3s hashes the root of the first chain that Go's `x509.Certificate.Verify` returns. Constraints on
-//! names are not read here: they restrict the names of a server, and the CAs of k3s have none.
+//! k3s hashes the root of the first chain that Go's `x509.Certificate.Verify` returns, so muster
+//! must find the same root. Name constraints are not checked here: they restrict the host names in
+//! a server's certificate, and k3s's CA certificates contain no host names.
 
 use super::certificate::Certificate;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::SignatureVerificationAlgorithm;
 use std::cell::Cell;
 
-/// The most signatures that one search verifies; Go has the same limit.
+/// The largest number of signatures that one search verifies; Go has the same limit.
 const SIGNATURES: usize = 100;
 
 struct Search<'a> {
     roots: Vec<&'a Certificate<'a>>,
     intermediates: Vec<&'a Certificate<'a>>,
-    /// Seconds since 1970; `None` where the dates are not looked at.
+    /// The current time in seconds since 1970; `None` when the validity dates are not checked.
     now: Option<i64>,
     algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
     signatures_left: Cell<usize>,
 }
 
-/// The root that the first chain from the first certificate ends in; `None` where no chain is valid.
+/// Returns the root of the first valid chain from the first of `certificates`; `None` when no chain
+/// is valid.
 ///
-/// As in k3s (`hashCA` in `pkg/clientaccess/token.go`), of the other certificates those are roots
-/// that name no authority key, or their own one.
+/// As in k3s (`hashCA` in `pkg/clientaccess/token.go`), each other certificate is a root when it
+/// has no authority key identifier, or when that is its own subject key identifier. Otherwise it is
+/// an intermediate.
 pub(super) fn root_of_first<'a>(
     certificates: &'a [Certificate<'a>],
     now: Option<i64>,
@@ -50,8 +53,9 @@ pub(super) fn root_of_first<'a>(
 }
 
 impl<'a> Search<'a> {
-    /// The root of the first valid chain that begins with `chain`. A valid chain is one that a server
-    /// may use, because Go asks for that usage when it is asked for none.
+    /// Returns the root of the first valid chain that begins with `chain`. All certificates of a
+    /// valid chain must allow the usage of a TLS server, because Go's `Verify` requires this usage
+    /// when its caller names no usage.
     fn extend(&self, chain: &[&'a Certificate<'a>]) -> Option<&'a Certificate<'a>> {
         for parent in self.parents(&self.roots, chain) {
             let usable = chain.iter().chain([&parent]).all(|c| c.for_servers);
@@ -66,8 +70,10 @@ impl<'a> Search<'a> {
             .find_map(|parent| self.extend(&[chain, &[parent]].concat()))
     }
 
-    /// The certificates that signed the last one of `chain`, in the order in which Go tries them:
-    /// first those whose key identifier matches, then those where one identifier is missing.
+    /// The certificates in `among` that signed the last certificate of `chain`, in the order in
+    /// which Go tries them: first those whose subject key identifier is the authority key
+    /// identifier of that certificate, then those where one of the two identifiers is missing, then
+    /// the others.
     fn parents(
         &self,
         among: &[&'a Certificate<'a>],
@@ -76,9 +82,9 @@ impl<'a> Search<'a> {
         let Some(child) = chain.last() else {
             return Vec::new();
         };
-        let mut named: Vec<_> = among.to_vec();
-        named.retain(|parent| parent.subject == child.issuer);
-        named.sort_by_key(|parent| {
+        let mut candidates: Vec<_> = among.to_vec();
+        candidates.retain(|parent| parent.subject == child.issuer);
+        candidates.sort_by_key(|parent| {
             let (wanted, own) = (child.authority_key_id, parent.subject_key_id);
             match own == wanted {
                 true => 0,
@@ -86,15 +92,16 @@ impl<'a> Search<'a> {
                 false => 2,
             }
         });
-        named.retain(|parent| {
-            let again =
+        candidates.retain(|parent| {
+            let is_same =
                 |other: &&Certificate| (other.subject, other.key) == (parent.subject, parent.key);
-            !chain.iter().any(again) && self.signed(child, parent)
+            !chain.iter().any(is_same) && self.signed(child, parent)
         });
-        named
+        candidates
     }
 
-    /// Whether `parent` may sign certificates and signed `child`.
+    /// Whether `parent` may sign certificates and has signed `child`. Returns `false` when the
+    /// search has no signature verifications left ([`SIGNATURES`]).
     fn signed(&self, child: &Certificate, parent: &Certificate) -> bool {
         let is_ca = match parent.constraints {
             Some((is_ca, _)) => is_ca,
@@ -114,7 +121,8 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Whether a certificate may be the one at `position` in a chain, where 0 is its beginning.
+    /// Whether a certificate is valid at `position` in a chain; the first certificate of a chain
+    /// has position 0. Signatures are not checked here.
     fn is_valid(&self, certificate: &Certificate, position: usize) -> bool {
         let cas_before = position.saturating_sub(1);
         let too_long = match certificate.constraints {

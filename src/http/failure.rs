@@ -1,4 +1,4 @@
-//! Failures of requests, and whether a retry may help.
+//! Why an HTTP request failed, and whether a retry may succeed.
 
 use super::headers::retry_after;
 use super::response::Response;
@@ -9,19 +9,20 @@ use std::io;
 use std::time::{Duration, SystemTime};
 use url::Url;
 
-/// The longest URL that a message shows (bytes).
+/// The longest URL that a message shows (bytes). A longer URL is cut.
 const URL_SHOWN: usize = 300;
 
-/// Why a request failed. `status` is the HTTP status, where there was an answer.
+/// Why a request failed. `status` is the HTTP status, if the server answered.
 #[derive(Debug)]
 pub enum Failure {
-    /// A later attempt may succeed. `retry_after` is how long the server asks to wait before it.
+    /// A later attempt may succeed. `retry_after` is the wait that the server asked for in
+    /// `Retry-After`.
     Transient {
         error: anyhow::Error,
         retry_after: Option<Duration>,
         status: Option<u16>,
     },
-    /// Another attempt would get the same answer.
+    /// A retry would fail in the same way.
     Permanent {
         error: anyhow::Error,
         status: Option<u16>,
@@ -29,7 +30,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A transient failure without an answer.
+    /// A transient failure without an HTTP status.
     pub fn transient(error: anyhow::Error) -> Failure {
         Failure::Transient {
             error,
@@ -38,7 +39,7 @@ impl Failure {
         }
     }
 
-    /// A permanent failure without an answer.
+    /// A permanent failure without an HTTP status.
     pub fn permanent(error: anyhow::Error) -> Failure {
         Failure::Permanent {
             error,
@@ -46,14 +47,14 @@ impl Failure {
         }
     }
 
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, if the server answered.
     pub fn status(&self) -> Option<u16> {
         match self {
             Failure::Transient { status, .. } | Failure::Permanent { status, .. } => *status,
         }
     }
 
-    /// Makes a permanent failure transient, for servers that refuse while they start.
+    /// Makes a permanent failure transient, for servers that answer with an error while they start.
     pub fn into_transient(self) -> Failure {
         match self {
             Failure::Permanent { error, status } => Failure::Transient {
@@ -65,7 +66,7 @@ impl Failure {
         }
     }
 
-    /// Changes the message and keeps the rest.
+    /// Changes the error and keeps the other fields.
     pub fn map_error(self, change: impl FnOnce(anyhow::Error) -> anyhow::Error) -> Failure {
         match self {
             Failure::Transient {
@@ -84,19 +85,30 @@ impl Failure {
         }
     }
 
-    /// The error without the decision about retries.
+    /// Whether the request failed because of the dates of a certificate. Then this board's clock may
+    /// be wrong.
+    pub fn is_about_dates(&self) -> bool {
+        match self {
+            Failure::Transient { error, .. } | Failure::Permanent { error, .. } => {
+                error.is::<WrongDates>()
+            }
+        }
+    }
+
+    /// The error alone, when it does not matter whether a retry may succeed.
     pub fn into_error(self) -> anyhow::Error {
         match self {
             Failure::Transient { error, .. } | Failure::Permanent { error, .. } => error,
         }
     }
 
-    /// The failure for an answer with an error status. The statuses that curl retries are transient.
+    /// The failure for an answer with an error status. The statuses that curl retries are
+    /// transient, and so is 425 (Too Early).
     pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
-        // The message has no query: a redirect target has a signature there that is new at each
-        // attempt, and each new message would be a line in the log. The URL is also cut, because
-        // the server chooses it and the log is in memory.
+        // The message shows the URL without its query. The target of a redirect often has a new
+        // signature in the query at each attempt, and every message that is new becomes a line in
+        // the log. A long URL is cut, because the server chooses it and the log is kept in memory.
         let mut url = response.url().clone();
         url.set_query(None);
         let url = url.as_str();
@@ -121,9 +133,26 @@ impl Failure {
 
     /// The failure for a connection that could not be made or was lost.
     pub fn of_connection(url: &Url, error: &(dyn Error + 'static)) -> Failure {
-        Failure::transient(anyhow!("{url}: {}", explain(error)))
+        let (cause, is_about_dates) = explain(error);
+        let message = format!("{url}: {cause}");
+        Failure::transient(match is_about_dates {
+            true => WrongDates(message).into(),
+            false => anyhow!(message),
+        })
     }
 }
+
+/// The message of a failure that the dates of a certificate caused.
+#[derive(Debug)]
+pub struct WrongDates(pub String);
+
+impl fmt::Display for WrongDates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for WrongDates {}
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
@@ -141,38 +170,51 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Describes an error by its innermost cause, which says what happened. The layers around it only say
-/// where it was noticed.
-fn explain(error: &(dyn Error + 'static)) -> String {
+/// Describes an error by its innermost cause, which says what happened. The errors that wrap this
+/// cause only say where it was noticed. Also returns whether the dates of a certificate are the cause.
+fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
     let mut innermost = error.to_string();
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return explain_tls(tls);
+            return (explain_tls(tls), is_about_dates(tls));
         }
         innermost = error.to_string();
         cause = match error.downcast_ref::<io::Error>() {
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return "the connection was closed early".into();
+                return ("the connection was closed early".into(), false);
             }
-            // The `source` of an io::Error skips the error that it wraps, and that one may wrap
-            // another.
+            // `source` of an io::Error does not return the error that the io::Error wraps, so
+            // `get_ref` is used. The wrapped error may wrap another error.
             Some(error) => error
                 .get_ref()
                 .map(|wrapped| wrapped as &(dyn Error + 'static)),
             None => error.source(),
         };
     }
-    innermost
+    (innermost, false)
 }
 
-/// The length of the day in an HTTP date (bytes): `Thu, 01 Jan 1970`.
+fn is_about_dates(error: &rustls::Error) -> bool {
+    use rustls::CertificateError as Bad;
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            Bad::Expired
+                | Bad::ExpiredContext { .. }
+                | Bad::NotValidYet
+                | Bad::NotValidYetContext { .. }
+        )
+    )
+}
+
+/// The length of an HTTP date without the time of day (bytes): `Thu, 01 Jan 1970`.
 const DAY: usize = 16;
 
 fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
-    // Only the day is shown. A text that changes each second would be a new line in the log at each
-    // attempt.
+    // Only the date is shown. With the time of day, the message would be different at each attempt,
+    // and every message that is new becomes a line in the log.
     let clock = || {
         format!(
             "this board's clock says {}",
@@ -209,12 +251,16 @@ mod tests {
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidYet);
         // A failed handshake wraps the TLS error twice.
         let wrapped = io::Error::other(io::Error::other(tls));
-        let text = Failure::of_connection(&url, &wrapped).to_string();
+        let failure = Failure::of_connection(&url, &wrapped);
+        assert!(failure.is_about_dates());
+        let text = failure.to_string();
         assert!(
             text.starts_with(
                 "https://a/: the server's certificate is not valid yet (this board's clock says "
             ),
             "{text}"
         );
+        let other = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert!(!Failure::of_connection(&url, &io::Error::other(other)).is_about_dates());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// A `Content-Range` of bytes (RFC 9110, 14.4).
+/// The values of a `Content-Range` header in bytes (RFC 9110, 14.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentRange {
     /// The offset of the first byte.
@@ -11,8 +11,8 @@ pub struct ContentRange {
     pub total: Option<u64>,
 }
 
-/// Reads `bytes <start>-<end>/<total>`. Returns `None` for everything else, and for a range that
-/// contradicts itself.
+/// Parses `bytes <start>-<end>/<total>`. Returns `None` for another form, and for numbers that
+/// contradict each other, such as an end before the start.
 pub fn content_range(text: &str) -> Option<ContentRange> {
     let number = |text: &str| {
         text.bytes()
@@ -30,8 +30,8 @@ pub fn content_range(text: &str) -> Option<ContentRange> {
     (start <= end && total.is_none_or(|total| end < total)).then_some(ContentRange { start, total })
 }
 
-/// How long `Retry-After` asks to wait, given as seconds or as a date (RFC 9110, 10.2.3). Returns
-/// `None` when it cannot be read or names a time that has passed.
+/// How long a `Retry-After` value asks to wait; it is a number of seconds or a date (RFC 9110,
+/// 10.2.3). Returns `None` when the value cannot be parsed or its date has passed.
 pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     match text.trim().parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),

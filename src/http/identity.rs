@@ -1,10 +1,10 @@
-//! A client certificate: a key of this board's own, the signing request for it, and the certificate
-//! that a server made from it.
+//! A client certificate: the private key of this board, the signing request for this key, and the
+//! certificate that the server issues for the request.
 //!
-//! The request is written here and not by a crate. It always has the same form, with an empty name
-//! and no attributes, so that only its key and its signature change. `ring` makes both of them and
-//! is in the program anyway; rcgen, which the tests use, would be a new dependency with the `time`
-//! crate behind it.
+//! This module encodes the signing request itself, without a crate. The request always has the same
+//! form, with an empty subject and no attributes, so only its key and its signature change. The
+//! program contains `ring` anyway, which makes the key and the signature. The crate rcgen, which
+//! the tests use, would be a new dependency, and it depends on the `time` crate.
 
 use anyhow::{Context, Result, anyhow};
 use ring::rand::SystemRandom;
@@ -12,7 +12,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// A certificate with those above it, and its key.
+/// A client certificate with the CA certificates of its chain, and its private key.
 #[derive(Debug)]
 pub struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -20,8 +20,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads a server's answer to `request`. A server that does not read signing requests sends the
-    /// key for its certificate too, and then that key is used.
+    /// Reads a server's answer to `request`. A server that does not support signing requests makes
+    /// a key itself and sends it with the certificate; then that key is used.
     pub fn of_answer(answer: &[u8], request: &SigningRequest) -> Result<Identity> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(answer)
             .collect::<Result<_, _>>()
@@ -35,7 +35,8 @@ impl Identity {
     }
 }
 
-/// A new P-256 key and the signing request for it (PKCS #10, RFC 2986). Neither is printed or stored.
+/// A new P-256 key and the signing request for this key (PKCS #10, RFC 2986). The key and the
+/// request are never printed or stored.
 pub struct SigningRequest {
     key: Vec<u8>,
     der: Vec<u8>,
@@ -43,19 +44,19 @@ pub struct SigningRequest {
 
 const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 3;
-/// Version 0 and an empty subject: the server takes the name from the node's headers.
+/// Version 0 and an empty subject: the server takes the node's name from the HTTP headers.
 const VERSION_AND_SUBJECT: &[u8] = &[2, 1, 0, SEQUENCE, 0];
-/// `id-ecPublicKey` with the curve `prime256v1`.
+/// The algorithm of the key: `id-ecPublicKey` with the curve `prime256v1`.
 const EC_KEY: &[u8] = &[
     SEQUENCE, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, // id-ecPublicKey
     6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, // prime256v1
 ];
-/// `ecdsa-with-SHA256`.
+/// The algorithm of the signature: `ecdsa-with-SHA256`.
 const SIGNATURE: &[u8] = &[SEQUENCE, 0x0a, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
 const NO_ATTRIBUTES: &[u8] = &[0xa0, 0];
 
 impl SigningRequest {
-    /// Makes a key and signs the request with it.
+    /// Makes a new key, and a signing request that is signed with this key.
     pub fn new() -> Result<SigningRequest> {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
@@ -77,18 +78,19 @@ impl SigningRequest {
         })
     }
 
-    /// The request, as it is sent.
+    /// The signing request in DER, as it is sent to the server.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 }
 
 fn bit_string(bytes: &[u8]) -> Vec<u8> {
-    // The first byte says how many bits of the last one are not used.
+    // The first byte of a bit string says how many bits of its last byte are not used: 0.
     value(BIT_STRING, &[&[0], bytes].concat())
 }
 
-/// A value in DER. All values here have fewer than 256 bytes.
+/// Encodes a value in DER: the tag, the length and the contents. All contents in this module have
+/// fewer than 256 bytes.
 fn value(tag: u8, contents: &[u8]) -> Vec<u8> {
     let length = contents.len() as u8;
     let head = match length {

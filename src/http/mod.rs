@@ -1,8 +1,8 @@
 //! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
 //!
 //! [`ca`] verifies the k3s server's certificate, [`request`] sends a request, [`failure`] tells
-//! which failures are retried, [`retry`] repeats a request, and [`headers`] parses what servers
-//! send. Below them is HTTP/1.1 itself: a [`client`] has connections (`connect`, `proxy`,
+//! which failures are retried, [`retry`] repeats a request, and [`headers`] parses the headers that
+//! servers send. Below them is HTTP/1.1 itself: a [`client`] has connections (`connect`, `proxy`,
 //! `connection`, `tls`) and receives a [`response`] (`head`).
 
 pub mod ca;
@@ -41,15 +41,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How long a connection may take, and how slow it may be.
+/// How long a connection may take, and how slow a download may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// The time to connect, with the TLS handshake. (Looking up the host name is not in it.)
+    /// The longest time to connect, including the TLS handshake. (Looking up the host name is not
+    /// in it.)
     pub connect: Duration,
-    /// The time without data on an open connection, and the time for the head of an answer. There
-    /// is no limit on the whole transfer, so that a slow link can finish.
+    /// The longest time without data on an open connection, and the longest time until the head of
+    /// an answer is complete. There is no limit on the whole transfer, so that a slow link can
+    /// finish.
     pub stall: Duration,
-    /// A mirror that is slower than this is abandoned for the next one.
+    /// A download from a mirror that is slower than this is stopped, and the next mirror is tried.
     pub minimum_rate: MinimumRate,
 }
 
@@ -75,7 +77,8 @@ impl Default for Timeouts {
     }
 }
 
-/// Makes HTTP clients with this boot's timeouts, proxy and trusted certificates.
+/// Makes HTTP clients with this boot's timeouts, proxy and trusted certificates. Public hosts are
+/// all hosts except the k3s server.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// The timeouts of every client that is made from now on.
@@ -105,7 +108,7 @@ impl Clients {
         })
     }
 
-    /// A client for public hosts. It follows redirects to https only.
+    /// A client for public hosts. It follows a redirect only to an https URL.
     pub fn public(&self) -> Result<Client> {
         Ok(self.client(self.public_tls()?, true))
     }
@@ -133,8 +136,9 @@ impl Clients {
             .with_no_client_auth())
     }
 
-    /// A client for the k3s server whose certificate `ca` signed. With an `identity` the client also
-    /// sends a certificate of its own. It follows no redirects, because k3s sends none.
+    /// A client for the k3s server, which accepts only a server certificate that `ca` signed. With
+    /// an `identity`, it also sends a client certificate. It follows no redirects, because k3s
+    /// sends none.
     pub fn pinned(&self, ca: &Ca, identity: Option<&Identity>) -> Result<Client> {
         let config = self
             .tls()?
@@ -173,9 +177,9 @@ impl Clients {
     }
 }
 
-/// The cryptography of ring, with the cipher suites in the order of their speed on this CPU. A Pi 4
-/// has no AES instructions, and ChaCha20-Poly1305 is over four times as fast there. Go servers such
-/// as k3s choose the suite that the client lists first.
+/// The cryptography of ring, with the cipher suite that is fastest on this CPU first. A Raspberry
+/// Pi 4 has no AES instructions, so ChaCha20-Poly1305 is over four times as fast on it as AES. Go
+/// servers such as k3s choose the suite that the client lists first.
 fn provider(has_aes: bool) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if !has_aes {
@@ -205,10 +209,10 @@ fn has_aes() -> bool {
     return false;
 }
 
-/// A URL with `segments` added to its path, each of them escaped as one path segment.
+/// The URL `base` with `segments` added to its path. Each segment is escaped.
 pub fn below(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();
-    // Only a URL without a host cannot have segments, and the settings refuse such a URL.
+    // This fails only for a URL without a host, which the settings do not accept.
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
     }

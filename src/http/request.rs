@@ -1,4 +1,4 @@
-//! One request, and its answer read with a limit on size and time.
+//! Sends one request, and reads the answer with limits on its size and its time.
 
 use super::client::{Client, Message};
 use super::failure::Failure;
@@ -8,18 +8,18 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 use url::Url;
 
-/// The longest time that [`Request::body`] takes once the answer began, so that a slow server does
-/// not hold up the boot.
+/// The longest time that [`Request::body`] takes to read a body, so that a slow server does not
+/// delay the boot for long.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The longest explanation that is read from an answer with an error status (bytes).
+/// The longest body of an answer with an error status (bytes). A longer one is ignored.
 const EXPLANATION_MAX: u64 = 4096;
 
-/// Why a request was not answered as asked.
+/// Why a request failed, with the server's explanation.
 pub struct Refusal {
     pub failure: Failure,
-    /// The beginning of the answer's body, in which a k3s server says why. It is empty where there
-    /// was no answer.
+    /// The body of an answer with an error status, in which a k3s server says why it refuses. Empty
+    /// when there was no such answer or its body could not be read.
     pub explanation: Vec<u8>,
 }
 
@@ -86,7 +86,7 @@ impl Request {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    /// Sends the request. Returns the response with any status, its body not yet read.
+    /// Sends the request. Returns the response, whatever its status is, before its body is read.
     pub fn response(self) -> Result<Response, Failure> {
         let url = &self.url;
         if let Some(name) = &self.unsendable {
@@ -103,8 +103,8 @@ impl Request {
             .map_err(|error| Failure::of_connection(url, &error))
     }
 
-    /// Sends the request. Returns the body of a successful answer, which may have `limit` bytes at
-    /// most.
+    /// Sends the request. Returns the body of an answer with a success status. Fails when the body
+    /// is longer than `limit` bytes.
     pub fn body(self, limit: u64) -> Result<Vec<u8>, Failure> {
         let url = self.url.clone();
         let answer = self.response()?;
@@ -114,7 +114,8 @@ impl Request {
         read(answer, &url, limit)
     }
 
-    /// Sends the request as [`Request::body`] does, and reads why it was refused.
+    /// Does the same as [`Request::body`], and also reads the explanation in an answer with an
+    /// error status.
     pub fn body_or_refusal(self, limit: u64) -> Result<Vec<u8>, Refusal> {
         let url = self.url.clone();
         let without_answer = |failure| Refusal {
@@ -125,7 +126,7 @@ impl Request {
         if !answer.status().is_success() {
             return Err(Refusal {
                 failure: Failure::of_status(&answer),
-                // The status alone is enough where the explanation cannot be read.
+                // When the explanation cannot be read, only the status is reported.
                 explanation: read(answer, &url, EXPLANATION_MAX).unwrap_or_default(),
             });
         }
@@ -133,7 +134,7 @@ impl Request {
     }
 }
 
-/// Reads the body of an answer, which may have `limit` bytes at most.
+/// Reads the body of an answer. Fails when the body is longer than `limit` bytes.
 fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     let mut buffer = [0; 4096];

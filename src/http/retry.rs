@@ -1,4 +1,4 @@
-//! Retries: how long to wait before the next attempt, and what is logged about it.
+//! Retries: how long to wait before the next attempt, and what is logged about the attempts.
 
 use super::failure::Failure;
 use crate::board::mac::mix;
@@ -21,7 +21,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Delays with the jitter of `seed`, the board's own number ([`crate::board::mac::Mac::seed`]).
+    /// Delays whose jitter is derived from `seed`, a number that differs between boards
+    /// ([`crate::board::mac::Mac::seed`]).
     pub fn new(seed: u64) -> Backoff {
         Backoff {
             next: FIRST,
@@ -29,25 +30,26 @@ impl Backoff {
         }
     }
 
-    /// Starts again with short delays.
+    /// Makes the next delay short again, as at the beginning.
     pub fn restart(&mut self) {
         self.next = FIRST;
     }
 
-    /// The delay before the next attempt. `retry_after` is what the server asked for: the board
-    /// waits that long, up to [`LONGEST_RETRY_AFTER`], and its own jitter on top.
+    /// The delay before the next attempt. When the server asked for a wait (`retry_after`), the
+    /// delay is that wait, at most [`LONGEST_RETRY_AFTER`], plus half of the usual delay, as
+    /// jitter.
     pub fn delay(&mut self, retry_after: Option<Duration>) -> Duration {
         self.state = mix(self.state);
-        let part = self.state as f64 / u64::MAX as f64;
-        let delay = self.next.mul_f64(0.5 + part / 2.0);
+        let fraction = self.state as f64 / u64::MAX as f64;
+        let delay = self.next.mul_f64(0.5 + fraction / 2.0);
         self.next = (self.next * 2).min(LONGEST);
         retry_after.map_or(delay, |asked| asked.min(LONGEST_RETRY_AFTER) + delay / 2)
     }
 }
 
-/// Repeats `attempt` until it succeeds or fails for good. It logs one warning when the reason of
-/// the failures changes and one line when an attempt succeeds again, not one for each attempt.
-/// `what` names what is asked for.
+/// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged only when
+/// its error differs from the previous one. A success after failures is logged too. `what` is the
+/// name of the requested thing in these log lines.
 pub fn retry<T>(
     host: &Host,
     seed: u64,
@@ -57,7 +59,9 @@ pub fn retry<T>(
     let mut backoff = Backoff::new(seed);
     let mut last_message = String::new();
     loop {
-        match attempt() {
+        let answer = attempt();
+        host.doubt_clock_if(answer.as_ref().is_err_and(Failure::is_about_dates));
+        match answer {
             Ok(value) => {
                 if !last_message.is_empty() {
                     info!(target: host.step(), "{what}: recovered");

@@ -7,7 +7,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
-/// A verifier that trusts what the anchors of a CA signed, over intermediates that are known.
+/// A verifier that accepts a server certificate when its chain ends in a root that `inner` trusts.
+/// The chain may use `intermediates`, even if the server does not send them.
 #[derive(Debug)]
 pub(super) struct Pinned {
     pub(super) inner: Arc<WebPkiServerVerifier>,
@@ -23,7 +24,7 @@ impl ServerCertVerifier for Pinned {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // The path to an anchor may go over these. They are not trusted by themselves.
+        // These certificates may complete the chain. They are not trusted by themselves.
         let mut all = sent.to_vec();
         all.extend(self.intermediates.iter().cloned());
         self.inner
@@ -55,8 +56,8 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// A verifier that accepts every certificate, for `/cacerts` only. The CA that it fetches is checked
-/// against the token before anything else is sent.
+/// A verifier that accepts every certificate, for the request of `/cacerts` only. The CA in the
+/// answer is checked against the token before anything else is sent.
 #[derive(Debug)]
 pub(super) struct Unverified(pub(super) Arc<CryptoProvider>);
 

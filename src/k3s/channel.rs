@@ -1,21 +1,21 @@
-//! Release channels: a URL that redirects to the page of a release.
+//! Release channels of k3s: a channel is a URL that redirects to the page of a release.
 
 use super::release::Tag;
 use crate::http::{Clients, Failure, Request};
 use anyhow::anyhow;
 use url::Url;
 
-/// Asks a channel once for its release (k3s documentation, "channels").
+/// Asks a channel for its release, without retries (k3s documentation, "channels").
 pub fn ask_channel(clients: &Clients, url: &Url) -> Result<Tag, Failure> {
     let answer = Request::get(&clients.public_without_redirects()?, url).response()?;
     if !answer.status().is_redirection() {
         return Err(Failure::of_status(&answer));
     }
     tag_of_location(answer.header("location").unwrap_or_default())
-        .ok_or_else(|| Failure::transient(anyhow!("{url}: the answer names no release")))
+        .ok_or_else(|| Failure::transient(anyhow!("{url}: the answer names no k3s release")))
 }
 
-/// The tag at the end of a release page's URL.
+/// Reads the release tag at the end of the URL of a release page.
 pub fn tag_of_location(location: &str) -> Option<Tag> {
     let last = location.rsplit('/').next()?;
     Tag::parse(&last.replace("%2B", "+").replace("%2b", "+"))

@@ -1,4 +1,5 @@
-//! The way to the k3s server: its URL and the join token, and the connection that a step needs first.
+//! The link to the k3s server: the server's URL, the join token, and the connection, which is made
+//! when a step first needs the server.
 
 use super::refusal;
 use super::server::{ANSWER_MAX, Server};
@@ -13,17 +14,19 @@ use std::cell::OnceCell;
 use std::time::Duration;
 use url::Url;
 
-/// The time over which the boards of a site spread their first question after a common power-on. It
-/// is short for one board, and long enough that a server which admits 10 requests at a time gets
-/// those of hundreds of boards one after the other.
+/// The time over which boards that were powered on together spread their first requests. It delays
+/// a single board only a little, and it is long enough that hundreds of boards do not exceed the 10
+/// requests that a server handles at a time.
 const SPREAD: Duration = Duration::from_millis(1500);
 
-/// How long the board with this seed waits before its first question.
+/// How long a board waits before its first request. `seed` is the number of the board
+/// ([`crate::board::mac::Mac::seed`]).
 pub fn spread(seed: u64) -> Duration {
     SPREAD.mul_f64(seed as f64 / u64::MAX as f64)
 }
 
-/// The way to the server. It is connected when a step first needs it, and then kept.
+/// The link to the k3s server. The connection is made when a step first needs the server, and then
+/// kept for the later steps.
 pub struct ServerLink {
     url: Url,
     token: JoinToken,
@@ -32,7 +35,7 @@ pub struct ServerLink {
 }
 
 impl ServerLink {
-    /// The way to the server at `url`. Nothing is sent yet.
+    /// Makes the link to the server at `url`. This sends nothing yet.
     pub fn new(url: Url, token: JoinToken, clients: &Clients) -> ServerLink {
         ServerLink {
             url,
@@ -47,19 +50,19 @@ impl ServerLink {
         self.url.as_str().trim_end_matches('/')
     }
 
-    /// The join token, where this user could read it.
+    /// The join token, or [`JoinToken::Unreadable`] when this user may not read the token.
     pub fn token(&self) -> &JoinToken {
         &self.token
     }
 
-    /// The server, which is waited for while it is down; `None` in a dry run. `seed` is the board's
-    /// own number, for its delays.
+    /// Connects to the server, and retries while the server is down. Returns `None` in a dry run.
+    /// `seed` is the number of the board, from which the jitter of the delays is derived.
     pub fn connect(&self, host: &Host, seed: u64) -> Result<Option<&Server>> {
         if let Some(server) = self.server.get() {
             return Ok(server.as_ref());
         }
         let what = format!(
-            "ask {}, and check it against the token's CA hash",
+            "ask {}, and check the answer against the token's CA hash",
             self.cacerts()
         );
         let server = host.ask(what, || {
@@ -96,8 +99,8 @@ impl ServerLink {
         below(&self.url, &["cacerts"])
     }
 
-    /// One attempt to reach the server and to check its CA. Until the CA is
-    /// checked, nothing but the request for the CA is sent.
+    /// Makes one attempt to reach the server and to check its CA. Before the CA is checked, only
+    /// the request for the CA is sent, and never the token.
     pub fn reach(&self) -> Result<Server, Failure> {
         let JoinToken::Read(token) = &self.token else {
             return Err(anyhow!("the join token was not read").into());

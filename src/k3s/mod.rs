@@ -1,5 +1,7 @@
-//! k3s as muster sees it from outside: its join tokens, its releases and its server's protocol.
+//! What muster knows about k3s: its join tokens, its releases and channels, its node passwords, and
+//! the requests to its server.
 
+pub mod agent_flags;
 pub mod channel;
 pub mod link;
 pub mod password;
@@ -7,3 +9,4 @@ mod refusal;
 pub mod release;
 pub mod server;
 pub mod token;
+pub mod yaml;

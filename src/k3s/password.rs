@@ -1,13 +1,14 @@
-//! The node password, by which a server recognises a node.
+//! The node password, by which the k3s server recognises a node that registers again.
 
 use crate::board::node::Node;
 use ring::hmac;
 
-/// Derives a node's password from a secret. It is the same at each boot, another on each board, and
-/// cannot be derived from the node's name.
+/// Derives a node's password from a secret. The password is the same at each boot, is different on
+/// each board, and cannot be derived without the secret.
 ///
-/// It is HMAC-SHA-256 over a label and the board's own bytes; the first 16 bytes in hex have the form
-/// of the passwords that k3s makes.
+/// The password is the first 16 bytes, in hex, of the HMAC-SHA-256 of a label and
+/// [`Node::hardware_id`], with the secret as the key. The passwords that k3s makes have the same
+/// form.
 pub fn derive(secret: &str, node: &Node) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let mut context = hmac::Context::with_key(&key);

@@ -1,9 +1,11 @@
-//! What a k3s server's refusals mean, and what to do about them.
+//! Explains the error answers of a k3s server, with the remedy for the operator.
 //!
-//! The names in the comments are those of k3s's sources (1.34 to 1.37, and 1.21 where it differs).
+//! The function names in the comments are from the source code of k3s (1.34 to 1.37, and 1.21 where
+//! it differs).
 
 use crate::http::Failure;
 use crate::http::ca::Untrusted;
+use crate::http::failure::WrongDates;
 use crate::http::request::Refusal;
 use anyhow::anyhow;
 use url::Url;
@@ -11,15 +13,16 @@ use url::Url;
 /// The longest text from a server that a message shows (characters).
 const SHOWN: usize = 200;
 
-/// Where the token is that a board needs. With `--agent-token` a server refuses its `node-token`.
+/// The remedy for a wrong token. It names `agent-token`, because a server that was started with
+/// `--agent-token` refuses the token in its file `node-token`.
 const TOKEN_REMEDY: &str =
     "put the server's token for agents (its file server/agent-token) on the board";
 
-/// The answer of `/cacerts` is not the CA of the token.
+/// The failure when the answer of `/cacerts` is not the CA that the join token pins.
 pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
     match why {
-        // The clock is set again before the next attempt.
-        Untrusted::NotNow => Failure::transient(anyhow!("{url}: {why}")),
+        // A retry can help: the wait before the next attempt asks the time servers again.
+        Untrusted::NotNow => Failure::transient(WrongDates(format!("{url}: {why}")).into()),
         Untrusted::NotTheRoot => Failure::permanent(anyhow!(
             "{url}: {why}: put the certificates of the server's server-ca.crt in order, from the \
              CA that signs to its root"
@@ -31,50 +34,57 @@ pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
     }
 }
 
-/// The server did not give the certificate of the node `name`, or of an agent where there is no name.
+/// The failure when the server refuses to issue a client certificate. `name` is the node that the
+/// certificate is for; it is `None` for the certificate of the kube-proxy.
 pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) -> Failure {
     let why = explanation(&refusal.explanation);
-    let said = if why.is_empty() {
+    let detail = if why.is_empty() {
         String::new()
     } else {
         format!(": {why}")
     };
     match (refusal.failure.status(), name) {
-        // `doAuth` and `basicauth`: the password is wrong.
+        // `doAuth` and `basicauth` answer 401 when the token's password is wrong.
         (Some(401), _) => Failure::permanent(anyhow!(
             "{url}: the server does not accept the join token: it was changed or has expired; \
              {TOKEN_REMEDY}"
         )),
-        // `VerifyHash`: the only 403 that is about the node's password.
+        // `VerifyHash` sends this text when the node password is wrong. No other 403 has this text.
         (Some(403), Some(name)) if why.contains("hash does not match") => {
             Failure::permanent(password_rejected(url, name))
         }
-        // `doAuth`: no authenticator knows the credentials. A bootstrap token is known to the API
-        // server alone, which may not be up yet.
-        // 1.21 answers it without a body.
-        (Some(403), _) if why == "forbidden" || refusal.explanation.is_empty() => refusal
-            .failure
-            .into_transient()
-            .map_error(|_| anyhow!(
-                "{url}: the server does not know the join token yet (403 forbidden): its API server \
-                 is starting, or it is an etcd-only server, or the bootstrap token has expired (on \
-                 the server: k3s token list)"
-            )),
-        // `verifyHash`: the server could not read the node's secret. A proxy may also answer 403.
-        (Some(403), Some(name)) => refusal.failure.into_transient().map_error(|_| anyhow!(
-            "{url}: the server cannot check the password of {name} now (403){said}"
-        )),
+        // `doAuth` answers `forbidden` (k3s 1.21: an empty body) when no authenticator knows the
+        // credentials. A retry can help: only the API server knows bootstrap tokens, and it may
+        // still be starting.
+        (Some(403), _) if why == "forbidden" || refusal.explanation.is_empty() => {
+            refusal.failure.into_transient().map_error(|_| {
+                anyhow!(
+                    "{url}: the server does not know the join token yet (403 forbidden): its API \
+                 server is starting, or it is an etcd-only server, or the bootstrap token has \
+                 expired (on the server: k3s token list)"
+                )
+            })
+        }
+        // `verifyHash` also answers 403 when the server cannot read the secret with the node's
+        // password. A proxy may answer 403 too.
+        (Some(403), Some(name)) => refusal.failure.into_transient().map_error(|_| {
+            anyhow!("{url}: the server cannot check the password of {name} now (403){detail}")
+        }),
         (Some(403), None) => refusal
             .failure
             .into_transient()
-            .map_error(|_| anyhow!("{url}: the server refuses this request (403){said}")),
+            .map_error(|_| anyhow!("{url}: the server refuses this request (403){detail}")),
         _ if why.is_empty() => refusal.failure,
-        // These are `getNodeInfo` (400), `ErrCoreNotReady` (503), `SendError` (500) and others.
-        _ => refusal.failure.map_error(|error| anyhow!("{error}{said}")),
+        // `getNodeInfo` (400), `ErrCoreNotReady` (503), `SendError` (500) and others send a text,
+        // which is added to the message.
+        _ => refusal
+            .failure
+            .map_error(|error| anyhow!("{error}{detail}")),
     }
 }
 
-/// The server does not say its version to a client with a certificate of its own.
+/// The failure when the server refuses to tell its version, although the request had the client
+/// certificate that this server issued.
 pub(super) fn of_version(url: &Url, refusal: Refusal) -> Failure {
     let why = explanation(&refusal.explanation);
     let failure = refusal.failure;
@@ -83,8 +93,8 @@ pub(super) fn of_version(url: &Url, refusal: Refusal) -> Failure {
             "{url}: the server did not see this board's client certificate (401): a load balancer \
              in front of it must pass TLS through (layer 4)"
         )),
-        // Every other answer changes with time. For some seconds after its start the API server
-        // answers 403, because its roles are not in place.
+        // A retry can help after every other answer. For example, the API server answers 403 for
+        // some seconds after its start, until its RBAC roles exist.
         _ if why.is_empty() => failure.into_transient(),
         _ => failure
             .into_transient()
@@ -92,7 +102,8 @@ pub(super) fn of_version(url: &Url, refusal: Refusal) -> Failure {
     }
 }
 
-/// Whether this server has no API server and never will (`APIServer`, `ErrAPIDisabled`).
+/// Whether the answer says that this server is etcd-only: it never runs an API server (`APIServer`,
+/// `ErrAPIDisabled`).
 pub(super) fn is_etcd_only(refusal: &Refusal) -> bool {
     refusal.failure.status() == Some(503)
         && explanation(&refusal.explanation).contains("apiserver disabled")
@@ -100,22 +111,22 @@ pub(super) fn is_etcd_only(refusal: &Refusal) -> bool {
 
 fn password_rejected(url: &Url, name: &str) -> anyhow::Error {
     anyhow!(
-        "{url}: the server knows {name} by another node password; if no other board has this name, \
+        "{url}: the server has another node password for {name}; if no other board has this name, \
          run on the server: kubectl -n kube-system delete secret {name}.node-password.k3s, or \
-         kubectl delete node {name}, which deletes both; if two boards have it, raise \
-         MUSTER_HOSTNAME_LENGTH"
+         kubectl delete node {name}, which deletes the node and this secret; if two boards have \
+         this name, raise MUSTER_HOSTNAME_LENGTH"
     )
 }
 
-/// Reads the `message` of a Kubernetes status; from an older server, the text itself. It is on one
-/// line and not too long for a log.
+/// Returns the explanation in the body of an error answer: the `message` of a Kubernetes status, or
+/// the whole body from an older server. The result is one line of at most [`SHOWN`] characters.
 fn explanation(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let status = serde_json::from_slice::<serde_json::Value>(body).ok();
     let message = status.as_ref().and_then(|status| status.get("message"));
     let text = message.and_then(|text| text.as_str()).unwrap_or(&text);
     if text.trim_start().starts_with('<') {
-        // A web page does not come from k3s.
+        // k3s sends no web pages, so this page is from a proxy and explains nothing.
         return String::new();
     }
     let words: Vec<&str> = text.split_whitespace().collect();

@@ -1,14 +1,15 @@
 //! k3s releases: tags, architectures, and the assets of a release.
 //!
-//! A mirror is laid out as GitHub is: `<base>/<tag>/<asset>`, with `sha256sum-<arch>.txt` beside the
-//! binaries.
+//! A mirror has the same URLs as GitHub: `<base>/<tag>/<asset>`. The assets are the binaries, and a
+//! checksum file `sha256sum-<arch>.txt` with the SHA-256 of each binary.
 
 use crate::digest::Sha256;
 use crate::http::below;
+use crate::paths;
 use std::fmt;
 use url::Url;
 
-/// Where k3s publishes its releases. The tag and the asset follow.
+/// The base URL of the k3s releases on GitHub, to which `<tag>/<asset>` is added.
 pub const GITHUB: &str = "https://github.com/k3s-io/k3s/releases/download";
 
 /// A release tag, such as `v1.34.1+k3s1`.
@@ -16,21 +17,21 @@ pub const GITHUB: &str = "https://github.com/k3s-io/k3s/releases/download";
 pub struct Tag(String);
 
 impl Tag {
-    /// Reads a release tag in the form that k3s uses. It accepts no text that could change the meaning
-    /// of a URL or a path.
+    /// Parses a release tag in the form that k3s uses. It accepts no text that could change the
+    /// meaning of a URL or a path.
     pub fn parse(text: &str) -> Option<Tag> {
         let (numbers, suffix) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
         let numbers: Vec<&str> = numbers.strip_prefix('v')?.split('.').collect();
         let number =
             |text: &&str| (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        let plain = numbers.len() == 3 && numbers.iter().all(number);
-        let suffix = suffix.len() != 1
+        let numbers_valid = numbers.len() == 3 && numbers.iter().all(number);
+        let suffix_valid = suffix.len() != 1
             && suffix.len() <= 64
             && !suffix.contains("..")
             && suffix
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-        (plain && suffix).then(|| Tag(text.into()))
+        (numbers_valid && suffix_valid).then(|| Tag(text.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -53,8 +54,8 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// The architecture that this program was built for. A board that runs it can run the k3s of the
-    /// same architecture.
+    /// The architecture that muster was built for. A board that runs muster can run k3s of the same
+    /// architecture.
     pub const fn own() -> Arch {
         if cfg!(target_arch = "x86_64") {
             Arch::Amd64
@@ -76,7 +77,7 @@ impl Arch {
         }
     }
 
-    /// The name of the sums file among a release's assets.
+    /// The name of the checksum file among a release's assets.
     pub fn sums(self) -> &'static str {
         match self {
             Arch::Amd64 => "sha256sum-amd64.txt",
@@ -86,22 +87,37 @@ impl Arch {
     }
 }
 
+/// What the operator can do about a release that no mirror has. `server_is_mirror` tells whether the
+/// k3s server is one of the mirrors.
+pub fn remedy(tag: &Tag, server_is_mirror: bool) -> String {
+    let (asset, sums) = (Arch::own().asset(), Arch::own().sums());
+    let folder = paths::DATA_DIR;
+    let list = match server_is_mirror {
+        true => "",
+        false => ", and add server to MUSTER_MIRRORS",
+    };
+    format!(
+        "put {asset} and {sums} of {tag} into {folder}/server/static/k3s/{tag}/ on the k3s \
+         server{list}"
+    )
+}
+
 /// The URL of a release's asset below a mirror's base URL.
 pub fn asset_url(base: &Url, tag: &Tag, asset: &str) -> Url {
     let mut url = below(base, &[tag.as_str(), asset]);
-    // A `+` stands for itself in a path, but some servers read it as a space. The tag was checked,
-    // so nothing else has to be escaped.
+    // A `+` stands for itself in a path, but some servers read it as a space. `Tag::parse` accepts
+    // no other character that has to be escaped.
     let path = url.path().replace('+', "%2B");
     url.set_path(&path);
     url
 }
 
-/// The digest of `asset` in a sums file, which has lines of `<64 hex>  <asset>` as `sha256sum` writes
-/// them.
+/// The digest of `asset` in the text of a checksum file, which has lines of `<64 hex>  <asset>` as
+/// `sha256sum` writes them.
 pub fn digest_in_sums(sums: &str, asset: &str) -> Option<Sha256> {
     sums.lines().find_map(|line| {
         let (digest, name) = line.trim().split_once(char::is_whitespace)?;
-        // sha256sum marks a file that it read in binary mode with `*`.
+        // `sha256sum` writes `*` before the name of a file that it read in binary mode.
         let name = name.trim_start();
         (name.strip_prefix('*').unwrap_or(name) == asset).then(|| Sha256::parse(digest))?
     })

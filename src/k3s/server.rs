@@ -1,8 +1,8 @@
-//! The k3s server: the requests that use the join token, and those that use a client certificate.
+//! Requests to the k3s server, with the join token or with a client certificate.
 //!
-//! The paths and answers are in `docs/design.md`. The server computes one scrypt for each request
-//! with a password, so a boot sends one such request: [`Server::register`]. The certificate in its
-//! answer asks for the version.
+//! `docs/design.md` lists the paths and the answers. The server computes a slow hash (scrypt) for
+//! each request with the join token, so a boot sends only one such request: [`Server::register`].
+//! The answer has a client certificate, with which muster then asks for the server's version.
 
 use super::refusal;
 use super::release::Tag;
@@ -20,30 +20,31 @@ use std::net::IpAddr;
 use std::time::Duration;
 use url::Url;
 
-/// The largest answer that is read from a server (bytes). Certificates and versions are far smaller.
+/// The largest answer that is read from a server (bytes). Certificates and versions are much
+/// smaller.
 pub(super) const ANSWER_MAX: u64 = 256 * 1024;
 
-/// After this time without the server's version, messages name the setting that makes the question
-/// unnecessary.
+/// When the server has not answered with its version for this long, messages name the setting that
+/// makes the server's answer unnecessary.
 const VERSION_PATIENCE: Duration = Duration::from_secs(120);
 
-/// The most API servers that are asked in place of an etcd-only server.
+/// How many API servers are asked at most when the server itself has none (an etcd-only server).
 const API_SERVERS_MAX: usize = 8;
 
-/// The server, after its CA was checked against the token.
+/// A k3s server whose CA was checked against the token.
 pub struct Server {
     url: Url,
     token: Token,
     clients: Clients,
     ca: Ca,
     client: Client,
-    /// The certificate that this server gave.
+    /// The client certificate that this server gave to this board; empty before the request.
     identity: OnceCell<Identity>,
-    /// Whether the server accepts signing requests, as far as is known.
-    takes_requests: Cell<bool>,
+    /// Whether the server accepts certificate signing requests; `true` until it has refused one.
+    accepts_csr: Cell<bool>,
 }
 
-/// What a node says about itself when it asks for its certificate.
+/// The values of the `k3s-Node-*` headers, which identify a node that asks for its certificate.
 struct NodeHeaders<'a> {
     name: &'a str,
     password: &'a str,
@@ -51,7 +52,7 @@ struct NodeHeaders<'a> {
 }
 
 impl Server {
-    /// The server at `url`, known by `ca`.
+    /// The server at `url`, whose certificate must be signed by `ca`.
     pub(super) fn new(url: Url, token: Token, clients: Clients, ca: Ca) -> Result<Server> {
         let client = clients.pinned(&ca, None)?;
         Ok(Server {
@@ -61,7 +62,7 @@ impl Server {
             ca,
             client,
             identity: OnceCell::new(),
-            takes_requests: Cell::new(true),
+            accepts_csr: Cell::new(true),
         })
     }
 
@@ -76,31 +77,27 @@ impl Server {
         &self.client
     }
 
-    /// The folder on the server that holds the files of k3s releases, if the operator put them there.
+    /// The URL on this server below which the operator may have put the files of k3s releases.
     pub fn release_url(&self) -> Url {
         below(&self.url, &["static", "k3s"])
     }
 
-    /// Has the server accept this node under its password, and waits for a server that is not ready.
-    /// The server remembers the password of a name that it sees for the first time.
+    /// Asks the server to accept this node with its password, and retries until the server is
+    /// ready. The server stores the password when it sees the node's name for the first time.
     pub fn register(&self, host: &Host, node: &Node, password: &str) -> Result<()> {
         let seed = node.mac.seed();
-        retry(
-            host,
-            seed,
-            "the k3s server's answer about this node",
-            || {
-                let address = host.address(&node.interface).ok_or_else(|| {
-                    Failure::transient(anyhow!("{} has no address", node.interface))
-                })?;
-                self.ask_acceptance(node.name.as_str(), password, address)
-            },
-        )?;
+        retry(host, seed, "registration of this node", || {
+            let address = host
+                .address(&node.interface)
+                .ok_or_else(|| Failure::transient(anyhow!("{} has no address", node.interface)))?;
+            self.ask_acceptance(node.name.as_str(), password, address)
+        })?;
         info!(target: host.step(), "the server accepts {}", node.name);
         Ok(())
     }
 
-    /// Asks once for the certificate of the node `name`, as k3s's agent will do it.
+    /// Requests the kubelet's certificate for the node `name`, without retries. k3s's agent sends
+    /// the same request later, so the server's answer tells whether it accepts the node.
     pub fn ask_acceptance(
         &self,
         name: &str,
@@ -117,7 +114,7 @@ impl Server {
         Ok(())
     }
 
-    /// The release that the server runs. A server that is not ready to say is waited for.
+    /// Asks for the release that the server runs, and retries until the server answers.
     pub fn version(&self, host: &Host, seed: u64) -> Result<Tag> {
         let since = host.uptime();
         let tag = retry(host, seed, "the k3s server's version", || {
@@ -129,8 +126,9 @@ impl Server {
         Ok(tag)
     }
 
-    /// Asks once for the release. The question needs a client certificate. Where the node was not
-    /// registered, that of the kube-proxy is asked for, which stores nothing on the server.
+    /// Asks for the release, without retries. This needs a client certificate. If this process has
+    /// not registered the node, it requests a certificate of the kube-proxy, because the server
+    /// stores nothing for such a request.
     pub fn ask_version(&self) -> Result<Tag, Failure> {
         let identity = match self.identity.get() {
             Some(identity) => identity,
@@ -147,14 +145,14 @@ impl Server {
         }
     }
 
-    /// Asks the API servers that an etcd-only server names.
+    /// Asks an etcd-only server for a list of API servers, and then asks these for the release.
     fn ask_api_servers(&self, client: &Client) -> Result<Tag, Failure> {
         let url = below(&self.url, &["v1-k3s", "apiservers"]);
         let answer = Request::get(client, &url)
             .body(ANSWER_MAX)
             .map_err(Failure::into_transient)?;
         let mut last = Failure::transient(anyhow!(
-            "{}: an etcd-only server without an API server, and it names no other server",
+            "{}: this server runs only etcd, and does not know an API server yet",
             self.url
         ));
         for url in api_servers(&answer) {
@@ -166,18 +164,19 @@ impl Server {
         Err(last)
     }
 
-    /// Asks once for a certificate, by a signing request with a key of this board's own. Servers that
-    /// take no such request are asked with a GET, and make a key too; only this process holds it.
+    /// Requests a certificate, without retries. The request is a signing request for a key that
+    /// this process made. A server that does not accept signing requests gets a GET request
+    /// instead, and sends a key with the certificate; only this process keeps that key.
     fn certificate(&self, file: &str, node: Option<&NodeHeaders>) -> Result<Identity, Failure> {
         let url = below(&self.url, &["v1-k3s", file]);
         let request = SigningRequest::new()?;
         let by_request = || Request::post(&self.client, &url, request.der().to_vec());
         let by_get = || Request::get(&self.client, &url);
-        let answer = match self.takes_requests.get() {
+        let answer = match self.accepts_csr.get() {
             false => self.ask(by_get(), node),
             true => match self.ask(by_request(), node) {
                 Err(refusal) if matches!(refusal.failure.status(), Some(404 | 405 | 501)) => {
-                    self.takes_requests.set(false);
+                    self.accepts_csr.set(false);
                     self.ask(by_get(), node)
                 }
                 answer => answer,
@@ -189,6 +188,7 @@ impl Server {
             .map_err(|error| Failure::transient(anyhow!("{url}: {error:#}")))
     }
 
+    /// Sends a request with the join token and, when there is a node, with its headers.
     fn ask(&self, request: Request, node: Option<&NodeHeaders>) -> Result<Vec<u8>, Refusal> {
         let request = match self.token.credential() {
             Credential::Password(password) => request.basic_auth("node", password),
@@ -205,27 +205,28 @@ impl Server {
     }
 }
 
-/// Asks one API server for its release.
+/// Asks one API server for its release, without retries.
 fn version_at(client: &Client, server: &Url) -> Result<Tag, Refusal> {
     let url = below(server, &["version"]);
     let answer = Request::get(client, &url).body_or_refusal(ANSWER_MAX)?;
     git_version(&answer).ok_or_else(|| Refusal {
-        failure: Failure::transient(anyhow!("{url}: the answer names no release")),
+        failure: Failure::transient(anyhow!("{url}: the answer names no k3s release")),
         explanation: Vec::new(),
     })
 }
 
-/// After a while without a version, the failure names the setting that helps.
+/// After a wait of [`VERSION_PATIENCE`], adds to the failure's message the setting that makes the
+/// server's answer unnecessary.
 fn with_remedy(failure: Failure, waited: Duration) -> Failure {
-    if waited < VERSION_PATIENCE {
+    if waited < VERSION_PATIENCE || failure.is_about_dates() {
         return failure;
     }
     failure.map_error(|error| {
-        anyhow!("{error:#}; setting INSTALL_K3S_VERSION makes this question unnecessary")
+        anyhow!("{error:#}; to go on without the server's answer, set INSTALL_K3S_VERSION")
     })
 }
 
-/// The servers in the answer of `/v1-k3s/apiservers`, a list of `<host>:<port>`.
+/// Reads the servers in the answer of `/v1-k3s/apiservers`, a JSON list of `<host>:<port>`.
 pub fn api_servers(answer: &[u8]) -> Vec<Url> {
     let list: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
     let addresses = list.as_array().into_iter().flatten();
@@ -235,7 +236,7 @@ pub fn api_servers(answer: &[u8]) -> Vec<Url> {
         .collect()
 }
 
-/// The release tag in the answer of `/version` (Kubernetes, version.Info).
+/// Reads the release tag in the answer of `/version` (Kubernetes, version.Info).
 pub fn git_version(answer: &[u8]) -> Option<Tag> {
     let info: serde_json::Value = serde_json::from_slice(answer).ok()?;
     Tag::parse(info.get("gitVersion")?.as_str()?)

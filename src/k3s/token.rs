@@ -3,7 +3,8 @@
 use crate::digest::Sha256;
 use std::fmt;
 
-/// A join token: what this board proves itself by, and the CA that the server must prove itself by.
+/// A join token: the credential that this board sends, and the hash of the CA that must have signed
+/// the server's certificate.
 ///
 /// The forms are those that k3s parses (`parseToken` in `pkg/clientaccess/token.go`):
 /// `K10<sha256 of the CA>::<user>:<password>`, `K10<sha256 of the CA>::<id>.<secret>` (a bootstrap
@@ -16,25 +17,25 @@ pub struct Token {
     credential: Credential,
 }
 
-/// What is sent to the server.
+/// The credential that is sent to the server.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// For HTTP basic authentication. The user is always `node`, whatever user the token names, as
-    /// k3s's agent does it (`pkg/agent/run.go`).
+    /// A password for HTTP basic authentication. The user that is sent is always `node`, even if
+    /// the token names another user, as in k3s's agent (`pkg/agent/run.go`).
     Password(String),
     /// A kubeadm bootstrap token, `<id>.<secret>`, sent as a bearer token.
     Bootstrap { id: String, secret: String },
 }
 
-/// The longest token that is read (bytes); k3s's own have about 150.
+/// The longest token that is accepted (bytes); tokens that k3s makes have about 150.
 const TOKEN_MAX: usize = 4096;
 
-/// What every full token begins with.
+/// The prefix of every token in k3s's full format.
 const PREFIX: &str = "K10";
 
 impl Token {
-    /// Reads a token without white space around it, as k3s reads it. The error says what is wrong and
-    /// shows nothing of the token.
+    /// Parses a token as k3s does. `text` must have no white space around the token. The error says
+    /// what is wrong and never contains a part of the token.
     pub fn parse(text: &str) -> Result<Token, &'static str> {
         if text.is_empty() {
             return Err("is empty");
@@ -43,7 +44,8 @@ impl Token {
             return Err("is not a k3s token: it has more than 4096 bytes");
         }
         let Some(rest) = text.strip_prefix(PREFIX) else {
-            // Text without the prefix is one password, with the colons that are in it.
+            // Text without the prefix is a bootstrap token or a password. A colon is then a part of
+            // the password.
             let credential =
                 bootstrap(text).unwrap_or_else(|| Credential::Password(text.to_string()));
             return Ok(Token::new(text, None, "", credential));
@@ -76,13 +78,14 @@ impl Token {
         }
     }
 
-    /// Whether this is the server's own token, which makes who holds it an administrator of the
-    /// cluster. Its user is `server`; the user of a token for agents is `node`.
+    /// Whether this is the server's own token, whose user is `server`. Anyone who has this token
+    /// can administer the cluster. A token for agents has the user `node`.
     pub fn is_server_token(&self) -> bool {
         self.user == "server"
     }
 
-    /// The SHA-256 of the server's CA; `None` for a token without it, which cannot pin the server.
+    /// The SHA-256 of the server's CA. It is `None` when the token has no hash; then the server
+    /// cannot be verified.
     pub fn ca(&self) -> Option<Sha256> {
         self.ca
     }
@@ -91,12 +94,12 @@ impl Token {
         &self.credential
     }
 
-    /// The whole token, for the file that k3s reads it from.
+    /// The whole token, for the token file that k3s reads.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The part that only holders of the token know.
+    /// The secret part of the token: the password, or the secret of a bootstrap token.
     pub fn secret(&self) -> &str {
         match &self.credential {
             Credential::Password(secret) | Credential::Bootstrap { secret, .. } => secret,
@@ -108,7 +111,7 @@ impl Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JoinToken {
     Read(Token),
-    /// The user of a dry run may not read it.
+    /// This is a dry run, and its user may not read the token file.
     Unreadable,
 }
 
@@ -122,8 +125,9 @@ impl fmt::Debug for Token {
 const BOOTSTRAP_ID: usize = 6;
 const BOOTSTRAP_SECRET: usize = 16;
 
-/// The hash in a token. k3s compares it as text with lower-case digits, so that one with upper-case
-/// digits matches no CA. It is refused here, because k3s's agent would try it for ever.
+/// Parses the CA hash in a token. k3s compares hashes as text in lower case, so a hash with
+/// upper-case digits never matches. It is an error here, because k3s's agent would retry with it
+/// for ever.
 fn ca_hash(text: &str) -> Result<Sha256, &'static str> {
     Sha256::parse(text)
         .filter(|hash| hash.to_string() == text)

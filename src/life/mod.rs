@@ -1,11 +1,12 @@
-//! The life of a node after its first boot: what a boot notes in `/run/muster`, and what a later
-//! process of the same boot does with it ([`restart`]).
+//! What happens after k3s has ended or a boot has failed, while the machine stays on. muster writes
+//! the facts of the current boot to files in `/run/muster`, and a later muster process of the same
+//! boot reads them. [`restart`] decides from them whether k3s is only restarted or all steps run.
 //!
-//! | module | what it notes |
+//! | module | what is in its file |
 //! |---|---|
 //! | [`record`] | who the node is, and the k3s that it joined with |
 //! | `starts` | when k3s was started, and how often it died soon after |
-//! | [`pause`] | when the boot is tried again after a failure |
+//! | [`pause`] | when all steps are tried again after a failure |
 
 pub mod pause;
 pub mod record;

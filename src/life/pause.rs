@@ -1,4 +1,5 @@
-//! The pause after a failed boot, kept in a file so that it outlives the process.
+//! The pause between a failed boot and the next attempt. It is stored in a file, so that the next
+//! process of the same boot knows it.
 
 use crate::board::mac::{Mac, mix};
 use crate::host::Host;
@@ -8,21 +9,22 @@ use serde_json::{Map, Value, json};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// The shortest pauses after the first, second and later failures. With the few questions that a
-/// failed boot asks, they keep a board below 20 questions to a server in its first ten minutes.
+/// The shortest pauses after the first, second, third and every later failure. A failed boot sends
+/// few requests, so with these pauses a board sends a server at most 20 requests in the first ten
+/// minutes.
 const PAUSES: [Duration; 4] = [
     Duration::from_secs(3),
     Duration::from_secs(15),
     Duration::from_secs(75),
     Duration::from_secs(300),
 ];
-/// How often a change of the watched files is looked for.
+/// The interval at which the watched files are checked for a change.
 const POLL: Duration = Duration::from_secs(1);
 
-/// A pause that began with a failure.
+/// The pause after a failed boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// Failures in a row.
+    /// The number of failed boots in a row.
     failures: u64,
     /// When the pause ends (time since boot).
     pub until: Duration,
@@ -31,8 +33,8 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Begins the pause after a failure, and notes it. `files` are those that the operator would
-    /// correct.
+    /// Begins the pause after a failure, and stores it. `files` are the files that the operator may
+    /// correct. If one of them has changed since the last failure, the failures count from 1 again.
     pub fn begin(host: &Host, files: &[String]) -> Pause {
         let files: Vec<_> = files.iter().map(|f| (f.clone(), state(host, f))).collect();
         let failures = Pause::read(host)
@@ -48,7 +50,7 @@ impl Pause {
         pause
     }
 
-    /// The noted pause, if there is one.
+    /// Reads the stored pause; `None` when there is none.
     pub fn read(host: &Host) -> Option<Pause> {
         let text = host.read_text(paths::RETRY.path).ok()?;
         let pause: Value = serde_json::from_str(&text).ok()?;
@@ -62,7 +64,7 @@ impl Pause {
         })
     }
 
-    /// Waits for the end of the pause, or for a change of one of its files.
+    /// Waits until the pause ends or one of its files changes.
     pub fn wait(&self, host: &Host) {
         while host.uptime() < self.until {
             let changed = |(file, then): &&(String, String)| state(host, file) != *then;
@@ -74,7 +76,7 @@ impl Pause {
         }
     }
 
-    /// Forgets the noted pause, so that the next failure is again the first.
+    /// Removes the stored pause, so that the next failure counts as the first.
     pub fn forget(host: &Host) {
         if let Err(error) = host.remove_note(paths::RETRY) {
             warn!("{error:#}");
@@ -86,7 +88,7 @@ impl Pause {
         let files: Map<String, Value> = files
             .map(|(file, state)| (file.clone(), state.as_str().into()))
             .collect();
-        // Whole seconds, rounded up.
+        // The end of the pause in whole seconds, rounded up.
         let until = self.until.as_secs_f64().ceil() as u64;
         let pause = json!({ "failures": self.failures, "until": until, "files": files });
         if let Err(error) = host.write_note(paths::RETRY, &format!("{pause}\n")) {
@@ -95,17 +97,18 @@ impl Pause {
     }
 }
 
-/// The pause after so many earlier failures: one of [`PAUSES`], and up to half of it more by the
-/// board's own jitter, so that boards which failed together do not try again together.
+/// The length of a pause after `failures` earlier failures: one of [`PAUSES`], made longer by up to
+/// half by the board's own jitter, so that boards which failed together do not retry together.
 fn length(failures: u64, seed: u64) -> Duration {
     let index = usize::try_from(failures).unwrap_or(usize::MAX);
     let pause = PAUSES[index.min(PAUSES.len() - 1)];
-    let part = mix(seed.wrapping_add(failures)) as f64 / u64::MAX as f64;
-    pause.mul_f64(1.0 + part / 2.0)
+    let fraction = mix(seed.wrapping_add(failures)) as f64 / u64::MAX as f64;
+    pause.mul_f64(1.0 + fraction / 2.0)
 }
 
-/// The board's number for its jitter. The settings may be what failed, so it is the first interface
-/// with a MAC address, whichever names the node.
+/// The seed of the board's jitter, from the MAC address of the first network interface that has
+/// one. The setting `MUSTER_INTERFACE` is not used, because the boot may have failed on the
+/// settings.
 fn seed(host: &Host) -> u64 {
     let address = |name: &String| {
         let file = format!("/sys/class/net/{name}/address");
@@ -115,7 +118,8 @@ fn seed(host: &Host) -> u64 {
     macs.iter().find_map(address).map_or(0, |mac| mac.seed())
 }
 
-/// What changes when a file is written or replaced.
+/// A text that changes when the file is written or replaced: its inode number, size and change
+/// time.
 fn state(host: &Host, file: &str) -> String {
     host.metadata(file).map_or("absent".into(), |meta| {
         let (seconds, nanoseconds) = (meta.ctime(), meta.ctime_nsec());

@@ -1,7 +1,8 @@
-//! The record of this boot: who the node is, and the k3s that it joined with.
+//! The record of this boot: a file with the node's identity and the k3s that it runs. muster writes
+//! it after the server accepted the node and k3s was verified.
 //!
-//! `/run` is a tmpfs, so the record ends with the boot. While it stands, a restart of k3s asks
-//! nobody ([`super::restart`]).
+//! The record is in `/run`, which is a tmpfs, so it does not survive a reboot. While it exists, k3s
+//! can be restarted without a network request ([`super::restart`]).
 
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
@@ -12,24 +13,24 @@ use crate::paths;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// What muster noted when the server had accepted the node and k3s was verified.
+/// The contents of the record.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub node: Node,
-    /// The address that the node joined with.
+    /// The node's IP address when it joined.
     pub address: Option<String>,
     /// The k3s server's URL.
     pub server: String,
-    /// The release, where muster knows it.
+    /// The release of k3s; `None` when muster does not know it.
     pub tag: Option<String>,
-    /// The path of k3s.
+    /// The path of the k3s binary.
     pub program: String,
-    /// The digest of k3s.
+    /// The digest of the k3s binary.
     pub sha256: Sha256,
 }
 
 impl Record {
-    /// The record of this boot, if there is a readable one.
+    /// Reads the record of this boot; `None` when it is missing or damaged.
     pub fn read(host: &Host) -> Option<Record> {
         let text = host.read_text(paths::RECORD.path).ok()?;
         let record: Value = serde_json::from_str(&text).ok()?;
@@ -49,7 +50,7 @@ impl Record {
         })
     }
 
-    /// Writes the record in place of an earlier one.
+    /// Writes the record. It replaces an earlier record.
     pub fn write(&self, host: &Host) -> Result<()> {
         let record = json!({
             "name": self.node.name.as_str(),

@@ -1,24 +1,23 @@
-//! The restart of k3s. While the record of this boot stands, it makes no network request: k3s has its own
-//! certificates and its own list of servers.
+//! Restarts k3s. If the record of this boot is still valid, a restart sends no network request,
+//! because k3s has its own certificates and its own list of servers.
 
 use super::record::Record;
 use super::starts::{QUICK_DEATHS, Starts};
 use crate::digest::Sha256;
+use crate::download::verified;
 use crate::host::Host;
-use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
 use log::{info, warn};
-use serde_json::Value;
 use std::time::Duration;
 
-/// How long the full boot may take that quick deaths of k3s cause. A server that is down then must not
-/// keep k3s from being restarted.
-const LIST_LIMIT: Duration = Duration::from_secs(120);
+/// The longest time of a full boot that runs because k3s ended soon after its start too often. Such
+/// a boot must not wait longer for a server that is down, so that k3s is restarted.
+const FULL_BOOT_LIMIT: Duration = Duration::from_secs(120);
 
-/// The record of this boot, if k3s can be restarted by it: it is for these settings, k3s is the
-/// verified one, and k3s did not die quickly too often. `supervised` tells whether this process is
-/// started again after it ended.
+/// Returns the record of this boot if k3s can be restarted without a full boot: the record matches
+/// the settings, the installed k3s is verified, and k3s did not end soon after its start too often.
+/// `supervised` tells whether OpenRC starts this process again when it ends.
 pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<Option<Record>> {
     if host.plans() {
         return Ok(None);
@@ -27,15 +26,18 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
         return Ok(None);
     };
     let mut starts = Starts::read(host);
-    if starts.list_is_due(host.uptime()) {
-        warn!("k3s ended within a minute {QUICK_DEATHS} times in a row: running all steps once");
-        starts.list(host.uptime());
+    if starts.full_boot_is_due(host.uptime()) {
+        warn!(
+            "k3s ended within a minute of its start {QUICK_DEATHS} times in a row: running all \
+             steps once"
+        );
+        starts.record_full_boot(host.uptime());
         starts.write(host);
-        host.limit_run(supervised.then_some(LIST_LIMIT));
+        host.limit_run(supervised.then_some(FULL_BOOT_LIMIT));
         return Ok(None);
     }
     if record.server != settings.server()? || record.program != program(settings) {
-        info!("the settings name another server or another path of k3s: running all steps");
+        info!("K3S_URL or the path of k3s has changed since this node joined: running all steps");
         return Ok(None);
     }
     match verified(host, settings) {
@@ -57,8 +59,9 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     Ok(Some(record))
 }
 
-/// The digest of the installed k3s, which must be the pinned one, or one that this boot verified.
-/// The k3s of an image (`INSTALL_K3S_SKIP_DOWNLOAD`) needs to match a pin only.
+/// Computes the digest of the installed k3s. Fails unless it is the pinned digest or, when there is
+/// no pin, a digest that was verified in this boot. Without a pin, the k3s of an image
+/// (`INSTALL_K3S_SKIP_DOWNLOAD`) is accepted as it is.
 pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     let program = program(settings);
     let digest = host
@@ -69,67 +72,52 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
         None if settings.skip_download => return Ok(digest),
         None => {
             let record = Record::read(host).map(|record| record.sha256);
-            let note = noted(host).map(|(_, digest)| digest);
-            note.into_iter().chain(record).collect()
+            let fetched = verified::read(host).map(|(_, digest)| digest);
+            fetched.into_iter().chain(record).collect()
         }
     };
     if !known.contains(&digest) {
         bail!(
-            "{program} has the SHA-256 {digest}, which was not verified in this boot: it is not \
-             run; `muster fetch` installs the right one"
+            "{program} has the SHA-256 {digest}, which was not verified in this boot, so muster \
+             does not run it: run `muster fetch` to install the right one"
         );
     }
     Ok(digest)
 }
 
-/// The digest that the fetch step of this run has just verified, so that k3s is hashed once.
-pub fn fetched(host: &Host, settings: &Settings) -> Option<Sha256> {
-    match settings.skip_download {
-        true => None,
-        false => settings
-            .pin
-            .or_else(|| noted(host).map(|(_, digest)| digest)),
-    }
-}
-
-/// The release that this boot verified with this digest, if it knows.
+/// The tag of the k3s release that has this digest, if this boot has recorded it.
 pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
     let record = Record::read(host).filter(|record| record.sha256 == digest);
-    let note = noted(host).filter(|(_, noted)| *noted == digest);
-    note.map(|(tag, _)| tag)
+    let fetched = verified::read(host).filter(|(_, fetched)| *fetched == digest);
+    fetched
+        .map(|(tag, _)| tag)
         .or_else(|| record.and_then(|record| record.tag))
 }
 
-/// Whether a full boot started k3s, or a restart by the record.
+/// How k3s is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WholeList {
-    Yes,
-    No,
+pub enum StartKind {
+    /// After all steps of a boot.
+    FullBoot,
+    /// Without the steps, because the record of this boot is valid ([`by_record`]).
+    ByRecord,
 }
 
-/// Notes that k3s starts now.
-pub fn note_start(host: &Host, list: WholeList) {
+/// Writes to `/run/muster` that k3s starts now.
+pub fn note_start(host: &Host, kind: StartKind) {
     let mut starts = Starts::read(host);
     let now = host.uptime();
-    match list {
-        WholeList::Yes => starts.list(now),
-        WholeList::No => starts.count(now),
+    match kind {
+        StartKind::FullBoot => starts.record_full_boot(now),
+        StartKind::ByRecord => starts.count(now),
     }
     starts.started = Some(now);
     starts.write(host);
 }
 
-/// The path of k3s.
+/// The path of the k3s executable.
 pub fn program(settings: &Settings) -> String {
     settings.bin_dir.join("k3s").display().to_string()
-}
-
-/// The release and the digest that the fetch step verified.
-fn noted(host: &Host) -> Option<(String, Sha256)> {
-    let text = host.read_text(paths::VERIFIED.path).ok()?;
-    let note: Value = serde_json::from_str(&text).ok()?;
-    let digest = Sha256::parse(note["sha256"].as_str()?)?;
-    Some((note["tag"].as_str()?.into(), digest))
 }
 
 #[cfg(test)]
@@ -141,6 +129,7 @@ mod tests {
     use super::*;
     use crate::host::Mode;
     use crate::life::record::tests::record;
+    use crate::paths;
     use crate::settings::{self, Sources};
     use serde_json::json;
     use std::fs;

@@ -5,6 +5,7 @@ use crate::board::hostname::Naming;
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
+use crate::host::network_time::TimeServers;
 use crate::host::process::Variable;
 use crate::k3s::password;
 use crate::k3s::release::Tag;
@@ -13,31 +14,31 @@ use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 use url::Url;
 
-/// Which NIC names the node.
+/// Which network interface gives the node its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interface {
-    /// The one that netbooted, else the only physical one.
+    /// The interface that the board netbooted from, otherwise the only physical interface.
     Auto,
     Named(String),
 }
 
-/// Which k3s is installed.
+/// Which release of k3s is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// The one that the server runs.
+    /// The release that the k3s server runs.
     Server,
     Tag(Tag),
-    /// The one that this channel's URL answers with.
+    /// The release that a request to this channel's URL returns.
     Channel(Url),
 }
 
 /// Where releases are downloaded from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
-    /// The k3s server's own `/static/k3s`.
+    /// The path `/static/k3s` of the k3s server.
     Server,
     Github,
-    /// A base URL laid out `<base>/<tag>/<asset>`.
+    /// A base URL. The files of a release are at `<base>/<tag>/<asset>`.
     Base(Url),
 }
 
@@ -54,31 +55,33 @@ pub(super) enum TokenPlace {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub interface: Interface,
-    /// The interface as it was given, for messages about it.
+    /// The value of `MUSTER_INTERFACE` as it was given, for messages.
     pub interface_value: Value,
     pub naming: Naming,
     /// Whether muster runs a DHCP client.
     pub dhcp: bool,
-    /// Time servers; empty when `MUSTER_NTP` is `no`.
-    pub ntp: Vec<String>,
+    /// Time servers; `None` when `MUSTER_NTP` is `no`.
+    pub ntp: Option<TimeServers>,
     pub(super) url: Option<Url>,
     pub(super) token: TokenPlace,
     pub(super) node_secret: Option<Value>,
     pub version: Version,
     /// The folder where k3s is installed.
     pub bin_dir: PathBuf,
-    /// Whether the image carries k3s already.
+    /// Whether k3s is already in the image and is not downloaded.
     pub skip_download: bool,
     /// More arguments for `k3s agent`.
     pub exec: Vec<String>,
-    /// In the order in which they were given.
+    /// The mirrors, in the order in which they were given.
     pub mirrors: Vec<Mirror>,
-    /// The one digest of k3s that is accepted.
+    /// The pinned digest: a k3s with any other digest is not accepted.
     pub pin: Option<Sha256>,
     pub https_proxy: Option<String>,
     pub no_proxy: Option<String>,
     pub(super) ca_file: Option<Value>,
-    /// `K3S_*` variables that muster does not use itself, for k3s's environment.
+    pub(super) config_file: Option<Value>,
+    pub(super) data_dir: Option<Value>,
+    /// The variables that are no settings of muster, for k3s's environment.
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
@@ -96,7 +99,7 @@ impl Settings {
             .ok_or_else(|| BadSetting(missing.into()).into())
     }
 
-    /// The k3s server's URL without a slash at its end, as `K3S_URL` is written.
+    /// The k3s server's URL without a slash at its end, as users write it in `K3S_URL`.
     pub fn server(&self) -> Result<&str> {
         Ok(self.url()?.as_str().trim_end_matches('/'))
     }
@@ -110,7 +113,7 @@ impl Settings {
                 None => return Ok(JoinToken::Unreadable),
             },
         };
-        // k3s would take several lines for one password, which no server has.
+        // k3s would read several lines as one password, and no server has such a password.
         if text.trim().contains('\n') {
             return Err(value.bad("the join token has more than one line"));
         }
@@ -119,8 +122,8 @@ impl Settings {
         Ok(JoinToken::Read(token))
     }
 
-    /// The file from which `k3s agent` can read the token; `None` when the token was not given in a
-    /// file.
+    /// The path of the token file, which `k3s agent` reads too; `None` when the token was given in
+    /// `K3S_TOKEN` and not in a file.
     pub fn token_file(&self) -> Option<&str> {
         match &self.token {
             TokenPlace::File(value) => Some(&value.text),
@@ -128,15 +131,31 @@ impl Settings {
         }
     }
 
-    /// The files beside the settings file that a boot reads: the token's and the node secret's.
+    /// The paths of the secret files that a boot reads: the file with the join token and the file
+    /// with the node secret.
     pub fn secret_files(&self) -> Vec<String> {
         let secret = self.node_secret.as_ref().map(|value| value.text.clone());
         let token = self.token_file().map(String::from);
         token.into_iter().chain(secret).collect()
     }
 
-    /// The secret that keys the node password instead of the token; `None` when that setting was
-    /// not given. In a dry run whose user may not read the file, the secret is empty.
+    /// The operator's messages about files that the settings name and that do not exist.
+    pub fn missing_files(&self, host: &Host) -> Vec<String> {
+        let token = match &self.token {
+            TokenPlace::File(value) => Some(value),
+            TokenPlace::Inline(_) => None,
+        };
+        [token, self.node_secret.as_ref(), self.ca_file.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|value| host.metadata(&value.text).is_none())
+            .map(|value| value.bad("there is no such file").to_string())
+            .collect()
+    }
+
+    /// The secret from which the node password is derived instead of from the token; `None` when
+    /// `MUSTER_NODE_SECRET_FILE` was not given. In a dry run whose user may not read this file, the
+    /// secret is empty.
     pub fn node_secret(&self, host: &Host) -> Result<Option<String>> {
         let Some(value) = &self.node_secret else {
             return Ok(None);
@@ -145,20 +164,21 @@ impl Settings {
         Ok(Some(text.trim().to_string()))
     }
 
-    /// The password by which the server knows this node, derived from the node secret, else from the
-    /// token.
+    /// The node password, by which the server recognizes this node. It is derived from the node
+    /// secret, or from the token when there is no node secret.
     pub fn node_password(&self, host: &Host, node: &Node, token: &JoinToken) -> Result<String> {
         let secret = match (self.node_secret(host)?, token) {
             (Some(secret), _) => secret,
             (None, JoinToken::Read(token)) => token.secret().into(),
-            // A plan shows no password, so it needs none.
+            // The token is unreadable only in a dry run, and a dry run does not show the password.
             (None, JoinToken::Unreadable) => String::new(),
         };
         Ok(password::derive(&secret, node))
     }
 
-    /// The CAs for https mirrors, in PEM; `None` for the public ones. When the file is missing, the
-    /// public ones are used with a warning, as OpenSSL and Go do.
+    /// The CA certificates for https mirrors, in PEM; `None` means the public CAs. When the file in
+    /// `SSL_CERT_FILE` cannot be read, the public CAs are used, as in OpenSSL and Go, and a warning
+    /// is logged.
     pub fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
         let value = self.ca_file.as_ref()?;
         let file = host

@@ -1,5 +1,5 @@
-//! The values that were given, by name. When a setting is given in several places, the strongest place
-//! wins.
+//! Collects the values of all settings. When a setting is given in several places, the value from
+//! the place with the highest priority is used ([`Source`]).
 
 use super::sources::{self, Source, Sources};
 use super::table::SETTINGS;
@@ -9,15 +9,15 @@ use crate::host::process::{SECRET_VARIABLES, Variable};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// The strongest value given for each setting, and the variables that are passed on to k3s.
+/// The value of each setting that was given, and the variables that are passed on to k3s.
 #[derive(Default)]
 pub(super) struct Given {
     values: BTreeMap<&'static str, Value>,
-    k3s_variables: BTreeMap<String, Variable>,
+    for_k3s: BTreeMap<String, (String, Source)>,
 }
 
 impl Given {
-    /// Reads all places, from the weakest to the strongest, so that a later value replaces an
+    /// Reads all places, the one with the lowest priority first, so that a later value replaces an
     /// earlier one.
     pub fn collect(host: &Host, sources: &Sources) -> Result<Given> {
         let mut given = Given::default();
@@ -53,44 +53,44 @@ impl Given {
         Ok(given)
     }
 
-    /// Takes one value from one place. It replaces what a weaker place gave.
+    /// Stores one value from one place. It replaces a value that was stored before.
     fn take(&mut self, name: &str, text: String, source: Source) -> Result<()> {
         let readable_by = match source {
             Source::Kernel => Some("every pod can read the kernel command line"),
             Source::Flag => Some("every process can read a command's arguments"),
             _ => None,
         };
-        let error = if let Some(why) = readable_by.filter(|_| SECRET_VARIABLES.contains(&name)) {
+        let error = if name == "K3S_VPN_AUTH" {
             format!(
-                "{name}=<redacted> ({source}): refused, {why}; put the token in /etc/muster/token"
+                "{name}=<redacted> ({source}): refused, because every program that k3s starts would \
+                 inherit it; put it in a file of mode 0600, and name the file in K3S_VPN_AUTH_FILE"
+            )
+        } else if let Some(why) = readable_by.filter(|_| SECRET_VARIABLES.contains(&name)) {
+            format!(
+                "{name}=<redacted> ({source}): refused, because {why}; put the token in \
+                 /etc/muster/token"
             )
         } else if let Some(name) = known(name) {
             self.values.insert(name, Value { name, text, source });
             return Ok(());
         } else if name.starts_with("MUSTER_") {
-            format!(
-                "{name}={text:?} ({source}): there is no such setting; muster --help lists them"
-            )
+            // The value is not shown: somebody may have meant `MUSTER_TOKEN` to be a setting.
+            format!("{name} ({source}): there is no such setting; muster --help lists them")
         } else if name == "K3S_NODE_NAME" {
             format!(
-                "{name}={text:?} ({source}): muster names the node, from its MAC address; \
+                "{name} ({source}): muster names the node, from its MAC address; \
                  see MUSTER_HOSTNAME_PREFIX"
             )
         } else {
             if name.starts_with("K3S_") {
-                let variable = Variable {
-                    name: name.into(),
-                    value: text,
-                    shown: false,
-                };
-                self.k3s_variables.insert(name.into(), variable);
+                self.for_k3s.insert(name.into(), (text, source));
             }
             return Ok(());
         };
         Err(BadSetting(error).into())
     }
 
-    /// The value that was given, even when it is empty.
+    /// The value that was given, even an empty one; `None` when no place gave a value.
     pub fn given(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }
@@ -113,13 +113,28 @@ impl Given {
         })
     }
 
-    /// The `K3S_*` variables that are not settings of muster, for k3s's environment.
+    /// A variable that is passed on to k3s; `None` when it is empty.
+    pub fn for_k3s(&self, name: &'static str) -> Option<Value> {
+        let (text, source) = self.for_k3s.get(name)?;
+        (!text.is_empty()).then(|| Value {
+            name,
+            text: text.clone(),
+            source: source.clone(),
+        })
+    }
+
+    /// The variables that are not settings of muster, for k3s's environment.
     pub fn k3s_variables(&self) -> Vec<Variable> {
-        self.k3s_variables.values().cloned().collect()
+        let variable = |(name, (value, _)): (&String, &(String, Source))| Variable {
+            name: name.clone(),
+            value: value.clone(),
+            shown: false,
+        };
+        self.for_k3s.iter().map(variable).collect()
     }
 }
 
-fn default(name: &str) -> Option<Value> {
+pub(super) fn default(name: &str) -> Option<Value> {
     let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
     Some(Value {
         name: setting.name,
@@ -170,7 +185,8 @@ mod tests {
                     "{error}"
                 );
             }
-            assert!(taken(name, Source::Environment).is_ok());
+            let elsewhere = taken(name, Source::Environment);
+            assert_eq!(elsewhere.is_ok(), name != "K3S_VPN_AUTH", "{name}");
         }
     }
 

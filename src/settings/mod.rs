@@ -1,10 +1,12 @@
 //! The settings: their names, defaults and meanings, and their checked values.
 //!
-//! [`table`] lists them, [`sources`] reads the places that they come from, `given` keeps the
-//! strongest value of each, `parse` checks the values (`agent_arguments` those of
-//! `INSTALL_K3S_EXEC`), and [`checked`] holds the result.
+//! [`table`] lists the settings. [`sources`] lists the places where a setting can be given. `given`
+//! collects the values; when a setting is given in several places, the place with the highest
+//! priority wins. `parse` checks the values, and `agent_arguments` checks `INSTALL_K3S_EXEC`.
+//! [`checked`] holds the checked values. [`agent_config`] reads k3s's own configuration files.
 
 mod agent_arguments;
+pub mod agent_config;
 pub mod checked;
 mod given;
 mod parse;
@@ -12,6 +14,7 @@ pub mod sources;
 pub mod table;
 pub mod value;
 
+pub use agent_config::AgentConfig;
 pub use checked::{Interface, Mirror, Settings, Version};
 pub use sources::Sources;
 pub use table::SETTINGS;
@@ -23,8 +26,8 @@ use given::Given;
 use sources::Source;
 use std::os::unix::fs::PermissionsExt;
 
-/// Reads all places and checks every value, needed or not, so that a mistake is reported before the
-/// first effect.
+/// Reads the settings from all places and checks every value, also those that this run does not
+/// need, so that a mistake is reported before muster changes the machine.
 pub fn load(host: &Host, sources: &Sources) -> Result<Settings> {
     let given = Given::collect(host, sources)?;
     let mut settings = parse::check(&given)?;

@@ -2,17 +2,18 @@
 
 use super::agent_arguments;
 use super::checked::{Interface, Mirror, Settings, TokenPlace, Version};
-use super::given::Given;
+use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
+use crate::host::network_time::TimeServers;
 use crate::http::below;
 use crate::k3s::release::Tag;
 use anyhow::Result;
 use url::Url;
 
-/// Checks every value. A setting that is not needed later is checked too.
+/// Checks every value, also of settings that this run does not use.
 pub(super) fn check(given: &Given) -> Result<Settings> {
     let interface_value = given.or_default("MUSTER_INTERFACE");
     let pin = pin(given)?;
@@ -34,6 +35,8 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         https_proxy: https_proxy(given)?,
         no_proxy: given.get("NO_PROXY").map(|value| value.text),
         ca_file: given.get("SSL_CERT_FILE"),
+        config_file: absolute_for_k3s(given, "K3S_CONFIG_FILE")?,
+        data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
         warnings: Vec::new(),
@@ -43,8 +46,8 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
 fn interface(value: &Value) -> Result<Interface> {
     match value.text.as_str() {
         "auto" => Ok(Interface::Auto),
-        // These are the kernel's rules for a name (Linux, dev_valid_name). They also keep the name
-        // one segment of a path.
+        // These are the kernel's rules for the name of an interface (Linux, dev_valid_name). Such a
+        // name is also safe as one component of a path.
         name if name.len() < 16
             && name != "."
             && name != ".."
@@ -54,6 +57,14 @@ fn interface(value: &Value) -> Result<Interface> {
         }
         _ => Err(value.bad("is not the name of a network interface")),
     }
+}
+
+/// A variable of k3s that names a file or a folder. k3s reads no URL, and a relative path would
+/// depend on the folder that muster was started in.
+fn absolute_for_k3s(given: &Given, name: &'static str) -> Result<Option<Value>> {
+    let value = given.for_k3s(name);
+    value.as_ref().map(Value::absolute_path).transpose()?;
+    Ok(value)
 }
 
 fn url(given: &Given) -> Result<Option<Url>> {
@@ -79,8 +90,8 @@ fn pin(given: &Given) -> Result<Option<Sha256>> {
 
 fn skip_download(given: &Given) -> Result<bool> {
     let value = given.or_default("INSTALL_K3S_SKIP_DOWNLOAD");
-    // k3s's installer also accepts the names of what to skip. `selinux` skips a package that Alpine
-    // does not have.
+    // As in k3s's installer, the value may also name what to skip: `binary` is k3s itself, and
+    // `selinux` is a package that Alpine does not have.
     match value.text.as_str() {
         "binary" => Ok(true),
         "selinux" => Ok(false),
@@ -105,8 +116,8 @@ fn node_secret(given: &Given) -> Result<Option<Value>> {
 }
 
 fn naming(given: &Given) -> Result<Naming> {
-    // An empty prefix is a value: names without a prefix. For all other settings, an empty value
-    // counts as not given.
+    // An empty prefix is valid: the hostnames then have no prefix. For all other settings, an empty
+    // value counts as not given.
     let prefix = given
         .given("MUSTER_HOSTNAME_PREFIX")
         .cloned()
@@ -115,38 +126,48 @@ fn naming(given: &Given) -> Result<Naming> {
     let digits = length
         .text
         .parse()
-        .map_err(|_| length.bad("must be a number of hex digits, 1 to 40"))?;
+        .map_err(|_| length.bad("must be the number of hex digits, from 1 to 40"))?;
     Naming::new(&prefix.text, digits).map_err(|bad| match bad {
         BadNaming::Prefix(why) => prefix.bad(why),
         BadNaming::Length(why) => length.bad(why),
     })
 }
 
-fn ntp(given: &Given) -> Result<Vec<String>> {
+fn ntp(given: &Given) -> Result<Option<TimeServers>> {
     let value = given.or_default("MUSTER_NTP");
-    let servers: Vec<String> = value
-        .text
-        .split([' ', ','])
-        .filter(|word| !word.is_empty())
-        .map(String::from)
-        .collect();
-    match servers.as_slice() {
-        [no] if no == "no" => Ok(Vec::new()),
-        _ if servers.iter().all(|name| {
-            name.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
-        }) =>
-        {
-            Ok(servers)
+    let servers = |text: &str| -> Vec<String> {
+        let words = text.split([' ', ',']);
+        words
+            .filter(|word| !word.is_empty())
+            .map(String::from)
+            .collect()
+    };
+    let named = servers(&value.text);
+    let is_name = |name: &String| {
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
+    };
+    match named.as_slice() {
+        [no] if no == "no" => Ok(None),
+        _ if !named.iter().all(is_name) => {
+            Err(value.bad("must be names or addresses of time servers, or no"))
         }
-        _ => Err(value.bad("must be names or addresses of time servers, or no")),
+        _ if value.source == Source::Default => Ok(Some(TimeServers {
+            named: Vec::new(),
+            last: named,
+        })),
+        _ => {
+            let default = given::default("MUSTER_NTP").map(|value| value.text);
+            let last = servers(&default.unwrap_or_default());
+            Ok(Some(TimeServers { named, last }))
+        }
     }
 }
 
 fn token_place(given: &Given) -> Result<TokenPlace> {
     let file = given.or_default("K3S_TOKEN_FILE");
     match given.get("K3S_TOKEN") {
-        // As in k3s, a token file that was named beats the token itself.
+        // As in k3s, when K3S_TOKEN_FILE and K3S_TOKEN are both given, the file is used.
         Some(token) if file.source == Source::Default => Ok(TokenPlace::Inline(token)),
         _ => file.absolute_path().map(|_| TokenPlace::File(file)),
     }

@@ -1,10 +1,10 @@
-//! Lists the places that settings come from, and parses two of them: the kernel command line and the
-//! settings file.
+//! Lists the places that settings come from, and parses two of them: the kernel command line and
+//! the settings file.
 
 use std::fmt;
 
-/// The place where a value was given. A value from an earlier variant replaces one from a later
-/// variant.
+/// The place where a value was given. The variants are in order of priority: a value from an earlier
+/// variant replaces a value from a later variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `--set NAME=VALUE`.
@@ -31,7 +31,8 @@ impl fmt::Display for Source {
     }
 }
 
-/// The places that are not read through [`Host`](crate::host::Host), or whose path can be chosen.
+/// What the caller passes in for reading the settings. All else is read through
+/// [`Host`](crate::host::Host).
 pub struct Sources {
     /// The names and values of `--set NAME=VALUE`, in the order of the command line.
     pub flags: Vec<(String, String)>,
@@ -43,7 +44,7 @@ pub struct Sources {
 
 /// Parses the `NAME=VALUE` words of a kernel command line. As in the kernel (Linux, lib/cmdline.c),
 /// a word with spaces is in double quotes, which are around the whole word or around its value.
-/// Other words are skipped.
+/// Words without `=` are skipped.
 pub fn kernel_words(text: &str) -> Vec<(String, String)> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -115,7 +116,8 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
                     .next()
                     .ok_or("a value must not continue on the next line")?,
             ),
-            // A shell expands a `~` in some positions of a value only. It is refused in every position.
+            // A shell expands `~` only in some positions of a value. muster refuses `~` in every
+            // position.
             '$' | '`' | '~' => return Err(EXPANSION),
             ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
                 return Err("muster reads only NAME=\"value\"; quote the value");

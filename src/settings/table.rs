@@ -1,5 +1,5 @@
 //! Lists the settings with their names, defaults and meanings. The help, the README and the parser
-//! of settings use it.
+//! of settings use this list.
 
 use crate::paths;
 
@@ -9,7 +9,7 @@ pub struct Setting {
     pub name: &'static str,
     /// The default value; empty when there is none.
     pub default: &'static str,
-    /// The meaning, in at most 52 characters, so that the help is 80 columns wide.
+    /// The meaning, in at most 52 characters, so that the help fits into 80 columns.
     pub meaning: &'static str,
 }
 
@@ -21,8 +21,8 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
     }
 }
 
-/// All settings, in the order of the help. A name that k3s or its installer also has means the same
-/// here.
+/// All settings, in the order of the help. A setting that k3s or its installer also has means the
+/// same here.
 pub const SETTINGS: [Setting; 21] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
@@ -30,17 +30,25 @@ pub const SETTINGS: [Setting; 21] = [
         paths::TOKEN,
         "the file with the join token",
     ),
-    setting("K3S_TOKEN", "", "the join token itself; better in a file"),
+    setting(
+        "K3S_TOKEN",
+        "",
+        "the join token itself; a token file is safer",
+    ),
     setting(
         "INSTALL_K3S_VERSION",
         "",
         "a release tag; unset: the version the server runs",
     ),
-    setting("INSTALL_K3S_CHANNEL", "", "follow this channel instead"),
+    setting(
+        "INSTALL_K3S_CHANNEL",
+        "",
+        "a release channel; used if no version is set",
+    ),
     setting(
         "INSTALL_K3S_CHANNEL_URL",
         "https://update.k3s.io/v1-release/channels",
-        "the base URL of channels",
+        "the base URL of the release channels",
     ),
     setting(
         "INSTALL_K3S_BIN_DIR",
@@ -56,7 +64,7 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "MUSTER_MIRRORS",
         "server github",
-        "mirrors in this order, each server, github or a URL",
+        "download mirrors, in order: server, github or a URL",
     ),
     setting(
         "MUSTER_K3S_SHA256",
@@ -91,7 +99,7 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "MUSTER_NODE_SECRET_FILE",
         "",
-        "a file that keys the node password, not the token",
+        "file with the node password's key; unset: the token",
     ),
     setting(
         "MUSTER_LOG",
@@ -103,6 +111,6 @@ pub const SETTINGS: [Setting; 21] = [
     setting(
         "SSL_CERT_FILE",
         "",
-        "CAs for https:// mirrors, not the public ones",
+        "the CA file for https:// mirrors; unset: public CAs",
     ),
 ];

@@ -32,9 +32,10 @@ pub struct Value {
 }
 
 impl Value {
-    /// The error that this value is wrong, with the reason. The value of a secret is not shown.
+    /// Returns the error that this value is wrong, with the reason `why`. The error does not show
+    /// the value of a secret.
     pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
-        let shown = if is_secret(self.name) {
+        let shown = if self.is_secret() {
             "<redacted>"
         } else {
             &self.text
@@ -42,7 +43,17 @@ impl Value {
         BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
     }
 
-    /// The value as a truth value.
+    /// Whether messages must not show the value.
+    fn is_secret(&self) -> bool {
+        // A proxy's URL may hold a password. A file is named by its absolute path, so another text
+        // in such a setting may be the secret itself, and a token may be in any setting.
+        SECRET_VARIABLES.contains(&self.name)
+            || self.name.ends_with("_PROXY")
+            || self.name.ends_with("_FILE") && !self.text.starts_with('/')
+            || self.text.starts_with("K10")
+    }
+
+    /// Reads the value as yes (`true`) or no (`false`).
     pub(super) fn yes_or_no(&self) -> Result<bool> {
         match self.text.to_ascii_lowercase().as_str() {
             "yes" | "true" | "1" | "on" => Ok(true),
@@ -76,27 +87,22 @@ impl Value {
         Ok(url)
     }
 
-    /// The text of the file that the value names. Returns `None` in a dry run whose user may not
-    /// read the file.
+    /// Reads the text of the file whose path is the value. Returns `None` in a dry run whose user
+    /// may not read the file.
     pub(super) fn read_secret(&self, host: &Host) -> Result<Option<String>> {
         let bytes = match host.read(&self.text) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Err(self.bad("there is no such file")),
             Err(error) => {
-                let kind = error.root_cause().downcast_ref().map(io::Error::kind);
-                if host.plans() && kind == Some(io::ErrorKind::PermissionDenied) {
-                    let Value { name, text, source } = self;
-                    log::warn!(
-                        target: "settings",
-                        "{name}={text:?} ({source}): this user may not read it; \
-                         the plan goes on without it"
-                    );
+                if is_unreadable_in_plan(host, &error) {
+                    let why = "this user may not read the file; the dry run continues without it";
+                    log::warn!(target: "settings", "{}", self.bad(why));
                     return Ok(None);
                 }
                 return Err(self.bad(format_args!("{error:#}")));
             }
         };
-        let text = String::from_utf8(bytes).map_err(|_| self.bad("does not hold text"))?;
+        let text = String::from_utf8(bytes).map_err(|_| self.bad("the file is not UTF-8 text"))?;
         match text.trim().is_empty() {
             true => Err(self.bad("the file is empty")),
             false => Ok(Some(text)),
@@ -104,10 +110,10 @@ impl Value {
     }
 }
 
-/// Whether no message may show the value of this setting.
-fn is_secret(name: &str) -> bool {
-    // A proxy's URL may hold a password.
-    SECRET_VARIABLES.contains(&name) || name.ends_with("_PROXY")
+/// Whether a file could not be read because this is a dry run of a user who may not read it.
+pub(super) fn is_unreadable_in_plan(host: &Host, error: &anyhow::Error) -> bool {
+    let kind = error.root_cause().downcast_ref().map(io::Error::kind);
+    host.plans() && kind == Some(io::ErrorKind::PermissionDenied)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! What this boot did, for `muster status`: each step with its state, its time and its last error.
+//! What this boot did, for `muster status`: each step with its state, its duration and its last
+//! error.
 
 pub mod shown;
 
+use crate::redact::redacted;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -39,25 +41,26 @@ struct Entry {
     error: Option<String>,
 }
 
-/// What this boot did: the steps of the last boot attempt, their results, and what muster does next. All
-/// times are counted from the start of the machine.
+/// What this boot did: the steps of the last boot attempt, their results, and when muster tries
+/// again. A boot attempt is one run of all steps. All points in time are times since boot.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     hostname: Option<String>,
     k3s_version: Option<String>,
     steps: Vec<Entry>,
-    /// How many times all steps were started in this boot.
+    /// The number of boot attempts in this boot.
     runs: u64,
-    /// How many times k3s was restarted by the record of this boot.
+    /// How many times k3s was restarted from the record of this boot (`life::record`), without a
+    /// boot attempt.
     restarts: u64,
-    /// Why the last run failed.
+    /// Why the last boot attempt failed.
     last_error: Option<String>,
-    /// When all steps are tried again (time since boot).
+    /// The time of the next boot attempt (time since boot).
     next_try: Option<Duration>,
 }
 
 impl Status {
-    /// Reads the text of a status file: what an earlier process of this boot did.
+    /// Parses the text of a status file, which an earlier muster process of this boot wrote.
     pub fn parse(json: &str) -> Status {
         let status: Value = serde_json::from_str(json).unwrap_or_default();
         let text = |value: &Value| value.as_str().map(String::from);
@@ -93,7 +96,7 @@ impl Status {
         };
     }
 
-    /// Counts a restart of k3s by the record of this boot.
+    /// Counts a restart of k3s from the record of this boot.
     pub fn restart(&mut self) {
         self.restarts += 1;
         self.last_error = None;
@@ -105,16 +108,17 @@ impl Status {
         self.hostname = Some(name.into());
     }
 
-    /// Sets why the run failed, and when the next one comes (time since boot), if one does.
+    /// Sets why the boot attempt failed, and the time of the next boot attempt (time since boot),
+    /// if there is one.
     pub fn failed(&mut self, error: &str, next_try: Option<Duration>) {
-        self.last_error = Some(error.into());
+        self.last_error = Some(redacted(error));
         self.next_try = next_try;
     }
 
     /// Marks a step as running. `now` is the time since boot, as in [`Status::end`].
     pub fn start(&mut self, step: &str, now: Duration) {
         if self.entry(step).is_none() {
-            // A step that was named by hand, before any boot attempt.
+            // The operator named this step on the command line, and there was no boot attempt yet.
             self.steps.push(pending(step));
         }
         if let Some(entry) = self.entry(step) {
@@ -133,18 +137,18 @@ impl Status {
                 State::Done
             };
             entry.took = now.saturating_sub(entry.started);
-            entry.error = error.map(String::from).or(entry.error.take());
+            entry.error = error.map(redacted).or(entry.error.take());
         }
     }
 
-    /// Sets the problem that a step waits for.
+    /// Sets the problem that keeps a step waiting.
     pub fn problem(&mut self, step: &str, text: &str) {
         if let Some(entry) = self.entry(step) {
-            entry.error = Some(text.into());
+            entry.error = Some(redacted(text));
         }
     }
 
-    /// Sets the release of k3s that this boot wants.
+    /// Sets the release of k3s that this boot installs.
     pub fn k3s_version(&mut self, version: &str) {
         self.k3s_version = Some(version.into());
     }
@@ -227,6 +231,19 @@ mod tests {
         status.restart();
         let json: Value = serde_json::from_str(&status.to_json()).unwrap();
         assert_eq!((&json["runs"], &json["restarts"]), (&json!(2), &json!(1)));
+    }
+
+    #[test]
+    fn no_password_of_a_url_is_kept() {
+        let mut status = Status::default();
+        let text = "https://user:pass@mirror: too slow";
+        status.begin(["fetch"].into_iter());
+        status.problem("fetch", text);
+        assert!(!status.to_json().contains("pass"));
+        status.end("fetch", Duration::ZERO, Some(text));
+        status.failed(text, None);
+        let json = status.to_json();
+        assert!(!json.contains("pass") && json.contains("@mirror: too slow"));
     }
 
     #[test]

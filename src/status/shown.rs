@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The status file's text as it is true now: a step whose process has ended is not `running` but
-/// `killed`. `exists` tells whether a process exists.
+/// Corrects the text of the status file when the process that wrote it does not exist any more: the
+/// step that was `running` becomes `killed`. `exists` tells whether a process exists.
 pub fn current(json: &str, exists: impl Fn(u32) -> bool) -> Result<String, serde_json::Error> {
     let mut status: Map<String, Value> = serde_json::from_str(json)?;
     let pid = status.get("pid").and_then(Value::as_u64);
@@ -22,7 +22,7 @@ pub fn current(json: &str, exists: impl Fn(u32) -> bool) -> Result<String, serde
     Ok(format!("{:#}\n", Value::from(status)))
 }
 
-/// The status file's text as a table for a console. `now` is the time since boot.
+/// Formats the text of the status file as a table for a console. `now` is the time since boot.
 pub fn table(json: &str, now: Duration) -> Result<String, serde_json::Error> {
     let status: Value = serde_json::from_str(json)?;
     let text = |value: &Value| value.as_str().unwrap_or("-").to_string();

@@ -2,6 +2,7 @@
 //! the right k3s is installed already.
 
 use crate::board::node::Node;
+use crate::digest::Sha256;
 use crate::download::mirror::{self, MirrorState, in_order};
 use crate::download::rounds::Install;
 use crate::host::Host;
@@ -10,19 +11,20 @@ use crate::http::retry::retry;
 use crate::k3s::channel::ask_channel;
 use crate::k3s::release::{Arch, Tag};
 use crate::k3s::{link::ServerLink, server::Server};
-use crate::settings::{Settings, Version};
+use crate::settings::{Mirror, Settings, Version};
 use anyhow::{Result, anyhow, bail};
 use log::info;
 
-/// Makes sure that the right k3s is installed. `link` is the way to the k3s server, which is needed
-/// when the settings say so ([`Settings::fetch_needs_server`]).
+/// Makes sure that the right k3s is installed, and returns its digest; `None` in a dry run, and when
+/// the image already has k3s. `link` connects to the k3s server; it is needed only when the version or
+/// a mirror comes from that server ([`Settings::fetch_needs_server`]).
 pub fn run(
     host: &Host,
     settings: &Settings,
     clients: &Clients,
     node: &Node,
     link: Option<&ServerLink>,
-) -> Result<()> {
+) -> Result<Option<Sha256>> {
     let target = settings.bin_dir.join("k3s");
     if settings.skip_download {
         if !host.plans() && host.metadata(&target).is_none() {
@@ -31,7 +33,7 @@ pub fn run(
                 "INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {target}: put k3s into the image"
             );
         }
-        return Ok(());
+        return Ok(None);
     }
     let seed = node.mac.seed();
     let server = match link.filter(|_| settings.fetch_needs_server()) {
@@ -51,7 +53,9 @@ pub fn run(
         format!("install {target} (0755) from {shown}, {digest}, unless it is installed")
     };
     host.ask(what, || {
-        let tag = tag.ok_or_else(|| anyhow!("the version was not asked"))?;
+        let tag = tag.ok_or_else(|| {
+            anyhow!("this is a bug in muster: the k3s version was not determined")
+        })?;
         host.report(|status| status.k3s_version(tag.as_str()));
         let states = mirrors
             .iter()
@@ -64,14 +68,14 @@ pub fn run(
             tag,
             target,
             mirrors: states.collect::<Result<_>>()?,
+            server_is_mirror: settings.mirrors.contains(&Mirror::Server),
         };
         install.run()
-    })?;
-    Ok(())
+    })
 }
 
-/// The release to install. A dry run returns `None` where only the network can tell. `seed` is the
-/// board's own number, for its delays.
+/// Returns the release to install. A dry run returns `None` when the release must be asked from a
+/// server. `seed` makes the retry delays of each board different.
 fn version(
     host: &Host,
     settings: &Settings,
@@ -85,14 +89,16 @@ fn version(
         Version::Server => {
             let url = link.map_or("", ServerLink::url);
             host.ask(format_args!("version: ask {url}/version"), || {
-                let server = server.ok_or_else(|| anyhow!("the server was not asked"))?;
+                let server = server.ok_or_else(|| {
+                    anyhow!("this is a bug in muster: there is no connection to the k3s server")
+                })?;
                 server.version(host, seed)
             })
         }
         Version::Channel(url) => host.ask(format_args!("version: ask {url}"), || {
             let what = "the release channel";
             let tag = retry(host, seed, what, || ask_channel(clients, url))?;
-            info!("the channel {url} is at {tag}");
+            info!("the release channel {url} names k3s {tag}");
             Ok(tag)
         }),
     }

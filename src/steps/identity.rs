@@ -16,8 +16,13 @@ use std::time::Duration;
 const INTERFACES: &str = "/sys/class/net";
 /// How long the step waits until a driver has made the interface.
 const INTERFACE_WAIT: Duration = Duration::from_secs(10);
-/// The time between two looks for the interface.
+/// The time between two checks whether the interface exists.
 const POLL: Duration = Duration::from_millis(100);
+
+/// The kernel's `addr_assign_type` of an interface whose MAC address is random (NET_ADDR_RANDOM in
+/// Linux, include/uapi/linux/netdevice.h). A bond without ports has such an address too, and gets
+/// another type with its first port.
+const RANDOM_ADDRESS: &str = "1";
 
 /// The end of the one line in `/etc/hosts` that muster writes.
 const HOSTS_MARK: &str = "# muster";
@@ -25,16 +30,17 @@ const HOSTS_MARK: &str = "# muster";
 /// How long the step waits for the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Up to 10 s, because somebody waits for the end of the run.
+    /// At most 10 s, because a person may be waiting for the result.
     Short,
     /// For ever. A missing interface is reported after 10 s.
     ForEver,
 }
 
-/// Finds the interface that names the node, and derives the node from it. A boot may be earlier
-/// than the interface's driver, so it waits; a dry run does not wait.
+/// Finds the interface that names the node, and derives the node from it. A boot waits for the
+/// interface, because the driver may create it late; a dry run does not wait.
 ///
-/// Fails when the interface does not exist, or when its address is not a valid MAC address.
+/// Fails when the interface does not exist after the wait, or when its address is not a valid MAC
+/// address.
 pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
     let until = host.uptime() + INTERFACE_WAIT;
     let mut last_message = String::new();
@@ -56,7 +62,8 @@ pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
                 }
                 let message = error.to_string();
                 if wait == Wait::Short {
-                    // No longer a BadSetting: the value may be right, and the interface still come.
+                    // This error is not a BadSetting (exit status 2), because the value may be
+                    // right and the interface may appear later.
                     return Err(anyhow!(message));
                 }
                 if message != last_message {
@@ -71,7 +78,7 @@ pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
 }
 
 /// Sets the hostname in the kernel and in `/etc/hostname` and `/etc/hosts`, and writes
-/// `/etc/machine-id` when it has no id yet.
+/// `/etc/machine-id` when that file has no id yet.
 pub fn apply(host: &Host, node: &Node) -> Result<()> {
     let name = node.name.as_str();
     if host.hostname()? != name {
@@ -93,8 +100,8 @@ pub fn apply(host: &Host, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Looks for the interface once. The inner error says what is missing now and may still appear; the
-/// outer error is one that waiting cannot repair.
+/// Looks for the interface once. The inner error says what is missing now but may appear later. The
+/// outer error is a problem that waiting cannot solve.
 fn find_once(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
     let interface = match &settings.interface {
         Interface::Named(name) => name.clone(),
@@ -107,6 +114,14 @@ fn find_once(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
     let Some(address) = host.read(&file)? else {
         return Ok(Err(format!("there is no interface {interface}")));
     };
+    let kind = host.read_text(format!("{INTERFACES}/{interface}/addr_assign_type"))?;
+    if kind.trim() == RANDOM_ADDRESS {
+        return Ok(Err(format!(
+            "the kernel gave {interface} a random MAC address, so the node would have another name \
+             at each boot: set a fixed address in the boot loader (U-Boot: ethaddr) or with \
+             hwaddress in /etc/network/interfaces, or name another interface"
+        )));
+    }
     let text = String::from_utf8_lossy(&address);
     let mac = Mac::parse(text.trim_end()).map_err(|why| {
         let shown: String = text.trim_end().chars().take(40).collect();
@@ -122,8 +137,9 @@ fn find_once(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
     }))
 }
 
-/// Finds the interface for `MUSTER_INTERFACE=auto`: the one that netbooted, else the only physical
-/// wired one. The errors are those of [`find_once`].
+/// Finds the interface for `MUSTER_INTERFACE=auto`: the interface from which the board netbooted,
+/// if `BOOTIF` names it, else the only physical wired interface. The inner and the outer error mean
+/// the same as in [`find_once`].
 fn auto_interface(host: &Host) -> Result<Result<String, String>> {
     let address = |name: &str| host.read_text(format!("{INTERFACES}/{name}/address"));
     let words = sources::kernel_words(&host.read_text("/proc/cmdline")?);
@@ -165,9 +181,9 @@ fn interfaces(host: &Host) -> Vec<String> {
     names
 }
 
-/// The board's serial number from the device tree; `None` where the firmware gives none. The
-/// firmware of a Raspberry Pi does. A PC's serial number (DMI) is not used, because it is often the
-/// same placeholder on all PCs of a series.
+/// The board's serial number from the device tree, where the firmware of a Raspberry Pi puts it;
+/// `None` where the firmware gives none. A PC's serial number (DMI) is not used, because it is
+/// often the same placeholder on all PCs of a series.
 fn serial(host: &Host) -> Option<String> {
     let bytes = host.read("/proc/device-tree/serial-number").ok()??;
     let text = String::from_utf8_lossy(&bytes);
@@ -176,7 +192,7 @@ fn serial(host: &Host) -> Option<String> {
 }
 
 /// The new text of `/etc/hosts`: the old text with one marked line for the hostname. All other
-/// lines stay as they are. An empty file also gets the lines of localhost.
+/// lines stay as they are. An empty file also gets the usual lines for localhost.
 fn hosts(old: &str, name: &Hostname) -> String {
     let mut text: String = match old.trim().is_empty() {
         true => "127.0.0.1\tlocalhost\n::1\tlocalhost\n".into(),

@@ -1,5 +1,5 @@
-//! The step that writes what k3s reads (the node password, the node's own configuration) and then
-//! becomes `k3s agent`.
+//! The join step: it writes the files that k3s reads (the node password, the node's own
+//! configuration), and then replaces this process with `k3s agent`.
 
 use crate::board::node::Node;
 use crate::host::Host;
@@ -13,10 +13,11 @@ use anyhow::Result;
 use log::info;
 use std::path::Path;
 
-/// Writes the files that `k3s agent` reads and that are missing before a restart, and asks nobody. A
-/// password file stays as it is: the server knows that password, also when the token has changed.
+/// Before a restart of k3s, writes the files that `k3s agent` reads and that are missing, without a
+/// network request. An existing password file is kept: the server knows this password, even if the
+/// token has changed since.
 pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
-    node_config(host, node)?;
+    node_config(host, settings, node)?;
     let has_password = host
         .metadata(paths::NODE_PASSWORD.path)
         .is_some_and(|meta| meta.len() > 0);
@@ -31,19 +32,19 @@ pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     }
 }
 
-/// Writes the files that k3s reads. What is left to do then is [`exec`].
+/// Writes the files that k3s reads. After that, only [`exec`] remains to be done.
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");
     host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
-    node_config(host, node)?;
+    node_config(host, settings, node)?;
     if settings.token_file().is_none() {
         keep_token(host, link.token())?;
     }
     Ok(())
 }
 
-/// Replaces this process with `k3s agent`. It returns only in a dry run, or with the reason why k3s
+/// Replaces this process with `k3s agent`. Returns only in a dry run, or with the reason why k3s
 /// could not be started.
 pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let program = settings.bin_dir.join("k3s");
@@ -76,14 +77,15 @@ fn keep_token(host: &Host, token: &JoinToken) -> Result<()> {
 }
 
 /// Links the node's own configuration, if the overlay has one, into k3s's configuration folder.
-fn node_config(host: &Host, node: &Node) -> Result<()> {
+fn node_config(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let own = format!("{}/{}.yaml", paths::NODES, node.name);
+    let link = settings.node_config();
     if host.metadata(&own).is_some() {
-        return host.ensure_link(&own, paths::NODE_CONFIG);
+        return host.ensure_link(&own, &link);
     }
-    // The link may be from a run in which the node had another name.
-    match host.link_target(paths::NODE_CONFIG) {
-        Some(target) if target.starts_with(paths::NODES) => host.remove(paths::NODE_CONFIG),
+    // Remove a link that an earlier run made, when the node had another name.
+    match host.link_target(&link) {
+        Some(target) if target.starts_with(paths::NODES) => host.remove(&link),
         _ => Ok(()),
     }
 }

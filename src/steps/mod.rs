@@ -1,5 +1,5 @@
-//! The steps of a boot. Each step decides what must be done and has
-//! [`Host`](crate::host::Host) do it. No step imports another.
+//! The steps of a boot. Each step decides what must be done, and calls
+//! [`Host`](crate::host::Host) to do it. No step imports another.
 
 pub mod clock;
 pub mod fetch;

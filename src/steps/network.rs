@@ -3,7 +3,7 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::is_client_running;
+use crate::host::dhcp_client::{CLIENT, is_client_running};
 use crate::host::files::Content;
 use crate::host::routes::{has_default_route, has_resolver};
 use crate::paths;
@@ -12,11 +12,11 @@ use anyhow::Result;
 use log::{info, warn};
 use std::time::Duration;
 
-/// The time between two looks at the interface.
+/// The time between two checks of the interface.
 const POLL: Duration = Duration::from_millis(100);
-/// The time after which a problem that lasts is reported again.
+/// The time after which a problem that still exists is reported again.
 const REPORT_AGAIN: Duration = Duration::from_secs(30);
-/// The time between two looks whether the DHCP client is still running.
+/// The time between two checks whether the DHCP client is still running.
 const CLIENT_CHECK: Duration = Duration::from_secs(5);
 /// The flag IFF_UP of an interface (Linux, include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
@@ -42,21 +42,38 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// The operator's message about the first thing that is missing; `None` when k3s can use the
-/// interface.
+/// Returns a message for the operator about the first thing that is missing, or `None` when k3s can
+/// use the interface.
 pub fn problem(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
-    let missing = first_missing(host, &node.interface)?;
-    Ok(missing.map(|missing| missing.message(&node.interface, settings.dhcp)))
+    let interface = node.interface.as_str();
+    let Some(missing) = first_missing(host, interface)? else {
+        return Ok(None);
+    };
+    let down = !is_up(&host.read_text(format!("/sys/class/net/{interface}/flags"))?);
+    let nobody_asked = missing == Missing::Address && settings.dhcp;
+    Ok(Some(if down && nobody_asked {
+        format!(
+            "{interface} is down, so nobody has asked DHCP for an address yet: the network step of \
+             a boot brings it up and asks"
+        )
+    } else if nobody_asked && !is_client_running(host, interface) {
+        format!(
+            "no address on {interface} yet: no DHCP client is running, so nobody has asked for one: \
+             the network step of a boot starts one"
+        )
+    } else {
+        missing.message(interface, settings.dhcp)
+    }))
 }
 
-/// Starts the DHCP client. It goes to the background when it has a lease, or after three tries
-/// without one, and keeps trying there.
+/// Starts the DHCP client. The client goes to the background when it has a lease or after three
+/// tries without a lease. In the background it continues to try.
 fn start_client(host: &Host, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     let pidfile = format!("/run/udhcpc.{interface}.pid");
     let option = format!("hostname:{}", node.name);
     let argv = [
-        "udhcpc",
+        CLIENT,
         "-b",
         "-t",
         "3",
@@ -115,8 +132,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
-/// What k3s needs of the network and does not have yet. The variants are in the order in which an
-/// interface gets them.
+/// Something that k3s needs from the network and that is still missing. The variants are in the
+/// order in which an interface gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missing {
     Carrier,
@@ -126,7 +143,7 @@ enum Missing {
 }
 
 impl Missing {
-    /// The operator's message. `dhcp` tells whether muster runs the DHCP client.
+    /// Returns a message for the operator. `dhcp` tells whether muster runs the DHCP client.
     fn message(self, interface: &str, dhcp: bool) -> String {
         match (self, dhcp) {
             (Missing::Carrier, _) => {
@@ -150,7 +167,7 @@ impl Missing {
     }
 }
 
-/// The first thing that is missing now; `None` when k3s can use the interface.
+/// Returns the first thing that is missing now, or `None` when k3s can use the interface.
 fn first_missing(host: &Host, interface: &str) -> Result<Option<Missing>> {
     if host
         .read_text(format!("/sys/class/net/{interface}/carrier"))

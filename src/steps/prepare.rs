@@ -7,11 +7,10 @@
 use crate::download::target::part_path;
 use crate::host::Host;
 use crate::host::machine::{self, Memory, Mount, megabytes, mount_of, mounts};
-use crate::paths;
-use crate::settings::Settings;
+use crate::settings::{AgentConfig, Settings};
 use anyhow::{Result, bail};
 use log::warn;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The cgroup controllers that k3s and its kubelet need to start (k3s, `pkg/cgroups`; the kubelet
 /// checks for pids itself).
@@ -30,9 +29,9 @@ const CONTROLLERS_FILE: &str = "/sys/fs/cgroup/cgroup.controllers";
 /// The controllers that are enabled for the cgroups below the root cgroup.
 const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
-/// Prepares the machine. Fails with the first of [`problems`]; a dry run logs all of them as
-/// warnings.
-pub fn run(host: &Host, settings: &Settings) -> Result<()> {
+/// Prepares the machine. Fails with all [`problems`] at once, so that the operator need not boot once
+/// for each of them; a dry run logs them as warnings.
+pub fn run(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         host.make_shared("/")?;
@@ -40,10 +39,11 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     if cgroup_mount(&mounts).is_none() {
         host.mount("cgroup2", CGROUP, "cgroup2")?;
     }
-    for problem in problems(host, settings)? {
-        if !host.plans() {
-            bail!(problem);
-        }
+    let problems = problems(host, settings, config)?;
+    if !problems.is_empty() && !host.plans() {
+        bail!(problems.join("; "));
+    }
+    for problem in problems {
         // A dry run continues, so that its reader sees the rest of the plan.
         warn!("a boot would stop here: {problem}");
     }
@@ -59,10 +59,10 @@ pub fn run(host: &Host, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// The operator's messages about what keeps k3s from running on this machine, each with its remedy;
-/// empty when nothing does. A cgroup file system that is not mounted yet is not a problem, because
-/// [`run`] mounts it.
-pub fn problems(host: &Host, settings: &Settings) -> Result<Vec<String>> {
+/// Returns one message, with the remedy, for each problem that prevents k3s from running on this
+/// machine. A cgroup file system that is not mounted yet is not a problem, because [`run`] mounts
+/// it.
+pub fn problems(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<Vec<String>> {
     let mounts = mounts(host)?;
     let cgroup = match cgroup_mount(&mounts) {
         Some(mount) if mount.kind != "cgroup2" => Some(format!(
@@ -79,24 +79,15 @@ pub fn problems(host: &Host, settings: &Settings) -> Result<Vec<String>> {
         },
     };
     let found = [
-        file_system_problem(&mounts, &data_dir(settings)),
+        file_system_problem(&mounts, Path::new(config.data_dir())),
         cgroup,
         space_problem(host, settings)?,
     ];
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The folder where k3s keeps its data: `K3S_DATA_DIR`, or k3s's default.
-fn data_dir(settings: &Settings) -> PathBuf {
-    let given = settings
-        .for_k3s
-        .iter()
-        .find(|variable| variable.name == "K3S_DATA_DIR");
-    PathBuf::from(given.map_or(paths::DATA_DIR, |variable| &variable.value))
-}
-
-/// The message that k3s cannot run on the file system of `/` or of its data folder; `None` when it
-/// can.
+/// Returns a message when k3s cannot run on the file system of `/` or of its data folder; `None`
+/// when k3s can run.
 fn file_system_problem(mounts: &[Mount], data_dir: &Path) -> Option<String> {
     let root = mount_of(mounts, Path::new("/"))?;
     if ["rootfs", "ramfs"].contains(&root.kind.as_str()) {
@@ -122,7 +113,7 @@ fn cgroup_mount(mounts: &[Mount]) -> Option<&Mount> {
     mount_of(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP))
 }
 
-/// Enables the controllers that k3s needs for the cgroups below the root cgroup.
+/// Enables the controllers in [`CONTROLLERS`] for the cgroups directly below the root cgroup.
 fn enable_controllers(host: &Host) -> Result<()> {
     let enabled = host.read_text(SUBTREE_FILE)?;
     let missing: Vec<String> = CONTROLLERS
@@ -141,8 +132,9 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split_whitespace().any(|other| other == word)
 }
 
-/// The message that names the controllers that the kernel does not have, and the kernel parameters
-/// that enable them; `None` when it has all. `available` is the text of [`CONTROLLERS_FILE`].
+/// Returns a message when the kernel lacks controllers: it names them, and the kernel parameters
+/// that enable them. Returns `None` when no controller is missing. `available` is the text of
+/// [`CONTROLLERS_FILE`].
 fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
     let missing: Vec<&str> = CONTROLLERS
         .into_iter()
@@ -202,8 +194,8 @@ fn load_modules(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// The message that there is too little space for k3s; `None` when there is enough, or when nothing
-/// is downloaded.
+/// Returns a message when there is too little space to download k3s; `None` when there is enough
+/// space, or when k3s is in the image or installed already.
 fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
     if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
         return Ok(None);
@@ -220,9 +212,16 @@ fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the files that a kernel would"
+)]
 mod tests {
     use super::*;
+    use crate::host::Mode;
     use crate::host::machine::parse_mounts;
+    use crate::settings::{self, Sources};
+    use std::fs;
 
     #[test]
     fn an_unsuitable_file_system_is_reported_with_the_remedy() {
@@ -267,6 +266,35 @@ mod tests {
             controller_problem("cpu memory pids", "")
                 .unwrap()
                 .contains("no cgroup controller cpuset")
+        );
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let mounts = "22 1 0:21 / / rw shared:1 - overlay x rw\n\
+                      23 22 0:9 / /sys/fs/cgroup rw shared:2 - cgroup2 x rw\n";
+        for (path, text) in [
+            ("/proc/self/mountinfo", mounts),
+            (CONTROLLERS_FILE, "cpu cpuset pids\n"),
+        ] {
+            let path = host.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let sources = Sources {
+            flags: Vec::new(),
+            environment: Vec::new(),
+            conf: "/none".into(),
+        };
+        let settings = settings::load(&host, &sources).unwrap();
+        let error = run(&host, &settings, &AgentConfig::default()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("a file system of type overlay"), "{error}");
+        assert!(
+            error.contains("; the kernel has no cgroup controller memory"),
+            "{error}"
         );
     }
 }

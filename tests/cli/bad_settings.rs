@@ -1,6 +1,7 @@
 //! Settings that are wrong: each is reported in one line that names setting, value and source.
 
-use crate::root::{Root, assert_one_line};
+use crate::root::{Root, SECRET, assert_one_line, stderr, stdout};
+use std::process::Output;
 
 #[test]
 fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
@@ -82,6 +83,24 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["INSTALL_K3S_EXEC=<redacted> (--set)", "argument"],
         ),
         (
+            "exec names the node",
+            set("INSTALL_K3S_EXEC=--node-name foo"),
+            &["INSTALL_K3S_EXEC=\"--node-name foo\" (--set): node-name: muster names"],
+        ),
+        (
+            "vpn secret",
+            set("K3S_VPN_AUTH=abc"),
+            &[
+                "K3S_VPN_AUTH=<redacted> (--set): refused",
+                "K3S_VPN_AUTH_FILE",
+            ],
+        ),
+        (
+            "config url",
+            set("K3S_CONFIG_FILE=https://a/config.yaml"),
+            &["K3S_CONFIG_FILE=\"<redacted>\" (--set)", "absolute"],
+        ),
+        (
             "interface",
             set("MUSTER_INTERFACE=eth9"),
             &[
@@ -157,7 +176,7 @@ fn a_bad_file_is_reported_in_one_line_with_value_and_source() {
             "unknown in conf.d",
             "etc/conf.d/muster",
             "MUSTER_X=1\n",
-            &["MUSTER_X=\"1\" (/etc/conf.d/muster line 1)"],
+            &["MUSTER_X (/etc/conf.d/muster line 1)"],
         ),
         (
             "shell in conf.d",
@@ -175,7 +194,25 @@ fn a_bad_file_is_reported_in_one_line_with_value_and_source() {
             "unknown in kernel",
             "proc/cmdline",
             "MUSTER_X=1\n",
-            &["MUSTER_X=\"1\" (kernel command line)"],
+            &["MUSTER_X (kernel command line)"],
+        ),
+        (
+            "k3s's configuration",
+            "etc/rancher/k3s/config.yaml",
+            "node-label: [a=b]\nnode-name: foo\n",
+            &["node-name=\"foo\" (/etc/rancher/k3s/config.yaml line 2): muster names the node"],
+        ),
+        (
+            "a token in a drop-in",
+            "etc/rancher/k3s/config.yaml.d/10-site.yaml",
+            "token: sekret\n",
+            &["token (/etc/rancher/k3s/config.yaml.d/10-site.yaml line 1)"],
+        ),
+        (
+            "the node's own configuration",
+            "etc/muster/nodes/worker-64e59a.yaml",
+            "\n\ntls-san: a\n",
+            &["tls-san (/etc/muster/nodes/worker-64e59a.yaml line 3): k3s agent does not"],
         ),
         (
             "garbage mac",
@@ -200,5 +237,79 @@ fn a_bad_file_is_reported_in_one_line_with_value_and_source() {
         let root = Root::new();
         root.write(file, text);
         assert_one_line(name, &root.muster(&["--dry-run"]), words);
+    }
+}
+
+#[test]
+fn no_message_shows_the_value_of_an_unknown_name() {
+    let token = format!("K10{}::node:{SECRET}", "ab".repeat(32));
+    let given = format!("MUSTER_TOKEN={token}");
+    let expect = |name: &str, output: &Output| {
+        assert_one_line(name, output, &["MUSTER_TOKEN (", "no such setting"]);
+        assert!(!stderr(output).contains(SECRET), "{}", stderr(output));
+    };
+    let root = Root::new();
+    expect("--set", &root.muster(&["--dry-run", "--set", &given]));
+    let mut command = root.command(&["--dry-run"]);
+    command.env("MUSTER_TOKEN", &token);
+    expect("environment", &command.output().unwrap());
+    root.write("proc/cmdline", &format!("quiet {given}\n"));
+    expect("kernel command line", &root.muster(&["--dry-run"]));
+    root.write("proc/cmdline", "");
+    root.write("etc/conf.d/muster", &format!("{given}\n"));
+    expect("conf.d", &root.muster(&["--dry-run"]));
+}
+
+/// These are mistakes that put a secret where muster expects no secret.
+#[test]
+fn no_message_shows_a_token_or_a_password_that_is_in_a_wrong_place() {
+    let token = format!("K10{}::node:{SECRET}", "ab".repeat(32));
+    for given in [
+        format!("K3S_NODE_NAME={SECRET}"),
+        format!("K3S_TOKEN_FILE={token}"),
+        format!("K3S_TOKEN_FILE={SECRET}"),
+        format!("MUSTER_NODE_SECRET_FILE={SECRET}"),
+        format!("K3S_URL=https://user:{SECRET}@k3s:6443"),
+        format!("K3S_URL={token}"),
+        format!("MUSTER_MIRRORS=github https://user:{SECRET}@mirror/k3s"),
+        format!("INSTALL_K3S_CHANNEL_URL=https://{SECRET}@channels"),
+        format!("MUSTER_LOG=https://user:{SECRET}@x/=y=z"),
+        // There is no equals sign.
+        token.clone(),
+    ] {
+        let output = Root::new().muster(&["--dry-run", "--set", &given]);
+        assert_one_line(&given, &output, &["--set"]);
+        assert!(!stderr(&output).contains(SECRET), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_plan_shows_no_password_of_a_url_in_the_agents_arguments() {
+    let root = Root::new();
+    let arguments = format!("INSTALL_K3S_EXEC=--kubelet-arg=x=https://user:{SECRET}@registry/");
+    let output = root.muster(&["--dry-run", "--set", &arguments]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!stdout(&output).contains(SECRET), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("@registry/"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn an_interface_with_a_random_address_is_refused_with_the_remedy() {
+    let root = Root::new();
+    root.write("sys/class/net/eth0/addr_assign_type", "1\n");
+    assert_one_line(
+        "random",
+        &root.muster(&["--dry-run"]),
+        &["MUSTER_INTERFACE=\"eth0\" (default)", "random", "hwaddress"],
+    );
+    // 0 is a permanent address, 2 that of another interface, and 3 one that somebody set.
+    for kind in ["0", "2", "3"] {
+        root.write("sys/class/net/eth0/addr_assign_type", kind);
+        let output = root.muster(&["--dry-run"]);
+        assert!(output.status.success(), "{}", stderr(&output));
     }
 }

@@ -6,6 +6,7 @@
     reason = "the tests stay outside the agent's single place for effects"
 )]
 
+mod agent_config;
 mod bad_settings;
 mod docs;
 mod dry_run;

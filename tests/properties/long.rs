@@ -45,6 +45,7 @@ fn long_inputs_neither_overflow_the_stack_nor_hang() {
                 properties::retry,
                 properties::range,
                 properties::mounts,
+                properties::config,
             ] {
                 property(&text);
             }

@@ -17,13 +17,14 @@ use muster::http::headers::{ContentRange, content_range};
 use muster::k3s::channel::tag_of_location;
 use muster::k3s::release::Tag;
 use muster::k3s::server::git_version;
+use muster::k3s::yaml;
 use muster::settings::sources::{conf_assignments, kernel_words};
 use muster::{digest::Sha256, k3s::release::digest_in_sums};
 use random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Inputs for each of the eleven parsers.
+/// Inputs for each of the twelve parsers.
 const CASES: usize = 100_000;
 const HEX: &str = "0123456789abcdef";
 const NAME: &str = "ABCXYZabcxyz_";
@@ -199,12 +200,11 @@ fn mac_addresses() {
     let valid = |random: &mut Random| {
         let mut bytes = random.number().to_be_bytes();
         bytes[2] = bytes[2] & 0xfe | 2;
-        let separator = random.of(&[":", "-"]);
-        let text = bytes[2..]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<Vec<_>>()
-            .join(separator);
+        let separator = random.of(&[":", "-", "."]);
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let size = [1, 2, 6][random.below(3)];
+        let groups: Vec<String> = bytes[2..].chunks(size).map(hex).collect();
+        let text = groups.join(separator);
         let text = if random.below(2) == 0 {
             text.to_uppercase()
         } else {
@@ -218,7 +218,27 @@ fn mac_addresses() {
         text
     };
     check_text(
-        &[":", "-", "00", "b8", "FF", "0", "g"],
+        &[
+            ":",
+            "-",
+            ".",
+            "00",
+            "b8",
+            "FF",
+            "0",
+            "g",
+            " dev ",
+            "lladdr ",
+            "ether",
+            "at",
+            "#",
+            "(",
+            "192.0.2.7 ",
+            "fd00::1 ",
+            "17 ",
+            "0x1 ",
+            "\n",
+        ],
         valid,
         properties::mac,
     );
@@ -390,4 +410,43 @@ fn mount_tables() {
         valid,
         properties::mounts,
     );
+}
+
+#[test]
+fn k3s_configuration_files() {
+    let valid = |random: &mut Random| {
+        let (mut text, mut expected) = (
+            String::from(random.of(&["", "---\n", "# a: b\n"])),
+            Vec::new(),
+        );
+        for _ in 0..random.below(4) {
+            let line = text.lines().count() + 1;
+            let (key, word) = (
+                format!("a{}", random.word("abc-+", 0, 9)),
+                format!("a{}z", random.word("abc=/:#", 0, 9)),
+            );
+            let written = random.of(&[
+                "K: V",
+                "\"K\": 'V' # c",
+                "K :  \"V\"",
+                "K:\n  V",
+                "K:\n\n- V",
+                "K: [\n  V,\n]",
+            ]);
+            text += &written.replace('K', &key).replace('V', &word);
+            text += random.of(&["\n", " # it's\n", "\n\n"]);
+            let value = match written {
+                "K:\n\n- V" => format!("- {word}"),
+                "K: [\n  V,\n]" => format!("[ {word}, ]"),
+                _ => word,
+            };
+            expected.push(yaml::Entry { line, key, value });
+        }
+        assert_eq!(yaml::top_level(&text).as_ref(), Ok(&expected), "{text}");
+        text
+    };
+    let pieces = [
+        "a: b", "\n- c", "\n", "\n  ", ": ", ":", "#", "'", "\"", "---", "{", "]", "&a ",
+    ];
+    check_text(&pieces, valid, properties::config);
 }

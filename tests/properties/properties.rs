@@ -12,6 +12,8 @@ use muster::k3s::release::Tag;
 use muster::k3s::release::digest_in_sums;
 use muster::k3s::server::git_version;
 use muster::k3s::token::{Credential, Token};
+use muster::k3s::yaml;
+use muster::name::list::addresses;
 use muster::settings::sources::{conf_assignments, kernel_words};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -117,13 +119,27 @@ pub fn conf(text: &str) {
     }
 }
 
-/// An accepted address is a unicast address, and prints as the same address.
+/// An accepted address is a unicast address with the digits of the text, and has one kind of
+/// separator. A list that has the address alone on a line is read as this address.
 pub fn mac(text: &str) {
-    let Ok(mac) = Mac::parse(text) else { return };
+    let listed = addresses("list", text);
+    let Ok(mac) = Mac::parse(text) else {
+        if let Err(error) = listed {
+            assert!(error.to_string().contains(" (list line "), "{error}");
+        }
+        return;
+    };
     let bytes = mac.bytes();
-    assert!(bytes != [0; 6] && bytes[0] & 1 == 0 && text.len() == 17);
-    assert_eq!(mac.to_string(), text.to_ascii_lowercase().replace('-', ":"));
-    assert_eq!(Mac::parse(&mac.to_string()), Ok(mac));
+    assert!(bytes != [0; 6] && bytes[0] & 1 == 0);
+    let mut separators: Vec<char> = text.chars().filter(|c| ":-.".contains(*c)).collect();
+    separators.dedup();
+    assert!(separators.len() <= 1);
+    let pairs = text.split(|c| ":-.".contains(c));
+    let digits: String = pairs.map(|pair| format!("{pair:0>2}")).collect();
+    let shown = mac.to_string();
+    assert_eq!(shown.replace(':', ""), digits.to_ascii_lowercase());
+    assert_eq!(Mac::parse(&shown), Ok(mac));
+    assert_eq!(listed.unwrap(), [mac]);
 }
 
 /// An accepted tag prints as it was given, is short, and is one segment of a path and of a URL.
@@ -197,4 +213,34 @@ pub fn mounts(text: &str) {
     assert!(length <= text.len());
     assert!(mounts.iter().all(|mount| !mount.kind.contains(' ')));
     assert!(text.contains(" shared:") || !mounts.iter().any(|mount| mount.shared));
+}
+
+/// Every line that begins with a word and a colon is an entry with that key, unless the file is
+/// refused: no key is missed. The values are together no longer than the text.
+pub fn config(text: &str) {
+    let Ok(entries) = yaml::top_level(text) else {
+        return;
+    };
+    let word = |line: &str| {
+        let end = line.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.+".contains(c))?;
+        let rest = line[end..].strip_prefix(':')?;
+        let is_key = end > 0 && (rest.is_empty() || rest.starts_with(' '));
+        is_key.then(|| line[..end].to_string())
+    };
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(key) = word(line) {
+            let found = entries.iter().any(|e| e.line == number && e.key == key);
+            assert!(found, "line {number} has the key {key}");
+        }
+    }
+    for entry in &entries {
+        let line = text.lines().nth(entry.line - 1).unwrap_or_default();
+        assert!(
+            line.trim_start_matches(['"', '\''])
+                .trim_start()
+                .starts_with(&entry.key)
+        );
+    }
+    let length: usize = entries.iter().map(|entry| entry.value.len()).sum();
+    assert!(length <= text.len());
 }

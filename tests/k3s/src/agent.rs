@@ -2,7 +2,7 @@
 //! until it is stopped. As in k3s, an agent that the server refuses does not exit: it retries for
 //! ever and logs each failure.
 
-use crate::args::Flags;
+use crate::args::{Flags, UnknownKey};
 use crate::client::{Address, Client};
 use crate::token::Token;
 use crate::{Service, log, trust};
@@ -36,7 +36,7 @@ impl Agent {
         // Tests without a mount namespace set this.
         let root = PathBuf::from(crate::env_var("STANDIN_ROOT").unwrap_or_else(|| "/".into()));
         let log_megabytes = crate::env_number("STANDIN_LOG_MB")?.unwrap_or(0);
-        let flags = Flags::read(words, &root)?;
+        let flags = Flags::read(words, &root, UnknownKey::Fail)?;
         let token = match flags.or_env("token-file", "K3S_TOKEN_FILE") {
             Some(file) => fs::read_to_string(&file).with_context(|| file)?,
             None => flags

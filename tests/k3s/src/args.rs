@@ -93,11 +93,20 @@ const SWITCHES: &[&str] = &[
 #[derive(Debug, Default)]
 pub struct Flags(Vec<(String, String)>);
 
+/// What a run does with a key of a config file that is no flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownKey {
+    /// It goes on without the key, as k3s's server does (k3s, `ValidFlags` in `pkg/configfilearg`).
+    Skip,
+    /// It ends, as k3s's agent does.
+    Fail,
+}
+
 impl Flags {
     /// Reads the flags of a server or an agent. As in k3s, the settings of the config files come
     /// before the flags of the command line. So the command line overrides the files, and the
     /// files, which count as flags, override the environment.
-    pub fn read(words: &[String], root: &Path) -> Result<Self> {
+    pub fn read(words: &[String], root: &Path, unknown_key: UnknownKey) -> Result<Self> {
         let given = Self::parse(words)?;
         let from_env = env::var("K3S_CONFIG_FILE").ok();
         let file = given
@@ -105,6 +114,10 @@ impl Flags {
             .or(from_env.as_deref())
             .unwrap_or("/etc/rancher/k3s/config.yaml");
         let mut flags = Self(config::read(root, file)?);
+        let unknown = flags.0.iter().find(|(name, _)| !is_known(name));
+        if let (Some((name, _)), UnknownKey::Fail) = (unknown, unknown_key) {
+            bail!("flag provided but not defined: -{name}");
+        }
         flags.0.retain(|(name, _)| {
             let known = is_known(name);
             if !known {

@@ -3,7 +3,7 @@
 
 use crate::Service;
 use crate::admission::Admission;
-use crate::args::Flags;
+use crate::args::{Flags, UnknownKey};
 use crate::handler::Handler;
 use crate::hash::Password;
 use crate::kind::{Front, Kind, States};
@@ -29,7 +29,7 @@ pub struct Server {
 
 impl Server {
     pub fn start(words: &[String]) -> Result<Self> {
-        let flags = Flags::read(words, Path::new("/"))?;
+        let flags = Flags::read(words, Path::new("/"), UnknownKey::Skip)?;
         let data_dir = flags
             .or_env("data-dir", "K3S_DATA_DIR")
             .unwrap_or_else(|| "/var/lib/rancher/k3s".into());

@@ -42,10 +42,9 @@ fn dry_run_goes_on_without_an_unreadable_token() {
     assert!(as_root.status.success(), "{}", stderr(&as_root));
     assert!(as_nobody.status.success(), "{}", stderr(&as_nobody));
     assert_eq!(as_nobody.stdout, as_root.stdout);
-    assert!(
-        stderr(&as_nobody)
-            .contains("K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read it")
-    );
+    assert!(stderr(&as_nobody).contains(
+        "K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read the file"
+    ));
 }
 
 fn dry_run(prefix: &[&str], program: &Path, root: &Path) -> Output {

@@ -10,7 +10,7 @@ fn a_node_joins_sends_heartbeats_and_becomes_not_ready() {
     // The file overrides the environment, and its drop-in overrides the file.
     root.write(
         "etc/rancher/k3s/config.yaml",
-        "node-name: from-file\nno-such-key: 1\nnode-label:\n  - \"rack=a\"\n",
+        "node-name: from-file\nnode-label:\n  - \"rack=a\"\n",
     );
     root.write(
         "etc/rancher/k3s/config.yaml.d/50-node.yaml",
@@ -154,4 +154,14 @@ fn missing_settings_and_unknown_flags_are_fatal() {
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_key_that_is_no_flag_ends_an_agent_but_not_a_server() {
+    let (data, root) = (Folder::new("key"), Folder::new("key-root"));
+    root.write("etc/rancher/k3s/config.yaml", "no-such-key: 1\n");
+    let file = root.0.join("etc/rancher/k3s/config.yaml");
+    let server = Server::start(&data.0, &[("K3S_CONFIG_FILE", file.to_str().unwrap())]);
+    let agent = server.agent(&root, &[], &[]);
+    agent.wait_for("flag provided but not defined: -no-such-key");
 }

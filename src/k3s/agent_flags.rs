@@ -1,0 +1,169 @@
+//! The flags of `k3s agent`, which are also the keys of its configuration files, and those that
+//! muster refuses.
+//!
+//! The lists are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). k3s leaves out unknown keys
+//! for its servers only (`ValidFlags` in `pkg/configfilearg`). An agent ends at once with "flag
+//! provided but not defined", also when the flag is a server's.
+
+use crate::host::process::SECRET_VARIABLES;
+
+/// The flags that take a value.
+const WITH_VALUE: [&str; 34] = [
+    "airgap-extra-registry",
+    "bind-address",
+    "config",
+    "container-runtime-endpoint",
+    "data-dir",
+    "default-runtime",
+    "flannel-cni-conf",
+    "flannel-conf",
+    "flannel-iface",
+    "image-credential-provider-bin-dir",
+    "image-credential-provider-config",
+    "image-service-endpoint",
+    "kube-proxy-arg",
+    "kubelet-arg",
+    "lb-server-port",
+    "log",
+    "node-external-dns",
+    "node-external-ip",
+    "node-internal-dns",
+    "node-ip",
+    "node-label",
+    "node-name",
+    "node-taint",
+    "pause-image",
+    "private-registry",
+    "resolv-conf",
+    "server",
+    "snapshotter",
+    "token",
+    "token-file",
+    "v",
+    "vmodule",
+    "vpn-auth",
+    "vpn-auth-file",
+];
+/// The flags that are true when they are given alone.
+const SWITCHES: [&str; 12] = [
+    "alsologtostderr",
+    "debug",
+    "disable-apiserver-lb",
+    "disable-default-registry-endpoint",
+    "docker",
+    "enable-pprof",
+    "nonroot-devices",
+    "prefer-bundled-bin",
+    "protect-kernel-defaults",
+    "rootless",
+    "selinux",
+    "with-node-id",
+];
+/// The short names.
+const ALIASES: [(&str, &str); 6] = [
+    ("c", "config"),
+    ("d", "data-dir"),
+    ("i", "node-ip"),
+    ("l", "log"),
+    ("s", "server"),
+    ("t", "token"),
+];
+
+/// The full name of a flag that may have been given by its short name.
+pub fn full_name(name: &str) -> &str {
+    let alias = ALIASES.iter().find(|(short, _)| *short == name);
+    alias.map_or(name, |(_, full)| full)
+}
+
+/// Whether this flag is true when it is given alone. `name` is a full name.
+pub fn is_switch(name: &str) -> bool {
+    SWITCHES.contains(&name)
+}
+
+/// Whether `k3s agent` has this flag. `name` is a full name.
+pub fn is_known(name: &str) -> bool {
+    WITH_VALUE.contains(&name) || is_switch(name)
+}
+
+/// Whether no message may show the value of this flag. `name` is a full name.
+pub fn is_secret(name: &str) -> bool {
+    let variable = name.replace('-', "_").to_ascii_uppercase();
+    let secret = |known: &str| known.strip_prefix("K3S_") == Some(variable.as_str());
+    SECRET_VARIABLES.iter().any(|known| secret(known))
+}
+
+/// Why muster does not accept this flag with this value; `None` when it does. `name` is a full name,
+/// and `value` may be the text of a list.
+pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
+    // What k3s takes for false (Go, strconv.ParseBool). The empty text is an error there.
+    let on = !["0", "f", "F", "false", "False", "FALSE"].contains(&value);
+    match name {
+        "node-name" => {
+            Some("muster names the node, from its MAC address; see MUSTER_HOSTNAME_PREFIX")
+        }
+        "with-node-id" if on => {
+            Some("muster names the node, and k3s would join under a longer name; take it out")
+        }
+        "kubelet-arg" | "kube-proxy-arg" if value.contains("hostname-override") => {
+            Some("muster names the node, and the server refuses another name; take it out")
+        }
+        "server" => Some("the server that muster asks must be the one that k3s joins: set K3S_URL"),
+        "token" | "token-file" | "agent-token" | "cluster-secret" => {
+            Some("the token that muster uses must be the one that k3s uses: set K3S_TOKEN_FILE")
+        }
+        "rootless" if on => Some("muster prepares the machine for a k3s that runs as root"),
+        "data-dir" | "config" if !value.starts_with('/') => Some("must be an absolute path"),
+        _ if is_known(name) => None,
+        _ => Some("k3s agent does not have this flag, and would end at once; take it out"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_or_redirects_the_node_is_refused() {
+        for (name, value) in [
+            ("node-name", "x"),
+            ("with-node-id", "true"),
+            ("with-node-id", ""),
+            ("server", "https://x:6443"),
+            ("token", "x"),
+            ("token-file", "/x"),
+            ("rootless", "true"),
+            ("kubelet-arg", "[v=2, hostname-override=x]"),
+            ("data-dir", "relative"),
+        ] {
+            assert!(refusal(name, value).is_some(), "{name}");
+        }
+        for (name, value) in [
+            ("with-node-id", "false"),
+            ("rootless", "False"),
+            ("data-dir", "/mnt"),
+            ("node-label", "a=b"),
+            ("kubelet-arg", "v=2"),
+            ("docker", "true"),
+        ] {
+            assert_eq!(refusal(name, value), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_servers_and_one_that_does_not_exist_are_refused() {
+        for name in ["tls-san", "cluster-init", "node-lable", "no-flannel", ""] {
+            let why = refusal(name, "x").unwrap();
+            assert!(why.contains("does not have this flag"), "{name}: {why}");
+        }
+    }
+
+    #[test]
+    fn short_names_and_secrets() {
+        assert_eq!(full_name("t"), "token");
+        assert_eq!(full_name("v"), "v");
+        for name in ["token", "agent-token", "cluster-secret", "vpn-auth"] {
+            assert!(is_secret(name), "{name}");
+        }
+        assert!(!is_secret("token-file") && !is_secret("vpn-auth-file"));
+    }
+}

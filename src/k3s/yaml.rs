@@ -1,0 +1,152 @@
+//! Reads the top-level keys of a k3s configuration file, which is YAML.
+//!
+//! k3s reads a mapping of flags to values and nothing deeper. So this reads lines of the form
+//! `key: value`, each with the lines that belong to its value, and refuses every other line in the
+//! first column, such as `{key: value}`, anchors, tags and a second document. What it does not
+//! refuse, it reads as k3s does. A whole YAML parser would add 100 KB to the program.
+
+/// A top-level key and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The number of the key's line, counted from 1.
+    pub line: usize,
+    /// The key as it is written, without quotes.
+    pub key: String,
+    /// The value: a scalar without quotes, or the text of a list with its lines joined by spaces.
+    pub value: String,
+}
+
+/// The top-level keys in the order of the file. The error is the number of a line and why it cannot
+/// be read.
+pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        // YAML has more line breaks than `lines` knows.
+        if line.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+            return Err((number, "has a line break that is not a newline"));
+        }
+        let content = without_comment(line.trim_matches([' ', '\t']));
+        if content.is_empty() || content == "---" && entries.is_empty() {
+            continue;
+        }
+        // Only a line that begins in the first column can have a key of the mapping, unless all its
+        // keys are indented. That is an error, because its first line has no key before it.
+        let continues =
+            line.starts_with([' ', '\t', ']', '}']) || content == "-" || content.starts_with("- ");
+        if continues {
+            let Some(entry) = entries.last_mut() else {
+                return Err((number, "must be a line `key: value` in the first column"));
+            };
+            if !entry.value.is_empty() {
+                entry.value.push(' ');
+            }
+            entry.value.push_str(content);
+            continue;
+        }
+        let (key, value) = key_and_value(content).ok_or((
+            number,
+            "is not a line `key: value`, which is the part of YAML that muster reads",
+        ))?;
+        entries.push(Entry {
+            line: number,
+            key: key.into(),
+            value: value.into(),
+        });
+    }
+    for entry in &mut entries {
+        entry.value = unquoted(&entry.value).into();
+    }
+    Ok(entries)
+}
+
+/// The line without its comment, which begins with a `#` after a space, outside quotes.
+fn without_comment(line: &str) -> &str {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        match quote {
+            None if c == '#' && before.is_whitespace() => return line[..at].trim_end(),
+            // A quote inside a word is a letter.
+            None if (c == '"' || c == '\'') && " [,:-".contains(before) => quote = Some(c),
+            Some(open) if c == open && !(c == '"' && before == '\\') => quote = None,
+            _ => {}
+        }
+        before = c;
+    }
+    line
+}
+
+/// Splits `key: value`. A key is a word, with or without quotes.
+fn key_and_value(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = match line.split_once(": ") {
+        Some((key, value)) => (key, value.trim_start()),
+        None => (line.strip_suffix(':')?, ""),
+    };
+    let key = unquoted(key.trim_end());
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b"-_.+".contains(&b);
+    (!key.is_empty() && key.bytes().all(is_word)).then_some((key, value))
+}
+
+/// The text without the quotes around it. Escapes stay as they are.
+fn unquoted(text: &str) -> &str {
+    let between = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    between('"').or_else(|| between('\'')).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(usize, String, String)> {
+        let entries = top_level(text).unwrap();
+        let parts = |entry: Entry| (entry.line, entry.key, entry.value);
+        entries.into_iter().map(parts).collect()
+    }
+
+    #[test]
+    fn keys_are_read_with_their_lines_and_values() {
+        let text = "---\n# a comment\n\nnode-label:\n- a=b # why\n- c=d\n\"node-ip\": '10.0.0.1' # why\n\
+                    kubelet-arg+: [\n  \"v=2\", # why\n]\nv: 2\ndata-dir:\n  /mnt/k3s\n";
+        let expected = [
+            (4, "node-label", "- a=b - c=d"),
+            (7, "node-ip", "10.0.0.1"),
+            (8, "kubelet-arg+", "[ \"v=2\", ]"),
+            (11, "v", "2"),
+            (12, "data-dir", "/mnt/k3s"),
+        ];
+        let expected = expected.map(|(line, key, value)| (line, key.into(), value.into()));
+        assert_eq!(read(text), expected);
+    }
+
+    #[test]
+    fn nothing_else_in_the_first_column_is_accepted() {
+        for text in [
+            "{node-name: x}",
+            "a: 1\n---\nnode-name: x",
+            "--- {node-name: x}",
+            "&a node-name: x",
+            "!!str node-name: x",
+            "? node-name\n: x",
+            "  node-name: x",
+            "- node-name: x",
+            "node-name",
+            "a: 1\rnode-name: x",
+            "a: 1\u{2028}node-name: x",
+            "\"node\\x2dname\": x",
+            "<<: *a",
+            "\u{feff}node-name: x",
+            "%YAML 1.1",
+        ] {
+            assert!(top_level(text).is_err(), "{text:?}");
+        }
+        assert_eq!(top_level("a: 1\n{b: 2}").unwrap_err().0, 2);
+    }
+
+    #[test]
+    fn a_hash_is_a_comment_after_a_space_and_outside_quotes_only() {
+        assert_eq!(read("a: x#y # z")[0].2, "x#y");
+        assert_eq!(read("a: 'x # y' # z")[0].2, "x # y");
+        assert_eq!(read("a: it's # z")[0].2, "it's");
+        assert_eq!(read("# a: b"), []);
+    }
+}

@@ -1,0 +1,62 @@
+//! What the configuration files of k3s change in a run of the built program.
+
+use crate::root::{Root, assert_one_line, stderr, stdout};
+use muster::digest::Sha256;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+const NAMES_THE_NODE: &str = "node-name: foo\n";
+
+#[test]
+fn muster_identity_does_not_read_them() {
+    let root = Root::new();
+    root.write("etc/rancher/k3s/config.yaml", NAMES_THE_NODE);
+    let output = root.muster(&["--dry-run", "identity"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn the_link_to_the_nodes_own_file_moves_with_the_configuration_file() {
+    let root = Root::new();
+    root.write("etc/muster/nodes/worker-64e59a.yaml", "node-label: [a=b]\n");
+    let link = |flags: &[&str]| {
+        let plan = stdout(&root.muster(&[&["--dry-run"], flags].concat()));
+        let line = plan.lines().find(|line| line.starts_with("join: link"));
+        line.expect("a link").to_string()
+    };
+    let own = "to /etc/muster/nodes/worker-64e59a.yaml";
+    let folder = "/etc/rancher/k3s/config.yaml.d";
+    assert_eq!(link(&[]), format!("join: link {folder}/50-node.yaml {own}"));
+    for moved in [
+        "K3S_CONFIG_FILE=/etc/k3s.yaml",
+        "INSTALL_K3S_EXEC=-c /etc/k3s.yaml",
+    ] {
+        let expected = format!("join: link /etc/k3s.yaml.d/50-node.yaml {own}");
+        assert_eq!(link(&["--set", moved]), expected);
+    }
+}
+
+#[test]
+fn a_restart_of_k3s_reads_them_again() {
+    let root = Root::new();
+    let k3s = "#!/bin/sh\necho started\n";
+    root.write("usr/local/bin/k3s", k3s);
+    let mode = Permissions::from_mode(0o755);
+    fs::set_permissions(root.path("usr/local/bin/k3s"), mode).unwrap();
+    let digest = Sha256::of(k3s.as_bytes());
+    root.write(
+        "run/muster/boot.json",
+        &format!(
+            r#"{{"name": "worker-64e59a", "mac": "52:54:00:12:34:56", "interface": "eth0",
+            "server": "https://10.0.0.2:6443", "program": "/usr/local/bin/k3s", "sha256": "{digest}"}}"#
+        ),
+    );
+    assert_eq!(stdout(&root.muster(&[])), "started\n");
+    root.write("etc/rancher/k3s/config.yaml", NAMES_THE_NODE);
+    let output = root.muster(&["--set", "MUSTER_LOG=error"]);
+    assert_one_line(
+        "a restart",
+        &output,
+        &["node-name=\"foo\"", "config.yaml line 1"],
+    );
+}
