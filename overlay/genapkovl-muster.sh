@@ -27,8 +27,15 @@ Writes NAME.apkovl.tar.gz (NAME: worker): the same input gives the same bytes.
   --arch ARCH         aarch64 (default), armv7 or x86_64
   --binary FILE       the muster binary (default: this project's release
                       build for ARCH)
+  --check-with FILE   a muster that runs on this machine and checks the
+                      settings (default: see below)
   --output FILE       write there instead
   --help              this text
+
+muster itself checks the settings, the token and the files that the settings
+name, as a board would: the --binary if it runs on this machine, as it is or
+by qemu-user, else this project's release build for this machine. Without any
+of them the overlay is made with a warning.
 
 SOURCE_DATE_EPOCH (seconds since 1970) dates the archive's files; a board
 without a clock takes it for the earliest time it can be.
@@ -47,10 +54,10 @@ readable() { # OPTION FILE
 
 # ---- what is asked for
 
-name='' arch=aarch64 binary='' output='' token='' no_token=''
+name='' arch=aarch64 binary='' output='' token='' no_token='' check_with='' part=''
 settings='' # NAME="value" lines
 stage=$(mktemp -d "${TMPDIR:-/tmp}/muster-overlay.XXXXXX")
-trap 'rm -rf "$stage"' EXIT
+trap 'rm -rf "$stage" ${part:+"$part"}' EXIT
 trap 'exit 1' HUP INT TERM
 tree=$stage/tree
 mkdir "$tree" "$stage/nodes"
@@ -79,7 +86,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 		--help | -h) usage; exit 0 ;;
 		--no-token) no_token=yes; shift; continue ;;
-		--server | --token-file | --set | --node | --ssh-key | --add | --apk | --arch | --binary | --output)
+		--server | --token-file | --set | --node | --ssh-key | --add | --apk | --arch | --binary | --check-with | --output)
 			[ $# -ge 2 ] || die "$1 wants a value (see --help)" ;;
 		-*) die "unknown option $1 (see --help)" ;;
 		*)
@@ -109,7 +116,7 @@ while [ $# -gt 0 ]; do
 			readable "$1" "$2"
 			grep -q 'PRIVATE KEY' "$2" && die "--ssh-key: $2 is a private key: give the .pub file"
 			grep -Eq '^[^#]*(ssh-|ecdsa-|sk-)' "$2" || die "--ssh-key: $2 holds no public key"
-			cat "$2" >>"$stage/keys" ;;
+			awk 1 "$2" >>"$stage/keys" ;; # awk ends each line, the last one too
 		--add)
 			[ -d "$2" ] || die "--add: no such directory: $2"
 			(cd "$2" && pwd) >>"$stage/add" ;;
@@ -118,6 +125,7 @@ while [ $# -gt 0 ]; do
 			echo "$2" >>"$stage/apks" ;;
 		--arch) arch=$2 ;;
 		--binary) readable "$1" "$2"; binary=$2 ;;
+		--check-with) readable "$1" "$2"; check_with=$2 ;;
 		--output) output=$2 ;;
 	esac
 	shift 2
@@ -125,16 +133,17 @@ done
 
 # e_machine of the ELF header, in octal, by which a binary for another machine is found out.
 case $arch in
-	aarch64) target=aarch64-unknown-linux-musl elf=267 ;;
-	armv7) target=armv7-unknown-linux-musleabihf elf=050 ;;
-	x86_64) target=x86_64-unknown-linux-musl elf=076 ;;
+	aarch64) target=aarch64-unknown-linux-musl elf=267 qemu=qemu-aarch64 ;;
+	armv7) target=armv7-unknown-linux-musleabihf elf=050 qemu=qemu-arm ;;
+	x86_64) target=x86_64-unknown-linux-musl elf=076 qemu=qemu-x86_64 ;;
 	*) die "--arch: '$arch' is none of aarch64, armv7, x86_64" ;;
 esac
 case $settings in *K3S_URL=*) ;; *) die "--server is required (see --help)" ;; esac
 [ -n "$token$no_token" ] || die "--token-file is required, or --no-token (see --help)"
 [ -z "$token" ] || [ -z "$no_token" ] || die "--token-file and --no-token exclude each other"
+builds=${CARGO_TARGET_DIR:-$top/target}
 if [ -z "$binary" ]; then
-	binary=${CARGO_TARGET_DIR:-$top/target}/$target/release/muster
+	binary=$builds/$target/release/muster
 	[ -f "$binary" ] || die "no muster for $arch at $binary: build it (see README), or name one with --binary"
 fi
 magic=$(od -An -v -to1 -N20 "$binary" | tr -d ' \n')
@@ -197,11 +206,65 @@ if [ -s "$stage/keys" ]; then
 	chmod 0700 "$tree/root" "$tree/root/.ssh"
 	rc_add default sshd
 fi
+(cd "$tree" && find . -type d) >"$stage/folders"
 while IFS= read -r dir; do
 	# -p keeps the modes: what was secret there stays so.
 	cp -R -P -p "$dir/." "$tree/" || die "--add: could not copy all of $dir"
 done <"$stage/add"
-chmod 0755 "$tree"
+
+# The folders of the system keep their modes, though: an added /etc of mode 0700 would close the board's /etc to all but root.
+(cd "$tree" && find . -type d \( ! -path './*/*' -o -path './usr/*' ! -path './usr/*/*/*' -o -path './var/*' ! -path './var/*/*' \)) >>"$stage/folders"
+while IFS= read -r folder; do
+	case $folder in
+		./root | ./root/.ssh) mode=0700 ;;
+		./tmp | ./var/tmp) mode=1777 ;;
+		*) mode=0755 ;;
+	esac
+	chmod "$mode" "$tree/$folder"
+done <"$stage/folders"
+
+# ---- the check
+
+check() { # MUSTER...: whether this program runs here and has the check; --help keeps it from checking anything
+	env -i PATH="$PATH" "$@" check --settings --help >/dev/null 2>&1
+}
+
+refuse() { # the reasons, as one line
+	die "muster would refuse this overlay: $(printf '%s' "$1" | sed 's/^muster: ERROR: //; s/^MISSING *settings *//' | tr '\n' ' ')"
+}
+
+if [ -n "$check_with" ]; then
+	case $check_with in */*) ;; *) check_with=./$check_with ;; esac
+	check "$check_with" || die "--check-with: $check_with does not run on this machine, or is no muster of this version"
+	set -- "$check_with"
+else
+	case $binary in */*) program=$binary ;; *) program=./$binary ;; esac
+	native=$(uname -m)-unknown-linux-musl
+	if check "$program"; then set -- "$program"
+	elif check "$qemu" "$program"; then set -- "$qemu" "$program"
+	elif check "$qemu-static" "$program"; then set -- "$qemu-static" "$program"
+	elif check "$builds/$native/release/muster"; then set -- "$builds/$native/release/muster"
+	elif check "$builds/release/muster"; then set -- "$builds/release/muster"
+	else set --
+	fi
+fi
+if [ $# = 0 ]; then
+	echo "genapkovl-muster.sh: warning: the settings were not checked, because no muster runs on this machine: build one with" \
+		"\`make amd64\`, install qemu-user, or name one with --check-with" >&2
+else
+	# This machine's environment is not the board's.
+	result=0
+	env -i PATH="$PATH" "$@" --root "$tree" check --settings >"$stage/checked" 2>"$stage/said" || result=$?
+	case $result in
+		0) cat "$stage/said" >&2 ;;
+		1)
+			# Something else brings the token.
+			missing=$(grep '^MISSING ' "$stage/checked") || :
+			[ -z "$no_token" ] || missing=$(printf '%s\n' "$missing" | grep -v ' K3S_TOKEN_FILE=') || :
+			[ -z "$missing" ] || refuse "$missing" ;;
+		*) refuse "$(cat "$stage/said")" ;;
+	esac
+fi
 
 # ---- the archive (POSIX ustar)
 
@@ -284,8 +347,10 @@ entry() { # PATH below the tree
 	nul 512
 	nul 512
 } >"$stage/tar"
-# Whole or not at all; -n leaves the time of day out.
-gzip -9 -n <"$stage/tar" >"$output.part"
-[ -z "$token" ] || chmod 0600 "$output.part" # whoever may read it has the token
-mv "$output.part" "$output"
+# Whole or not at all. mktemp makes a file that only its owner can read: whoever can read the archive has the token.
+part=$(mktemp "$output.XXXXXX")
+gzip -9 -n <"$stage/tar" >"$part" # -n leaves the time of day out
+[ -n "$token" ] || chmod 0644 "$part"
+mv "$part" "$output"
+part=''
 echo "$output: $(wc -l <"$stage/list" | tr -d ' ') entries, $(wc -c <"$output" | tr -d ' ') bytes"

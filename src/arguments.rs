@@ -14,8 +14,8 @@ muster makes a netbooted board a named, verified, joined k3s worker.
 Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
   muster --supervised
-  muster name [MAC | FILE | -]...
-  muster check
+  muster name [--json] [MAC | FILE | -]...
+  muster check [--settings]
   muster status [--json]
   muster --help | --version
 
@@ -31,10 +31,12 @@ Without a command it runs the boot: all steps, or those named, in order:
                     which beats the environment, which beats the settings file
 
   name              print the hostname of each MAC address that is given, is in
-                    a file, or (-) is on standard input; exits 1 if two boards
-                    have the same hostname
+                    a file, or (-) is on standard input; takes lists, and what
+                    ip neigh, arp -n and dnsmasq's file of leases have; exits 1
+                    if two boards have the same hostname; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
-                    anything is missing
+                    anything is missing; --settings: only the settings and the
+                    files that they name, without a question to anyone
   status            print the steps of this boot and their errors; --json: as
                     JSON
 
@@ -62,10 +64,18 @@ impl std::error::Error for Usage {}
 pub enum Command {
     /// Run these steps of the boot, or all of them when the list is empty.
     Boot(Vec<Step>),
-    /// Print the hostnames of these MAC addresses or files of them; `-` is standard input.
-    Name(Vec<String>),
+    /// Print hostnames.
+    Name {
+        /// MAC addresses, and files of them; `-` is standard input.
+        words: Vec<String>,
+        /// Whether `--json` was given.
+        json: bool,
+    },
     /// Check what a boot needs.
-    Check,
+    Check {
+        /// Whether `--settings` was given: only the settings and their files are checked.
+        settings: bool,
+    },
     /// Print the status of this boot, as a table or as JSON.
     Status {
         /// Whether `--json` was given.
@@ -125,8 +135,12 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     .ok_or_else(|| Usage("--set must be given a NAME=VALUE".into()))?;
                 arguments.set.push((name.into(), value.into()));
             }
-            Long("json") if matches!(arguments.command, Command::Status { .. }) => {
-                arguments.command = Command::Status { json: true }
+            Long("json") => match &mut arguments.command {
+                Command::Name { json, .. } | Command::Status { json } => *json = true,
+                _ => bail!(usage(Long("json").unexpected())),
+            },
+            Long("settings") if matches!(arguments.command, Command::Check { .. }) => {
+                arguments.command = Command::Check { settings: true }
             }
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
@@ -137,16 +151,21 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                 let word = word.string().map_err(usage)?;
                 match (&mut arguments.command, word.as_str()) {
                     (Command::Boot(_), "name") if first => {
-                        arguments.command = Command::Name(Vec::new())
+                        arguments.command = Command::Name {
+                            words: Vec::new(),
+                            json: false,
+                        }
                     }
-                    (Command::Boot(_), "check") if first => arguments.command = Command::Check,
+                    (Command::Boot(_), "check") if first => {
+                        arguments.command = Command::Check { settings: false }
+                    }
                     (Command::Boot(_), "status") if first => {
                         arguments.command = Command::Status { json: false }
                     }
                     (Command::Boot(steps), word) => {
                         steps.push(Step::parse(word).ok_or_else(|| unknown_step(word))?)
                     }
-                    (Command::Name(words), _) => words.push(word),
+                    (Command::Name { words, .. }, _) => words.push(word),
                     (_, word) => bail!(Usage(format!(
                         "unexpected argument {word:?}; see muster --help"
                     ))),

@@ -23,6 +23,13 @@ pub struct Report {
 }
 
 impl Report {
+    fn new() -> Report {
+        Report {
+            text: String::new(),
+            complete: true,
+        }
+    }
+
     fn ok(&mut self, what: &str, detail: impl std::fmt::Display) {
         let detail = redacted(&detail.to_string());
         let _ = writeln!(self.text, "ok       {what:<9} {detail}");
@@ -48,10 +55,7 @@ impl Report {
 /// Fails when a check cannot be made, for example because the network interface whose MAC address
 /// names the node does not exist.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
-    let mut report = Report {
-        text: String::new(),
-        complete: true,
-    };
+    let mut report = Report::new();
     let net = Clients::new(
         settings.https_proxy.as_deref(),
         settings.no_proxy.as_deref(),
@@ -104,6 +108,27 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
             "not checked: this user cannot read the join token",
         ),
         JoinToken::Read(_) => check_server(&mut report, settings, &net, &node, &link)?,
+    }
+    Ok(report)
+}
+
+/// Checks the settings and the files that they name, for a machine whose files are below `--root`
+/// and that has not booted yet. A file that is missing is in the report.
+///
+/// Fails when a value or the content of a file cannot be right.
+pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
+    settings.url()?;
+    let mut report = Report::new();
+    for why in settings.missing_files(host) {
+        report.missing("settings", why);
+    }
+    if report.complete {
+        settings.token(host)?;
+        settings.node_secret(host)?;
+        report.ok(
+            "settings",
+            "the settings and the files that they name can be right",
+        );
     }
     Ok(report)
 }

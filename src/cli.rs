@@ -28,7 +28,7 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
 
 fn run(arguments: Arguments) -> Result<()> {
     // Like a dry run, `muster check` must not change the machine.
-    let mode = if arguments.dry_run || matches!(arguments.command, Command::Check) {
+    let mode = if arguments.dry_run || matches!(arguments.command, Command::Check { .. }) {
         Mode::Plan
     } else {
         Mode::Perform
@@ -48,19 +48,23 @@ fn run(arguments: Arguments) -> Result<()> {
                 false => shown::table(&text, host.uptime()).context(file)?,
             })
         }
-        Command::Name(words) => {
+        Command::Name { words, json } => {
             let settings = load(&host, &arguments.conf, arguments.set)?;
-            let names = name::run(&host, &settings, &words)?;
+            let names = name::run(&host, &settings.naming, &words, json)?;
             print(&names.text)?;
-            if !names.collisions.is_empty() {
-                let collisions = names.collisions.join("; ");
-                bail!("{collisions}: raise MUSTER_HOSTNAME_LENGTH");
+            match (names.collisions, names.shortest) {
+                (Some(collisions), _) => bail!(collisions),
+                (None, Some(shortest)) => log::info!(target: "name", "{shortest}"),
+                (None, None) => {}
             }
             Ok(())
         }
-        Command::Check => {
+        Command::Check { settings: only } => {
             let settings = load(&host, &arguments.conf, arguments.set)?;
-            let report = check::run(&host, &settings, &arguments.conf)?;
+            let report = match only {
+                true => check::settings(&host, &settings)?,
+                false => check::run(&host, &settings, &arguments.conf)?,
+            };
             print(&report.text)?;
             if !report.complete {
                 bail!("not ready: a boot needs what is MISSING above");

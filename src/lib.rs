@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s
-//!      → http → host → status, board, digest, paths, redact
+//!      → http → host → status, report, board, digest, paths, redact
 //! ```
 //!
 //! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],
@@ -28,6 +28,7 @@ pub mod logging;
 pub mod name;
 pub mod paths;
 pub mod redact;
+pub mod report;
 pub mod settings;
 pub mod status;
 pub mod steps;

@@ -75,15 +75,40 @@ impl Naming {
     /// `address`. The exact bytes are hashed, with the newline. With a length of 6 the hostname is
     /// the prefix followed by the output of `sha1sum <file> | head -c 6`.
     pub fn of_address_file(&self, address: &[u8]) -> Hostname {
-        let digest = hex::encode(Sha1::digest(address));
-        Hostname(format!("{}{}", self.prefix, &digest[..self.length]))
+        self.of_hash(&Sha1::digest(address).into())
     }
 
-    /// The hostname of the board with this MAC address. The kernel's address file ends with a
-    /// newline, so a newline is added before hashing.
+    /// The hostname of the board with this MAC address.
     pub fn of(&self, mac: Mac) -> Hostname {
-        self.of_address_file(format!("{mac}\n").as_bytes())
+        self.of_hash(&hash_of(mac))
     }
+
+    /// The hostname of the board whose MAC address has this hash ([`hash_of`]).
+    pub fn of_hash(&self, hash: &Hash) -> Hostname {
+        let digits = hex::encode(hash);
+        Hostname(format!("{}{}", self.prefix, &digits[..self.length]))
+    }
+
+    /// The number of hex digits of the hash that are in a hostname.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+}
+
+/// A SHA-1.
+pub type Hash = [u8; SHA1_HEX / 2];
+
+/// The SHA-1 whose first hex digits are in the hostname of the board with this MAC address. The
+/// kernel's address file ends with a newline, so a newline is added before hashing.
+pub fn hash_of(mac: Mac) -> Hash {
+    Sha1::digest(format!("{mac}\n")).into()
+}
+
+/// The number of hex digits that two hashes have in common at their start.
+pub fn common_digits(a: &Hash, b: &Hash) -> usize {
+    let bytes = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let half = a.get(bytes).zip(b.get(bytes));
+    2 * bytes + usize::from(half.is_some_and(|(a, b)| a >> 4 == b >> 4))
 }
 
 /// Why the prefix and the length do not make a valid hostname.
@@ -109,6 +134,17 @@ mod tests {
         ] {
             assert_eq!(naming.of(Mac::parse(mac).unwrap()).as_str(), name);
         }
+    }
+
+    #[test]
+    fn common_digits_are_counted_by_half_bytes() {
+        let a = [0x12; 20];
+        for (byte, other, expected) in [(0, 0x22, 0), (0, 0x13, 1), (1, 0x02, 2), (19, 0x11, 39)] {
+            let mut b = a;
+            b[byte] = other;
+            assert_eq!(common_digits(&a, &b), expected);
+        }
+        assert_eq!(common_digits(&a, &a), SHA1_HEX);
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub struct Mac([u8; 6]);
 /// Why a text is not the MAC address of a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadMac {
-    /// The text does not consist of six hex pairs.
+    /// The text does not consist of twelve hex digits in one of the usual forms.
     Malformed,
     /// All six bytes are zero.
     Zero,
@@ -21,7 +21,7 @@ impl fmt::Display for BadMac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BadMac::Malformed => {
-                "not a MAC address (expected six hex pairs, such as b8:27:eb:00:00:01)"
+                "not a MAC address (expected twelve hex digits, such as b8:27:eb:00:00:01)"
             }
             BadMac::Zero => "the all-zero MAC address, which identifies no board",
             BadMac::Multicast => "a multicast MAC address, which no interface can have",
@@ -32,22 +32,37 @@ impl fmt::Display for BadMac {
 impl std::error::Error for BadMac {}
 
 impl Mac {
-    /// Parses six hex pairs that are joined by `:` or `-`, in upper or lower case. White space
-    /// before or after the address is an error.
+    /// Parses a MAC address in any of the usual forms, in upper or lower case:
+    ///
+    /// | form | where it is used |
+    /// |---|---|
+    /// | `b8:27:eb:00:00:01`, `b8-27-eb-00-00-01` | Linux, labels on boards, Windows |
+    /// | `b8:27:eb:0:0:1` | `arp` of BSD and macOS |
+    /// | `b827.eb00.0001`, `b827-eb00-0001` | switches |
+    /// | `b827eb000001` | labels with a bar code |
+    ///
+    /// White space before or after the address is an error.
     pub fn parse(text: &str) -> Result<Mac, BadMac> {
-        let separator = if text.contains('-') { '-' } else { ':' };
-        let mut bytes = [0; 6];
-        let mut pairs = text.split(separator);
-        for byte in &mut bytes {
-            let pair = pairs
-                .next()
-                .filter(|pair| pair.len() == 2)
-                .ok_or(BadMac::Malformed)?;
-            hex::decode_to_slice(pair, std::slice::from_mut(byte))
-                .map_err(|_| BadMac::Malformed)?;
+        let separator = text.chars().find(|c| matches!(c, ':' | '-' | '.'));
+        let groups = text.chars().filter(|c| Some(*c) == separator).count() + 1;
+        let digits = match groups {
+            6 => 2,
+            3 => 4,
+            1 => 12,
+            _ => return Err(BadMac::Malformed),
+        };
+        let mut number = 0;
+        for group in text.split(|c| Some(c) == separator) {
+            let has_length = group.len() == digits || (digits == 2 && group.len() == 1);
+            // The standard library would also accept a plus sign as the first character.
+            if !has_length || !group.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(BadMac::Malformed);
+            }
+            let value = u64::from_str_radix(group, 16).map_err(|_| BadMac::Malformed)?;
+            number = number << (4 * digits) | value;
         }
+        let [_, _, bytes @ ..] = number.to_be_bytes();
         match bytes {
-            _ if pairs.next().is_some() => Err(BadMac::Malformed),
             [0, 0, 0, 0, 0, 0] => Err(BadMac::Zero),
             [first, ..] if first & 1 == 1 => Err(BadMac::Multicast),
             _ => Ok(Mac(bytes)),
@@ -89,8 +104,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_are_parsed_and_the_kernels_is_printed() {
-        for text in ["b8:27:eb:00:00:01", "B8-27-EB-00-00-01"] {
+    fn all_usual_forms_are_parsed_and_the_kernels_is_printed() {
+        for text in [
+            "b8:27:eb:00:00:01",
+            "B8-27-EB-00-00-01",
+            "b8:27:eb:0:0:1",
+            "b827.eb00.0001",
+            "B827-EB00-0001",
+            "b8.27.eb.00.00.01",
+            "B827EB000001",
+        ] {
             assert_eq!(Mac::parse(text).unwrap().to_string(), "b8:27:eb:00:00:01");
         }
     }
@@ -105,8 +128,15 @@ mod tests {
             "b8:27:eb:00:00",
             "b8:27:eb:00:00:01:02",
             "b8:27:eb:00:00:0g",
-            "b827eb000001",
+            "b827eb00000",
+            "b827eb0000010",
+            "b827.eb00.001",
             "b8:27-eb:00:00:01",
+            "b8:27:eb:00:00:",
+            "+8:27:eb:00:00:01",
+            "b827eb+00001",
+            "b827.eb00:0001",
+            " b827eb000001",
         ];
         for text in malformed {
             assert_eq!(Mac::parse(text), Err(BadMac::Malformed), "{text}");

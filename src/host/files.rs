@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// use up the memory. The kernel's files in `/proc` have no limit: on a node with many pods, the
 /// list of mounts is longer than this.
 const READ_MAX: u64 = 1 << 20;
+/// The largest file that muster reads whole (bytes) when the operator names it on the command line.
+/// A list of 100,000 boards is larger than [`READ_MAX`].
+const NAMED_MAX: u64 = 64 << 20;
 
 /// The text of a file to be written, and whether the plan of a dry run may show it.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +51,7 @@ impl Host {
     /// As [`Host::read`], for a path that the operator gave on the command line. The path is
     /// relative to the working directory, and `--root` does not apply to it.
     pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        read_whole(Path::new(path), READ_MAX).with_context(|| format!("cannot read {path}"))
+        read_whole(Path::new(path), NAMED_MAX).with_context(|| format!("cannot read {path}"))
     }
 
     /// The text of a file, empty when there is no such file. Bytes that are not UTF-8 are replaced.
@@ -205,7 +208,10 @@ fn read_whole(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let read = |file: fs::File| file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
     match fs::File::open(path).and_then(read) {
-        Ok(_) if bytes.len() as u64 > limit => Err(io::Error::other("larger than 1 MiB")),
+        Ok(_) if bytes.len() as u64 > limit => {
+            let limit = limit >> 20;
+            Err(io::Error::other(format!("larger than {limit} MiB")))
+        }
         Ok(_) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)

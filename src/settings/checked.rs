@@ -149,6 +149,20 @@ impl Settings {
         token.into_iter().chain(secret).collect()
     }
 
+    /// The operator's messages about files that the settings name and that do not exist.
+    pub fn missing_files(&self, host: &Host) -> Vec<String> {
+        let token = match &self.token {
+            TokenPlace::File(value) => Some(value),
+            TokenPlace::Inline(_) => None,
+        };
+        [token, self.node_secret.as_ref(), self.ca_file.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|value| host.metadata(&value.text).is_none())
+            .map(|value| value.bad("there is no such file").to_string())
+            .collect()
+    }
+
     /// The secret from which the node password is derived instead of from the token; `None` when
     /// `MUSTER_NODE_SECRET_FILE` was not given. In a dry run whose user may not read this file, the
     /// secret is empty.

@@ -90,14 +90,86 @@ fn name_reads_arguments_and_files_and_reports_collisions() {
     arguments.extend(many.iter().map(String::as_str));
     let output = root.muster(&arguments);
     assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
     assert!(
-        stderr(&output).contains("MUSTER_HOSTNAME_LENGTH"),
-        "{}",
-        stderr(&output)
+        error.contains("set MUSTER_HOSTNAME_LENGTH=3 or more"),
+        "{error}"
     );
     assert_one_line(
         "garbage",
         &root.muster(&["name", "b8:27"]),
         &["MAC=\"b8:27\" (command line)"],
     );
+}
+
+#[test]
+fn the_shortest_length_is_one_without_a_collision() {
+    let root = Root::new();
+    let boards: Vec<String> = (0..100)
+        .map(|n| format!("b8:27:eb:00:01:{n:02x}"))
+        .collect();
+    let named = |length: &str| {
+        let set = format!("MUSTER_HOSTNAME_LENGTH={length}");
+        let mut command = root.command(&["--set", &set, "name", "-"]);
+        piped(&mut command, &boards.join("\n"))
+    };
+    let said = stderr(&named("40"));
+    let (_, said) = said.split_once("muster: name: ").unwrap();
+    let shortest: usize = said.split(' ').next().unwrap().parse().unwrap();
+    assert!(said.contains(" with which these 100 boards have different hostnames"));
+    assert!(named(&shortest.to_string()).status.success());
+    let output = named(&(shortest - 1).to_string());
+    assert_eq!(output.status.code(), Some(1));
+    let remedy = format!("set MUSTER_HOSTNAME_LENGTH={shortest} or more on all boards");
+    assert!(stderr(&output).contains(&remedy), "{}", stderr(&output));
+}
+
+#[test]
+fn name_prints_json() {
+    let root = Root::new();
+    let one_digit = ["--set", "MUSTER_HOSTNAME_LENGTH=1", "name", "--json", "-"];
+    let neighbours = "192.0.2.7 dev eth0 lladdr dc:a6:32:01:02:03 REACHABLE\n\
+                      192.0.2.8 dev eth0 lladdr b8:27:eb:00:00:01 STALE\n\
+                      fe80::1 dev eth0 lladdr dc:a6:32:01:02:03 router STALE\n\
+                      192.0.2.9 dev eth0 FAILED";
+    let output = piped(&mut root.command(&one_digit), neighbours);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let expected = serde_json::json!({
+        "format": 1,
+        "boards": [
+            { "mac": "dc:a6:32:01:02:03", "name": "worker-4" },
+            { "mac": "b8:27:eb:00:00:01", "name": "worker-b" },
+        ],
+        "collisions": [],
+        "length": 1,
+        "shortest_length": 1,
+    });
+    assert_eq!(json, expected);
+    assert!(output.status.success());
+    let boards: Vec<String> = (0..40).map(|n| format!("b827eb0000{n:02}")).collect();
+    let output = piped(&mut root.command(&one_digit), &boards.join(" "));
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let groups = json["collisions"].as_array().unwrap();
+    let named = |group: &serde_json::Value| group["macs"].as_array().unwrap().len();
+    assert!(groups.iter().all(|group| named(group) > 1));
+    let error = stderr(&output);
+    assert!(error.contains("so do the boards of "), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn an_error_in_a_list_names_its_file_and_line() {
+    let root = Root::new();
+    root.write(
+        "table",
+        "Address HWtype HWaddress Flags Mask Iface\n10.0.0.7 ether b8:27 C eth0\n",
+    );
+    let file = root.path("table").display().to_string();
+    let place = format!("MAC=\"b8:27\" ({file} line 2): not a MAC address");
+    assert_one_line("table", &root.muster(&["name", &file]), &[&place]);
+    let folder = root.folder().display().to_string();
+    let output = root.muster(&["name", &folder]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&format!("cannot read {folder}: ")));
 }

@@ -7,6 +7,7 @@
 )]
 
 mod genapkovl;
+mod genapkovl_safe;
 mod netboot_page;
 mod netboot_tree;
 mod netboot_tree_errors;

@@ -200,12 +200,11 @@ fn mac_addresses() {
     let valid = |random: &mut Random| {
         let mut bytes = random.number().to_be_bytes();
         bytes[2] = bytes[2] & 0xfe | 2;
-        let separator = random.of(&[":", "-"]);
-        let text = bytes[2..]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<Vec<_>>()
-            .join(separator);
+        let separator = random.of(&[":", "-", "."]);
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let size = [1, 2, 6][random.below(3)];
+        let groups: Vec<String> = bytes[2..].chunks(size).map(hex).collect();
+        let text = groups.join(separator);
         let text = if random.below(2) == 0 {
             text.to_uppercase()
         } else {
@@ -219,7 +218,27 @@ fn mac_addresses() {
         text
     };
     check_text(
-        &[":", "-", "00", "b8", "FF", "0", "g"],
+        &[
+            ":",
+            "-",
+            ".",
+            "00",
+            "b8",
+            "FF",
+            "0",
+            "g",
+            " dev ",
+            "lladdr ",
+            "ether",
+            "at",
+            "#",
+            "(",
+            "192.0.2.7 ",
+            "fd00::1 ",
+            "17 ",
+            "0x1 ",
+            "\n",
+        ],
         valid,
         properties::mac,
     );

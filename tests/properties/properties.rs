@@ -13,6 +13,7 @@ use muster::k3s::release::digest_in_sums;
 use muster::k3s::server::git_version;
 use muster::k3s::token::{Credential, Token};
 use muster::k3s::yaml;
+use muster::name::list::addresses;
 use muster::settings::sources::{conf_assignments, kernel_words};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -118,13 +119,27 @@ pub fn conf(text: &str) {
     }
 }
 
-/// An accepted address is a unicast address, and prints as the same address.
+/// An accepted address is a unicast address with the digits of the text, and has one kind of
+/// separator. A list that has the address alone on a line is read as this address.
 pub fn mac(text: &str) {
-    let Ok(mac) = Mac::parse(text) else { return };
+    let listed = addresses("list", text);
+    let Ok(mac) = Mac::parse(text) else {
+        if let Err(error) = listed {
+            assert!(error.to_string().contains(" (list line "), "{error}");
+        }
+        return;
+    };
     let bytes = mac.bytes();
-    assert!(bytes != [0; 6] && bytes[0] & 1 == 0 && text.len() == 17);
-    assert_eq!(mac.to_string(), text.to_ascii_lowercase().replace('-', ":"));
-    assert_eq!(Mac::parse(&mac.to_string()), Ok(mac));
+    assert!(bytes != [0; 6] && bytes[0] & 1 == 0);
+    let mut separators: Vec<char> = text.chars().filter(|c| ":-.".contains(*c)).collect();
+    separators.dedup();
+    assert!(separators.len() <= 1);
+    let pairs = text.split(|c| ":-.".contains(c));
+    let digits: String = pairs.map(|pair| format!("{pair:0>2}")).collect();
+    let shown = mac.to_string();
+    assert_eq!(shown.replace(':', ""), digits.to_ascii_lowercase());
+    assert_eq!(Mac::parse(&shown), Ok(mac));
+    assert_eq!(listed.unwrap(), [mac]);
 }
 
 /// An accepted tag prints as it was given, is short, and is one segment of a path and of a URL.

@@ -173,7 +173,7 @@ fn name_lists(site: &Site, muster: &Path) -> Vec<Subject> {
             format!("52:54:00:{a:02x}:{b:02x}:{c:02x}\n")
         };
         fs::write(&path, (0..n).map(mac).collect::<String>()).unwrap();
-        // With 12 digits no two names are the same. A file that is named may have 1 MiB at most.
+        // With 12 digits no two names are the same.
         let command = format!(
             "exec {} --set MUSTER_HOSTNAME_LENGTH=12 name - <{}",
             muster.display(),

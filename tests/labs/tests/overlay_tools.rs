@@ -8,6 +8,7 @@ mod release;
 #[allow(dead_code, reason = "tests/overlay uses the rest")]
 mod support;
 
+use muster_labs::{Kind, muster};
 use release::{SITE, TOOL, UEFI, releases, tree};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -66,6 +67,33 @@ fn every_shell_makes_the_same_overlay() {
     });
     assert!(made[1] == made[0], "{:?}", SHELLS[1]);
     assert!(made[2] == made[0], "{:?}", SHELLS[2]);
+}
+
+/// The board's program runs by qemu-user, as on a PC that has no muster of its own.
+#[test]
+fn the_boards_own_program_checks_the_settings() {
+    let folder = Folder::new();
+    fs::copy(muster(Kind::Machine), folder.path("board")).unwrap();
+    let wrong = ["--binary", "board", "--set", "MUSTER_DHCP=perhaps"];
+    let mut tool = folder.tool(&["sh"], "genapkovl-muster.sh", &[OVERLAY, &wrong].concat());
+    let output = tool.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("MUSTER_DHCP=\"perhaps\""), "{error}");
+}
+
+#[test]
+fn a_full_disk_leaves_no_part_of_an_archive() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("full")).unwrap();
+    // The file system has one page, and the archive is longer.
+    let script = "mount -t tmpfs -o size=4k tmpfs full && ! sh \"$0\" \"$@\" && ls -A full";
+    let unshare = ["unshare", "--mount", "sh", "-c", script];
+    let arguments = [OVERLAY, &["--output", "full/archive"]].concat();
+    let output = succeed(&mut folder.tool(&unshare, "genapkovl-muster.sh", &arguments));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("No space left on device"), "{error}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
 }
 
 #[test]

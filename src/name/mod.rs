@@ -1,0 +1,165 @@
+//! The command `muster name`: it derives the hostname of each given MAC address.
+
+pub mod list;
+
+use crate::arguments::Usage;
+use crate::board::hostname::{Hash, Naming, common_digits, hash_of};
+use crate::board::mac::Mac;
+use crate::host::Host;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::io::{self, Read};
+
+/// The most hostnames of several boards that one message names.
+const NAMED_COLLISIONS: usize = 5;
+
+/// The hostnames of a list of MAC addresses.
+pub struct Names {
+    /// A line `<MAC> <hostname>` for each MAC address, or a JSON object (`docs/rack.md`).
+    pub text: String,
+    /// A sentence with the shortest length without a collision; `None` for a single board.
+    pub shortest: Option<String>,
+    /// The error when several MAC addresses would get the same hostname.
+    pub collisions: Option<String>,
+}
+
+/// Derives the hostnames of the MAC addresses in `words` ([`addresses`]). `json` asks for JSON.
+pub fn run(host: &Host, naming: &Naming, words: &[String], json: bool) -> Result<Names> {
+    let boards: Vec<Board> = addresses(host, words)?.into_iter().map(board).collect();
+    let mut sorted = boards.clone();
+    sorted.sort_unstable();
+    let shortest = shortest(&sorted);
+    // The boards of a group have the same hostname.
+    let same = |a: &Board, b: &Board| common_digits(&a.hash, &b.hash) >= naming.length();
+    let groups = sorted.chunk_by(same).filter(|group| group.len() > 1);
+    let groups: Vec<&[Board]> = groups.collect();
+    let count = boards.len();
+    Ok(Names {
+        text: match json {
+            true => to_json(naming, &boards, &groups, shortest),
+            false => to_lines(naming, &boards),
+        },
+        shortest: (count > 1).then(|| {
+            format!(
+                "{shortest} is the shortest MUSTER_HOSTNAME_LENGTH with which these {count} boards \
+                 have different hostnames"
+            )
+        }),
+        collisions: collisions(naming, &groups, shortest),
+    })
+}
+
+/// A MAC address with the hash that its hostname is made from. Boards are sorted by the hash.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Board {
+    hash: Hash,
+    mac: Mac,
+}
+
+fn board(mac: Mac) -> Board {
+    let hash = hash_of(mac);
+    Board { hash, mac }
+}
+
+/// The smallest number of hex digits with which all these boards have different hostnames.
+fn shortest(sorted: &[Board]) -> usize {
+    let pairs = sorted.windows(2);
+    let digits = pairs.map(|pair| common_digits(&pair[0].hash, &pair[1].hash) + 1);
+    digits.max().unwrap_or(1)
+}
+
+/// The error that names the boards which have the same hostname; `None` when there are none.
+fn collisions(naming: &Naming, groups: &[&[Board]], shortest: usize) -> Option<String> {
+    let mut text = String::new();
+    for group in groups.iter().take(NAMED_COLLISIONS) {
+        let macs: Vec<String> = group.iter().map(|board| board.mac.to_string()).collect();
+        let (macs, name) = (macs.join(" and "), naming.of_hash(&group[0].hash));
+        let _ = write!(text, "{macs} have the same hostname {name}; ");
+    }
+    if groups.len() > NAMED_COLLISIONS {
+        let more = groups.len() - NAMED_COLLISIONS;
+        let _ = write!(text, "so do the boards of {more} more hostnames; ");
+    }
+    let remedy = format!("set MUSTER_HOSTNAME_LENGTH={shortest} or more on all boards");
+    (!groups.is_empty()).then_some(text + &remedy)
+}
+
+fn to_lines(naming: &Naming, boards: &[Board]) -> String {
+    let mut text = String::new();
+    for board in boards {
+        let _ = writeln!(text, "{} {}", board.mac, naming.of_hash(&board.hash));
+    }
+    text
+}
+
+/// The output of `muster name --json`. No character of a MAC address or a hostname needs an escape
+/// in JSON.
+fn to_json(naming: &Naming, boards: &[Board], groups: &[&[Board]], shortest: usize) -> String {
+    let mut text = String::from("{\"format\": 1, \"boards\": [");
+    for (index, board) in boards.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let (mac, name) = (board.mac, naming.of_hash(&board.hash));
+        let _ = write!(
+            text,
+            "{comma}\n  {{\"mac\": \"{mac}\", \"name\": \"{name}\"}}"
+        );
+    }
+    text += "\n], \"collisions\": [";
+    for (index, group) in groups.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let macs = group.iter().map(|board| format!("\"{}\"", board.mac));
+        let macs = macs.collect::<Vec<_>>().join(", ");
+        let name = naming.of_hash(&group[0].hash);
+        let _ = write!(
+            text,
+            "{comma}\n  {{\"name\": \"{name}\", \"macs\": [{macs}]}}"
+        );
+    }
+    let length = naming.length();
+    let _ = writeln!(
+        text,
+        "\n], \"length\": {length}, \"shortest_length\": {shortest}}}"
+    );
+    text
+}
+
+/// The MAC addresses that `words` name, in order, each of them once. Each word is a MAC address, the
+/// path of a file with a list of them ([`list::addresses`]), or `-` for a list on standard input.
+pub fn addresses(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
+    if words.is_empty() {
+        let error = "no MAC address was given: give addresses, a file of them, or - for standard \
+                     input";
+        bail!(Usage(error.into()));
+    }
+    let mut all = Vec::new();
+    for word in words {
+        // A word that is not a MAC address may be the path of a file.
+        match Mac::parse(word) {
+            Ok(mac) => all.push(mac),
+            Err(why) => {
+                let text = match word.as_str() {
+                    "-" => standard_input()?,
+                    file => match host.read_as_named(file)? {
+                        Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                        None => bail!(Usage(format!(
+                            "MAC={word:?} (command line): {why}, and there is no such file"
+                        ))),
+                    },
+                };
+                all.extend(list::addresses(word, &text)?);
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    all.retain(|mac| seen.insert(*mac));
+    Ok(all)
+}
+
+fn standard_input() -> Result<String> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .read_to_end(&mut bytes)
+        .context("cannot read standard input")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
