@@ -1,6 +1,7 @@
 //! The boot: its steps, their order, and what happens when a step fails.
 
 use crate::board::node::Node;
+use crate::digest::Sha256;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::link::ServerLink;
@@ -115,7 +116,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         }
         host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
     }
-    let node = run_steps(host, settings, run)?;
+    let (node, fetched) = run_steps(host, settings, run)?;
     if !run.has(Step::Join) {
         info!("done");
         return Ok(());
@@ -123,7 +124,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if host.plans() {
         return join::exec(host, settings, &node);
     }
-    let result = joined(host, settings, &node, run).and_then(|record| {
+    let result = joined(host, settings, &node, fetched).and_then(|record| {
         // The record says that the server accepts the node, so it is written only when the register
         // step has run.
         if run.has(Step::Register) {
@@ -135,8 +136,9 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     result.context(Step::Join.name())
 }
 
-/// Runs the steps in their order and returns this board's node. Does not start k3s.
-fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
+/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
+/// step verified. Does not start k3s.
+fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
     let net = Clients::new(
@@ -159,6 +161,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
+    let mut fetched = None;
     // `muster identity` also runs on machines whose k3s is not muster's.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
@@ -176,7 +179,8 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Step::Clock, _) => clock::run(host, settings, run.conf),
             (Step::Prepare, _) => prepare::run(host, settings, &config),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
-            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
+            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
+                .map(|digest| fetched = digest),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
             (Step::Register | Step::Join, None) => unreachable!("link is set for these steps"),
         };
@@ -187,7 +191,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Err(error), OnFailure::Stop) => return Err(error.context(name)),
         }
     }
-    Ok(node)
+    Ok((node, fetched))
 }
 
 /// Finds this board's interface, MAC address and hostname. The status shows a failure as a failure
@@ -207,13 +211,14 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// Determines the digest of the k3s that will run, and returns the record of this boot. Fails when
-/// that k3s was not verified.
-fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Record> {
-    let fetched = match run.has(Step::Fetch) {
-        true => restart::fetched(host, settings),
-        false => None,
-    };
+/// Determines the digest of the k3s that will run, unless the fetch step of this run has just verified
+/// it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
+fn joined(
+    host: &Host,
+    settings: &Settings,
+    node: &Node,
+    fetched: Option<Sha256>,
+) -> Result<Record> {
     let sha256 = match fetched {
         Some(digest) => digest,
         None => restart::verified(host, settings)?,

@@ -15,6 +15,7 @@
 //! | [`process`] | runs programs, and replaces this process with a program (exec) |
 //! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
+//! | [`network_time`] | asks time servers |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`routes`] | looks for a default route and a DNS server |
@@ -30,6 +31,7 @@ pub mod dhcp_client;
 pub mod files;
 pub mod lock;
 pub mod machine;
+pub mod network_time;
 mod notes;
 pub mod process;
 pub mod routes;
@@ -41,12 +43,12 @@ use crate::redact::redacted;
 use crate::status::Status;
 use anyhow::{Context, Result};
 use log::{debug, warn};
+use network_time::ClockState;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The log target under which a boot logs each effect, with the description that a dry run prints.
 pub const EFFECTS: &str = "effect";
@@ -68,8 +70,7 @@ pub struct Host {
     mode: Mode,
     step: Cell<&'static str>,
     status: RefCell<Status>,
-    /// The time since boot and the wall clock at the moment when the clock was set or checked.
-    trusted_clock: Cell<Option<(Duration, Duration)>>,
+    clock: ClockState,
     /// The open lock file, when this process holds the lock ([`Host::lock_agent`]).
     agent_lock: OnceCell<File>,
 }
@@ -83,7 +84,7 @@ impl Host {
             mode,
             step: Cell::new("muster"),
             status: RefCell::default(),
-            trusted_clock: Cell::new(None),
+            clock: ClockState::default(),
             agent_lock: OnceCell::new(),
         }
     }

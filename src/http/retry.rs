@@ -59,7 +59,9 @@ pub fn retry<T>(
     let mut backoff = Backoff::new(seed);
     let mut last_message = String::new();
     loop {
-        match attempt() {
+        let answer = attempt();
+        host.doubt_clock_if(answer.as_ref().is_err_and(Failure::is_about_dates));
+        match answer {
             Ok(value) => {
                 if !last_message.is_empty() {
                     info!(target: host.step(), "{what}: recovered");

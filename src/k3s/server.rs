@@ -218,7 +218,7 @@ fn version_at(client: &Client, server: &Url) -> Result<Tag, Refusal> {
 /// After a wait of [`VERSION_PATIENCE`], adds to the failure's message the setting that makes the
 /// server's answer unnecessary.
 fn with_remedy(failure: Failure, waited: Duration) -> Failure {
-    if waited < VERSION_PATIENCE {
+    if waited < VERSION_PATIENCE || failure.is_about_dates() {
         return failure;
     }
     failure.map_error(|error| {

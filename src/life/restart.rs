@@ -86,17 +86,6 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     Ok(digest)
 }
 
-/// The digest that the fetch step of this process has just verified. The join step uses it, so that
-/// k3s is not hashed a second time. `None` when the fetch step did not verify k3s.
-pub fn fetched(host: &Host, settings: &Settings) -> Option<Sha256> {
-    match settings.skip_download {
-        true => None,
-        false => settings
-            .pin
-            .or_else(|| fetched_release(host).map(|(_, digest)| digest)),
-    }
-}
-
 /// The tag of the k3s release that has this digest, if this boot has recorded it.
 pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
     let record = Record::read(host).filter(|record| record.sha256 == digest);

@@ -5,6 +5,7 @@ use crate::board::hostname::Naming;
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
+use crate::host::network_time::TimeServers;
 use crate::host::process::Variable;
 use crate::k3s::password;
 use crate::k3s::release::Tag;
@@ -69,8 +70,8 @@ pub struct Settings {
     pub naming: Naming,
     /// Whether muster runs a DHCP client.
     pub dhcp: bool,
-    /// Time servers; empty when `MUSTER_NTP` is `no`.
-    pub ntp: Vec<String>,
+    /// Time servers; `None` when `MUSTER_NTP` is `no`.
+    pub ntp: Option<TimeServers>,
     pub(super) url: Option<Url>,
     pub(super) token: TokenPlace,
     pub(super) node_secret: Option<Value>,

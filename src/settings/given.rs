@@ -174,7 +174,7 @@ fn is_looked_at(name: &str) -> bool {
     is_own || known(name).is_some() || is_for_k3s(name)
 }
 
-fn default(name: &str) -> Option<Value> {
+pub(super) fn default(name: &str) -> Option<Value> {
     let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
     Some(Value {
         name: setting.name,

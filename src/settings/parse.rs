@@ -1,12 +1,13 @@
 //! Checks the given values and turns them into [`Settings`].
 
 use super::checked::{Interface, Settings, TokenPlace, Version};
-use super::given::Given;
+use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
 use super::{agent_arguments, installer, mirrors};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
+use crate::host::network_time::TimeServers;
 use crate::http::below;
 use crate::k3s::release::Tag;
 use anyhow::Result;
@@ -122,24 +123,34 @@ fn naming(given: &Given) -> Result<Naming> {
     })
 }
 
-fn ntp(given: &Given) -> Result<Vec<String>> {
+fn ntp(given: &Given) -> Result<Option<TimeServers>> {
     let value = given.or_default("MUSTER_NTP");
-    let servers: Vec<String> = value
-        .text
-        .split([' ', ','])
-        .filter(|word| !word.is_empty())
-        .map(String::from)
-        .collect();
-    match servers.as_slice() {
-        [no] if no == "no" => Ok(Vec::new()),
-        _ if servers.iter().all(|name| {
-            name.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
-        }) =>
-        {
-            Ok(servers)
+    let servers = |text: &str| -> Vec<String> {
+        let words = text.split([' ', ',']);
+        words
+            .filter(|word| !word.is_empty())
+            .map(String::from)
+            .collect()
+    };
+    let named = servers(&value.text);
+    let is_name = |name: &String| {
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
+    };
+    match named.as_slice() {
+        [no] if no == "no" => Ok(None),
+        _ if !named.iter().all(is_name) => {
+            Err(value.bad("must be names or addresses of time servers, or no"))
         }
-        _ => Err(value.bad("must be names or addresses of time servers, or no")),
+        _ if value.source == Source::Default => Ok(Some(TimeServers {
+            named: Vec::new(),
+            last: named,
+        })),
+        _ => {
+            let default = given::default("MUSTER_NTP").map(|value| value.text);
+            let last = servers(&default.unwrap_or_default());
+            Ok(Some(TimeServers { named, last }))
+        }
     }
 }
 

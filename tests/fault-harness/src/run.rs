@@ -164,6 +164,7 @@ fn in_process(
     };
     log::clear();
     let result = fetch::run(&host, &settings, &net, &node, link.as_ref())
+        .map(|_| ())
         .map_err(|error| format!("{error:#}"));
     Outcome {
         result,

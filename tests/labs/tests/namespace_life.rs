@@ -199,3 +199,23 @@ fn an_interface_that_is_missing_is_waited_for_in_the_background() {
     board.shell("ip link set eth0 name late0");
     boot.wait_for("joined as");
 }
+
+/// muster's notes are in `/run`. None of them is worth more than a running k3s.
+#[test]
+fn a_full_run_folder_does_not_stop_a_boot() {
+    let site = Site::new(Options::default());
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
+    board
+        .shell("mount -t tmpfs -o size=4k none /run && dd if=/dev/zero of=/run/full bs=4k count=1");
+    let boot = board.boot_to_joined();
+    let text = boot.text();
+    assert!(
+        text.contains("WARN: fetch: cannot write /run/muster/k3s.json"),
+        "{text}"
+    );
+    assert!(
+        text.contains("the next restart of k3s runs all steps"),
+        "{text}"
+    );
+}
