@@ -27,7 +27,7 @@ SMALL := -Clink-arg=--no-eh-frame-hdr -Clink-arg=-Tlink/no-unwinding.ld -Clink-a
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 
-.PHONY: help demo quick test test-boot soak lab fuzz setup aarch64 amd64 standin standin-arm64 image lint deny bench check-counts counts clean
+.PHONY: help demo quick test test-boot soak faults lab fuzz setup aarch64 amd64 standin standin-arm64 image lint deny bench check-counts counts clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,6 +53,13 @@ test-boot: setup standin-arm64 image ## runs the power-on tests: boards that boo
 BOOTS := 30
 soak: setup standin-arm64 image ## powers boards on BOOTS times (30), each time in another way; SEED repeats a run
 	cargo run -q --locked -p muster-labs --bin soak -- $(BOOTS) $(SEED)
+
+RUNS := 1000
+# Arguments of the program that were given to make.
+FAULTS = $(foreach name,RUNS SEED FIRST JOBS LONGEST LEASES,$(if $($(name)),$(name)=$($(name))))
+faults: setup amd64 standin ## runs RUNS random sequences of faults (1000) on namespace boards; SEED and FIRST repeat one
+	@tests/labs/host/build.sh
+	cargo run -q --locked -p muster-labs --bin faults -- $(FAULTS)
 
 lab: setup amd64 standin ## opens a shell beside a running server, mirror and board
 	cargo run -q --locked -p muster-labs --bin lab
