@@ -161,7 +161,6 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
-    let mut fetched = None;
     // `muster identity` also runs on machines whose k3s is not muster's.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
@@ -169,6 +168,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         false => AgentConfig::default(),
     };
 
+    let mut fetched = None;
     for (step, on_failure) in run.steps() {
         let name = step.name();
         host.enter(name);

@@ -6,10 +6,11 @@ use crate::download::mirror;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::channel::ask_channel;
+use crate::k3s::release::remedy;
 use crate::k3s::token::JoinToken;
 use crate::k3s::{link::ServerLink, server::Server};
 use crate::redact::redacted;
-use crate::settings::{AgentConfig, Settings, Version};
+use crate::settings::{AgentConfig, Mirror, Settings, Version};
 use crate::steps::{clock, identity, network, prepare};
 use anyhow::Result;
 use std::fmt::Write;
@@ -174,12 +175,18 @@ fn check_server(
     let mirrors = mirror::probe(settings, net, node, server, &tag)?;
     // One mirror that has the release is enough for a boot.
     let any = mirrors.iter().any(|(_, answer)| answer.is_ok());
-    for (base, answer) in mirrors {
+    let none_has_it = !any && mirrors.iter().any(|(mirror, _)| mirror.lacks_release);
+    for (mirror, answer) in mirrors {
+        let base = mirror.base;
         match answer {
             Ok(()) => report.ok("mirror", format_args!("{base} has k3s {tag}")),
             Err(why) if any => report.ok("mirror", format_args!("{base} is skipped: {why}")),
             Err(why) => report.missing("mirror", why),
         }
+    }
+    if none_has_it {
+        let server_is_mirror = settings.mirrors.contains(&Mirror::Server);
+        report.missing("mirror", remedy(&tag, server_is_mirror));
     }
     Ok(())
 }

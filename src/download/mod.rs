@@ -4,6 +4,7 @@
 //!
 //! [`rounds`] goes through the mirrors until an attempt succeeds, [`mirror`] is one mirror, and
 //! [`part`] is the partial file. [`target`] manages the partial file and the installed file.
+//! [`verified`] records what was verified.
 
 mod append;
 pub mod mirror;
@@ -12,6 +13,7 @@ pub mod part;
 mod receive;
 pub mod rounds;
 pub mod target;
+pub mod verified;
 
 use crate::host::Host;
 use crate::host::machine;

@@ -1,21 +1,19 @@
 //! Asks the mirrors one after another, and repeats this round until k3s is installed with the
 //! expected digest.
 
-use super::mirror::MirrorState;
+use super::mirror::{MirrorState, NOT_FOUND};
 use super::part::PartialFile;
-use super::target;
 use super::{AttemptError, Download, OnNoRange, attempt};
+use super::{target, verified};
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
 use crate::host::machine::megabytes;
 use crate::http::retry::{Backoff, LONGEST_RETRY_AFTER};
 use crate::http::{Failure, MinimumRate};
-use crate::k3s::release::{Arch, Tag, asset_url};
-use crate::paths;
+use crate::k3s::release::{Arch, Tag, asset_url, remedy};
 use anyhow::{Result, anyhow};
 use log::{debug, info, warn};
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,6 +29,8 @@ pub struct Install<'a> {
     pub target: PathBuf,
     /// The mirrors, in the order in which they are asked.
     pub mirrors: Vec<MirrorState>,
+    /// Whether the k3s server is one of the mirrors.
+    pub server_is_mirror: bool,
 }
 
 /// A mirror that may work later: why it failed, and the wait that its `Retry-After` asks for.
@@ -50,7 +50,8 @@ enum Outcome {
     /// The mirror may work later; the duration is what its `Retry-After` asks for.
     RetryLater(String, Option<Duration>),
     /// The mirror cannot deliver this release; this run skips the mirror from now on.
-    Skip(String),
+    /// The number is the status of its answer, if there was one.
+    Skip(String, Option<u16>),
 }
 
 impl Install<'_> {
@@ -134,8 +135,9 @@ impl Install<'_> {
                     self.mirrors[index].busy = busy;
                     later.push((why, wait));
                 }
-                Outcome::Skip(why) => {
+                Outcome::Skip(why, status) => {
                     warn!(target: self.host.step(), "{why}; skipping this mirror");
+                    self.mirrors[index].lacks_release = status == Some(NOT_FOUND);
                     self.mirrors[index].skipped = Some(why);
                 }
             }
@@ -152,7 +154,11 @@ impl Install<'_> {
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
         let tag = &self.tag;
-        anyhow!("no mirror could supply k3s {tag}: {}", reasons.join("; "))
+        let mut reasons = reasons.join("; ");
+        if self.mirrors.iter().any(|mirror| mirror.lacks_release) {
+            reasons = format!("{reasons}; {}", remedy(tag, self.server_is_mirror));
+        }
+        anyhow!("no mirror could supply k3s {tag}: {reasons}")
     }
 
     /// Whether `installed` needs no new verification: it is the pinned digest, or an earlier run of
@@ -161,12 +167,8 @@ impl Install<'_> {
         if let Some(pin) = self.pin {
             return pin == installed;
         }
-        let record = self
-            .host
-            .read_text(paths::VERIFIED.path)
-            .unwrap_or_default();
-        let record: Value = serde_json::from_str(&record).unwrap_or_default();
-        record["tag"] == self.tag.as_str() && record["sha256"] == installed.to_string()
+        verified::read(self.host)
+            .is_some_and(|(tag, digest)| tag == self.tag.as_str() && digest == installed)
     }
 
     /// Asks one mirror for the digest of k3s and then downloads k3s, unless a file with this digest
@@ -251,7 +253,7 @@ impl Install<'_> {
                 *part = Some(open);
                 let url = download.url;
                 let why = format!("{url}: SHA-256 mismatch, expected {digest}");
-                Ok(Outcome::Skip(why))
+                Ok(Outcome::Skip(why, None))
             }
             Err(AttemptError::Local(error)) => {
                 // Free the space, because the operator may need it to repair the board. Return the
@@ -271,7 +273,7 @@ impl Install<'_> {
             Failure::Transient {
                 error, retry_after, ..
             } => Outcome::RetryLater(format!("{error:#}"), retry_after),
-            Failure::Permanent { error, .. } => Outcome::Skip(format!("{error:#}")),
+            Failure::Permanent { error, status } => Outcome::Skip(format!("{error:#}"), status),
         }
     }
 
@@ -285,11 +287,9 @@ impl Install<'_> {
     }
 
     fn record_verified(&self, digest: Sha256) {
-        let note = json!({ "tag": self.tag.as_str(), "sha256": digest.to_string() });
-        if let Err(error) = self.host.write_note(paths::VERIFIED, &format!("{note}\n")) {
-            // When /run is full, k3s must run all the same.
-            let step = self.host.step();
-            warn!(target: step, "{error:#}: the record that k3s was verified is missing");
+        if let Err(error) = verified::write(self.host, self.tag.as_str(), digest) {
+            // When /run is full, the next run of this step verifies k3s again.
+            warn!(target: self.host.step(), "{error:#}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::k3s::channel::ask_channel;
 use crate::k3s::release::{Arch, Tag};
 use crate::k3s::{link::ServerLink, server::Server};
 use crate::paths;
-use crate::settings::{Settings, Symlinks, Version};
+use crate::settings::{Mirror, Settings, Symlinks, Version};
 use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
 
@@ -85,6 +85,7 @@ fn install(
             tag,
             target,
             mirrors: states.collect::<Result<_>>()?,
+            server_is_mirror: settings.mirrors.contains(&Mirror::Server),
         };
         install.run()
     })

@@ -45,8 +45,25 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
 /// Returns a message for the operator about the first thing that is missing, or `None` when k3s can
 /// use the interface.
 pub fn problem(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
-    let missing = first_missing(host, &node.interface)?;
-    Ok(missing.map(|missing| missing.message(&node.interface, settings.dhcp)))
+    let interface = node.interface.as_str();
+    let Some(missing) = first_missing(host, interface)? else {
+        return Ok(None);
+    };
+    let down = !is_up(&host.read_text(format!("/sys/class/net/{interface}/flags"))?);
+    let nobody_asked = missing == Missing::Address && settings.dhcp;
+    Ok(Some(if down && nobody_asked {
+        format!(
+            "{interface} is down, so nobody has asked DHCP for an address yet: the network step of \
+             a boot brings it up and asks"
+        )
+    } else if nobody_asked && !is_client_running(host, interface) {
+        format!(
+            "no address on {interface} yet: no DHCP client is running, so nobody has asked for one: \
+             the network step of a boot starts one"
+        )
+    } else {
+        missing.message(interface, settings.dhcp)
+    }))
 }
 
 /// Starts the DHCP client. The client goes to the background when it has a lease or after three

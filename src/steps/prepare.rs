@@ -29,8 +29,8 @@ const CONTROLLERS_FILE: &str = "/sys/fs/cgroup/cgroup.controllers";
 /// The controllers that are enabled for the cgroups below the root cgroup.
 const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
-/// Prepares the machine. Fails with the first of [`problems`]; a dry run logs all of them as
-/// warnings.
+/// Prepares the machine. Fails with all [`problems`] at once, so that the operator need not boot once
+/// for each of them; a dry run logs them as warnings.
 pub fn run(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
@@ -39,10 +39,11 @@ pub fn run(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<()>
     if cgroup_mount(&mounts).is_none() {
         host.mount("cgroup2", CGROUP, "cgroup2")?;
     }
-    for problem in problems(host, settings, config)? {
-        if !host.plans() {
-            bail!(problem);
-        }
+    let problems = problems(host, settings, config)?;
+    if !problems.is_empty() && !host.plans() {
+        bail!(problems.join("; "));
+    }
+    for problem in problems {
         // A dry run continues, so that its reader sees the rest of the plan.
         warn!("a boot would stop here: {problem}");
     }
@@ -211,9 +212,16 @@ fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the files that a kernel would"
+)]
 mod tests {
     use super::*;
+    use crate::host::Mode;
     use crate::host::machine::parse_mounts;
+    use crate::settings::{self, Sources};
+    use std::fs;
 
     #[test]
     fn an_unsuitable_file_system_is_reported_with_the_remedy() {
@@ -258,6 +266,35 @@ mod tests {
             controller_problem("cpu memory pids", "")
                 .unwrap()
                 .contains("no cgroup controller cpuset")
+        );
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let mounts = "22 1 0:21 / / rw shared:1 - overlay x rw\n\
+                      23 22 0:9 / /sys/fs/cgroup rw shared:2 - cgroup2 x rw\n";
+        for (path, text) in [
+            ("/proc/self/mountinfo", mounts),
+            (CONTROLLERS_FILE, "cpu cpuset pids\n"),
+        ] {
+            let path = host.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let sources = Sources {
+            flags: Vec::new(),
+            environment: Vec::new(),
+            conf: "/none".into(),
+        };
+        let settings = settings::load(&host, &sources).unwrap();
+        let error = run(&host, &settings, &AgentConfig::default()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("a file system of type overlay"), "{error}");
+        assert!(
+            error.contains("; the kernel has no cgroup controller memory"),
+            "{error}"
         );
     }
 }
