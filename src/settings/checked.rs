@@ -11,8 +11,8 @@ use crate::k3s::password;
 use crate::k3s::release::Tag;
 use crate::k3s::token::{JoinToken, Token};
 use anyhow::{Result, anyhow};
-use reqwest::Url;
 use std::path::PathBuf;
+use url::Url;
 
 /// Which network interface gives the node its name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::host::network_time::TimeServers;
 use crate::http::below;
 use crate::k3s::release::Tag;
 use anyhow::Result;
-use reqwest::Url;
+use url::Url;
 
 /// Checks every value, also of settings that this run does not use.
 pub(super) fn check(given: &Given) -> Result<Settings> {
