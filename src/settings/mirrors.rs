@@ -4,7 +4,7 @@ use super::checked::Mirror;
 use super::given::Given;
 use super::value::Value;
 use anyhow::Result;
-use reqwest::Url;
+use url::Url;
 
 /// Reads the mirrors in their order. `pinned` tells whether `MUSTER_K3S_SHA256` was given, without
 /// which plain http is not accepted. `INSTALL_K3S_ARTIFACT_URL` takes the place of `github`.
