@@ -42,6 +42,16 @@ pub enum Mirror {
     Base(Url),
 }
 
+/// Which links to k3s, such as `kubectl`, are made beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Those whose command does not exist yet.
+    Missing,
+    /// All, in place of what is there.
+    Force,
+    Skip,
+}
+
 /// Where the join token is.
 #[derive(Clone, Debug)]
 pub(super) enum TokenPlace {
@@ -70,6 +80,7 @@ pub struct Settings {
     pub bin_dir: PathBuf,
     /// Whether k3s is already in the image and is not downloaded.
     pub skip_download: bool,
+    pub symlinks: Symlinks,
     /// More arguments for `k3s agent`.
     pub exec: Vec<String>,
     /// The mirrors, in the order in which they were given.
