@@ -195,7 +195,7 @@ fn unknown_step(word: &str) -> Usage {
 pub fn help() -> String {
     let mut text = String::from(USAGE);
     for setting in &SETTINGS {
-        let _ = writeln!(text, "  {:<26}{}", setting.name, setting.meaning);
+        let _ = writeln!(text, "  {:<25} {}", setting.name, setting.meaning);
     }
     text + EXITS
 }

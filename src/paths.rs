@@ -69,6 +69,12 @@ pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
 pub const K3S: NodeFile = file("/usr/local/bin/k3s", 0o755);
+/// The symbolic links to k3s, which is these commands too, in the folder of [`K3S`].
+pub const K3S_LINKS: [&str; 3] = [
+    "/usr/local/bin/kubectl",
+    "/usr/local/bin/crictl",
+    "/usr/local/bin/ctr",
+];
 /// The partial file of a download.
 pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
 /// The note that records which download the partial file belongs to.

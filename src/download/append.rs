@@ -1,10 +1,7 @@
-//! Appends the body of an answer to a partial file. Receiving, writing and hashing run at the same
-//! time.
+//! Appends a body to a partial file: receiving, writing and hashing.
 //!
-//! reqwest receives and decrypts on its own thread. The calling thread writes each buffer to the
-//! file and passes the buffer to a third thread, which hashes it. On a board without SHA
-//! instructions, hashing takes longer than receiving and writing together, and a board has four
-//! CPUs, so a thread of its own makes the download faster.
+//! One thread receives, decrypts and writes. On a board with more than two CPUs another one hashes:
+//! without SHA instructions, hashing takes longer than all the rest.
 
 use super::part::PartialFile;
 use crate::digest::Hasher;
@@ -39,8 +36,7 @@ impl Appender<'_> {
 
     fn for_cpus(part: &mut PartialFile, cpus: usize) -> Appender<'_> {
         let hash_thread = match cpus {
-            // reqwest's thread and the calling thread already use two CPUs. On two CPUs, a third
-            // thread did not make the download faster (docs/performance.md).
+            // On two CPUs, another thread was slower (docs/performance.md).
             0..=2 => None,
             // If the hash thread cannot be started, the calling thread hashes.
             _ => HashThread::start(part.hasher.clone()).ok(),

@@ -8,8 +8,8 @@ use crate::k3s::{link::ServerLink, server::Server};
 use crate::settings::{Mirror, Settings};
 use anyhow::{Result, anyhow};
 use log::warn;
-use reqwest::Url;
 use std::time::Instant;
+use url::Url;
 
 /// The largest checksum file that is read (bytes). Those of k3s have a few hundred bytes.
 const SUMS_MAX: u64 = 64 * 1024;

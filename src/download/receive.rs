@@ -8,9 +8,9 @@ use crate::host::machine::megabytes;
 use crate::http::{Failure, MinimumRate, Response};
 use anyhow::anyhow;
 use log::info;
-use reqwest::Url;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
+use url::Url;
 
 /// Reads the body to its end into the partial file.
 pub fn receive(

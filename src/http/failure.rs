@@ -1,14 +1,13 @@
 //! Why an HTTP request failed, and whether a retry may succeed.
 
-use super::headers::{header, retry_after};
+use super::headers::retry_after;
+use super::response::Response;
 use anyhow::anyhow;
-use reqwest::Url;
-use reqwest::blocking::Response;
-use reqwest::header::RETRY_AFTER;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
+use url::Url;
 
 /// The longest URL that a message shows (bytes). A longer URL is cut.
 const URL_SHOWN: usize = 300;
@@ -114,14 +113,15 @@ impl Failure {
         url.set_query(None);
         let url = url.as_str();
         let error = anyhow!("{} answers {status}", url.get(..URL_SHOWN).unwrap_or(url));
-        match status.as_u16() {
+        match status.0 {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => {
-                let retry_after = header(response.headers(), &RETRY_AFTER)
+                let retry_after = response
+                    .header("retry-after")
                     .and_then(|text| retry_after(text, SystemTime::now()));
                 Failure::Transient {
                     error,
                     retry_after,
-                    status: Some(status.as_u16()),
+                    status: Some(status.0),
                 }
             }
             code => Failure::Permanent {
@@ -176,15 +176,6 @@ fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
     let mut innermost = error.to_string();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(reqwest) = error.downcast_ref::<reqwest::Error>()
-            && reqwest.is_timeout()
-        {
-            let what = match reqwest.is_connect() {
-                true => "timed out while connecting",
-                false => "timed out while waiting for data",
-            };
-            return (what.into(), false);
-        }
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return (explain_tls(tls), is_about_dates(tls));
         }

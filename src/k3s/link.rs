@@ -9,10 +9,10 @@ use crate::http::retry::retry;
 use crate::http::{Ca, Clients, Failure, Request, below};
 use anyhow::{Result, anyhow};
 use log::warn;
-use reqwest::Url;
 use rustls::pki_types::UnixTime;
 use std::cell::OnceCell;
 use std::time::Duration;
+use url::Url;
 
 /// The time over which boards that were powered on together spread their first requests. It delays
 /// a single board only a little, and it is long enough that hundreds of boards do not exceed the 10

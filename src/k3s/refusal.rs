@@ -8,7 +8,7 @@ use crate::http::ca::Untrusted;
 use crate::http::failure::WrongDates;
 use crate::http::request::Refusal;
 use anyhow::anyhow;
-use reqwest::Url;
+use url::Url;
 
 /// The longest text from a server that a message shows (characters).
 const SHOWN: usize = 200;

@@ -6,8 +6,8 @@
 use crate::digest::Sha256;
 use crate::http::below;
 use crate::paths;
-use reqwest::Url;
 use std::fmt;
+use url::Url;
 
 /// The base URL of the k3s releases on GitHub, to which `<tag>/<asset>` is added.
 pub const GITHUB: &str = "https://github.com/k3s-io/k3s/releases/download";

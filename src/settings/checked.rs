@@ -7,12 +7,13 @@ use crate::digest::Sha256;
 use crate::host::Host;
 use crate::host::network_time::TimeServers;
 use crate::host::process::Variable;
+use crate::http::Clients;
 use crate::k3s::password;
 use crate::k3s::release::Tag;
 use crate::k3s::token::{JoinToken, Token};
 use anyhow::{Result, anyhow};
-use reqwest::Url;
 use std::path::PathBuf;
+use url::Url;
 
 /// Which network interface gives the node its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,16 @@ pub enum Mirror {
     Github,
     /// A base URL. The files of a release are at `<base>/<tag>/<asset>`.
     Base(Url),
+}
+
+/// Which links to k3s, such as `kubectl`, are made beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Those whose command does not exist yet.
+    Missing,
+    /// All, in place of what is there.
+    Force,
+    Skip,
 }
 
 /// Where the join token is.
@@ -70,14 +81,17 @@ pub struct Settings {
     pub bin_dir: PathBuf,
     /// Whether k3s is already in the image and is not downloaded.
     pub skip_download: bool,
+    pub symlinks: Symlinks,
     /// More arguments for `k3s agent`.
     pub exec: Vec<String>,
     /// The mirrors, in the order in which they were given.
     pub mirrors: Vec<Mirror>,
     /// The pinned digest: a k3s with any other digest is not accepted.
     pub pin: Option<Sha256>,
-    pub https_proxy: Option<String>,
-    pub no_proxy: Option<String>,
+    pub(super) https_proxy: Option<String>,
+    pub(super) no_proxy: Option<String>,
+    /// Whether the k3s server is reached through the proxy too.
+    pub(super) proxy_to_server: bool,
     pub(super) ca_file: Option<Value>,
     pub(super) config_file: Option<Value>,
     pub(super) data_dir: Option<Value>,
@@ -180,10 +194,21 @@ impl Settings {
         Ok(password::derive(&secret, node))
     }
 
+    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot be
+    /// used.
+    pub fn clients(&self, host: &Host) -> Result<Clients> {
+        let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
+        let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;
+        if self.proxy_to_server {
+            clients.allow_proxy_to_server();
+        }
+        Ok(clients)
+    }
+
     /// The CA certificates for https mirrors, in PEM; `None` means the public CAs. When the file in
     /// `SSL_CERT_FILE` cannot be read, the public CAs are used, as in OpenSSL and Go, and a warning
     /// is logged.
-    pub fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
+    fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
         let value = self.ca_file.as_ref()?;
         let file = host
             .read(&value.text)

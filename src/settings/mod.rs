@@ -2,20 +2,23 @@
 //!
 //! [`table`] lists the settings. [`sources`] lists the places where a setting can be given. `given`
 //! collects the values; when a setting is given in several places, the place with the highest
-//! priority wins. `parse` checks the values, and `agent_arguments` checks `INSTALL_K3S_EXEC`.
+//! priority wins. `parse` checks the values, with `agent_arguments` for `INSTALL_K3S_EXEC`,
+//! [`installer`] for the other variables of k3s's install script and `mirrors` for `MUSTER_MIRRORS`.
 //! [`checked`] holds the checked values. [`agent_config`] reads k3s's own configuration files.
 
 mod agent_arguments;
 pub mod agent_config;
 pub mod checked;
 mod given;
+pub mod installer;
+mod mirrors;
 mod parse;
 pub mod sources;
 pub mod table;
 pub mod value;
 
 pub use agent_config::AgentConfig;
-pub use checked::{Interface, Mirror, Settings, Version};
+pub use checked::{Interface, Mirror, Settings, Symlinks, Version};
 pub use sources::Sources;
 pub use table::SETTINGS;
 pub use value::{BadSetting, Value};

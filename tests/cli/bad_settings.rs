@@ -101,6 +101,16 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["K3S_CONFIG_FILE=\"<redacted>\" (--set)", "absolute"],
         ),
         (
+            "commit",
+            set("INSTALL_K3S_COMMIT=abc"),
+            &["INSTALL_K3S_COMMIT (--set): a build of a commit"],
+        ),
+        (
+            "no variable of the install script",
+            set("INSTALL_K3S_MIRROR=abc"),
+            &["INSTALL_K3S_MIRROR (--set)", "no such variable"],
+        ),
+        (
             "interface",
             set("MUSTER_INTERFACE=eth9"),
             &[

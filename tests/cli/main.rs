@@ -10,6 +10,7 @@ mod agent_config;
 mod bad_settings;
 mod docs;
 mod dry_run;
+mod manual;
 mod names;
 mod root;
 mod settings;

@@ -124,3 +124,48 @@ fn a_secret_file_that_every_user_can_read_is_warned_of() {
         }
     }
 }
+
+#[test]
+fn commands_that_k3s_is_too_are_linked_where_they_do_not_exist() {
+    let root = Root::new();
+    let links = |flags: &[&str]| -> Vec<String> {
+        let plan = root.command(&[&["--dry-run"], flags, &["fetch"]].concat());
+        let plan = stdout(&{ plan }.env("PATH", "/usr/bin:/bin").output().unwrap());
+        let link = |line: &str| line.strip_prefix("fetch: link ").map(String::from);
+        plan.lines().filter_map(link).collect()
+    };
+    let to = |path: &str| format!("{path} to k3s");
+    let all = ["kubectl", "crictl", "ctr"].map(|name| to(&format!("/usr/local/bin/{name}")));
+    assert_eq!(links(&[]), all);
+    let moved = ["--set", "INSTALL_K3S_BIN_DIR=/opt/bin"];
+    assert_eq!(links(&moved)[0], to("/opt/bin/kubectl"));
+    root.write("usr/bin/kubectl", "");
+    root.write("usr/local/bin/ctr", "");
+    assert_eq!(links(&[]), all[1..2]);
+    assert_eq!(links(&["--set", "INSTALL_K3S_SYMLINK=force"]), all);
+    let none: [String; 0] = [];
+    assert_eq!(links(&["--set", "INSTALL_K3S_SYMLINK=skip"]), none);
+    let image = ["--set", "INSTALL_K3S_SKIP_DOWNLOAD=true"];
+    assert_eq!(links(&image), all[1..2]);
+    let read_only = ["--set", "INSTALL_K3S_BIN_DIR_READ_ONLY=true"];
+    assert_eq!(links(&read_only), none);
+}
+
+#[test]
+fn proxies_in_conf_d_reach_k3s_and_are_not_shown() {
+    let root = Root::new();
+    let conf = "K3S_URL=https://10.0.0.2:6443\nhttps_proxy=http://u:secret@proxy\nCONTAINERD_NO_PROXY=secret\n";
+    root.write("etc/conf.d/muster", conf);
+    let plan = stdout(&root.muster(&["--dry-run", "join"]));
+    let words = "CONTAINERD_NO_PROXY=<redacted> HTTPS_PROXY=<redacted> /usr/local/bin/k3s agent";
+    assert!(plan.contains(words) && !plan.contains("secret"), "{plan}");
+}
+
+#[test]
+fn a_variable_of_the_install_script_that_means_nothing_is_named_in_a_warning() {
+    let root = Root::new();
+    let output = root.muster(&["--dry-run", "--set", "INSTALL_K3S_NAME=x", "identity"]);
+    assert!(output.status.success());
+    let warning = "INSTALL_K3S_NAME (--set) means nothing here: the service is called muster";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
+}
