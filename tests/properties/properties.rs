@@ -96,7 +96,7 @@ pub fn kernel(text: &str) {
         .collect();
     assert_eq!(kernel_words(&written.join(" ")), plain);
     // In a line with an odd number of quotes, the last one reaches to the end.
-    if text.matches('"').count() % 2 == 0 {
+    if text.matches('"').count().is_multiple_of(2) {
         assert_eq!(kernel_words(&format!("{text} -- A=1")), words);
     }
 }
