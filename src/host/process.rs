@@ -40,6 +40,15 @@ impl Display for Variable {
     }
 }
 
+/// What a program printed, and how it ended.
+#[derive(Debug)]
+pub struct Output {
+    /// Whether its exit status was 0.
+    pub success: bool,
+    /// Its standard output, and then its standard error.
+    pub text: String,
+}
+
 impl Host {
     /// Whether a process with this id exists.
     pub fn process_exists(&self, pid: u32) -> bool {
@@ -68,6 +77,28 @@ impl Host {
         let words = quoted(argv);
         self.effect(format_args!("run {words}"), || run_to_end(argv))?;
         Ok(())
+    }
+
+    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error says
+    /// why it could not be started.
+    pub fn output(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        environment: &[Variable],
+    ) -> Result<Output> {
+        let path = self.path(program);
+        let mut command = Command::new(&path);
+        command.args(arguments).stdin(Stdio::null());
+        command.envs(environment.iter().map(|v| (&v.name, &v.value)));
+        remove_secrets(&mut command);
+        let output = command.output();
+        let output = output.with_context(|| format!("cannot run {}", path.display()))?;
+        let bytes = [output.stdout, output.stderr].concat();
+        Ok(Output {
+            success: output.status.success(),
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        })
     }
 
     /// Replaces this process with another program, which keeps the process id. Returns only in a

@@ -5,7 +5,7 @@ use crate::board::node::Node;
 use crate::host::Host;
 use crate::host::dhcp_client::{CLIENT, is_client_running};
 use crate::host::files::Content;
-use crate::host::routes::{has_default_route, has_resolver};
+use crate::host::routes::{default_interface, has_resolver};
 use crate::paths;
 use crate::settings::Settings;
 use anyhow::Result;
@@ -180,7 +180,7 @@ fn first_missing(host: &Host, interface: &str) -> Result<Option<Missing>> {
     }
     let v4 = host.read_text("/proc/net/route")?;
     let v6 = host.read_text("/proc/net/ipv6_route")?;
-    if !has_default_route(&v4, &v6) {
+    if default_interface(&v4, &v6).is_none() {
         return Ok(Some(Missing::Route));
     }
     let has_resolver = has_resolver(&host.read_text(paths::RESOLV_CONF)?);
