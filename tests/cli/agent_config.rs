@@ -80,7 +80,7 @@ fn check_runs_k3s_own_check_and_shows_what_fails_and_the_weakness_of_the_token()
     assert!(text.contains(failure), "{text}");
     let token = "WARNING  token     the join token is the server's own";
     assert!(text.contains(token), "{text}");
-    root.write("usr/local/bin/k3s", "#!/bin/sh\nexit 1\n");
+    root.write("usr/local/bin/k3s", "#!/bin/sh\necho planted\nexit 1\n");
     assert!(
         !check().contains("check-config"),
         "nobody verified this k3s"

@@ -330,7 +330,10 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
     // The site's token is the server's own.
     let token = "WARNING  token     the join token is the server's own";
     let is_fine = |line: &str| line.starts_with("ok ") || line.starts_with(token);
-    assert!(check.contains(token) && check.lines().all(is_fine), "{check}");
+    assert!(
+        check.contains(token) && check.lines().all(is_fine),
+        "{check}"
+    );
     assert!(
         check.contains("accepts the token and runs k3s v1.34.1+k3s1"),
         "{check}"
