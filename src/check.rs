@@ -57,11 +57,7 @@ impl Report {
 /// names the node does not exist.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
     let mut report = Report::new();
-    let net = Clients::new(
-        settings.https_proxy.as_deref(),
-        settings.no_proxy.as_deref(),
-        settings.ca_file(host),
-    )?;
+    let net = settings.clients(host)?;
     let link = ServerLink::new(settings.url()?.clone(), settings.token(host)?, &net);
     let node = identity::find(host, settings, identity::Wait::Short)?;
     report.ok(

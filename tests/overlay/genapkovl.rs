@@ -88,7 +88,7 @@ fn contents() {
         [
             r#"K3S_URL="https://k3s.lan:6443""#,
             r#"MUSTER_NTP="10.0.0.1 10.0.0.2""#,
-            r#"export HTTPS_PROXY="http://proxy:3128""#,
+            r#"HTTPS_PROXY="http://proxy:3128""#,
         ]
     );
     assert!(!conf.contains(SECRET));

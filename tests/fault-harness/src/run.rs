@@ -121,6 +121,8 @@ fn in_process(
     let mut flags = vec![
         ("MUSTER_MIRRORS".to_string(), mirrors),
         ("INSTALL_K3S_VERSION".into(), TAG.into()),
+        // The target folder then has only what the download leaves there.
+        ("INSTALL_K3S_SYMLINK".into(), "skip".into()),
     ];
     flags.extend(
         row.settings
