@@ -1,7 +1,6 @@
 //! Parses the command line, and holds the text of `--help`.
 
 use crate::boot::Step;
-use crate::paths;
 use crate::settings::SETTINGS;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
@@ -96,8 +95,8 @@ pub struct Arguments {
     pub supervised: bool,
     /// The folder that is put in front of every path (`--root`).
     pub root: PathBuf,
-    /// The path of the settings file (`--conf`).
-    pub conf: String,
+    /// The path of the settings file, if `--conf` names one.
+    pub conf: Option<String>,
     /// The settings given as `--set NAME=VALUE`, in order.
     pub set: Vec<(String, String)>,
 }
@@ -110,7 +109,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
         dry_run: false,
         supervised: false,
         root: "/".into(),
-        conf: paths::CONF.into(),
+        conf: None,
         set: Vec::new(),
     };
     let mut first = true;
@@ -120,10 +119,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             Long("supervised") => arguments.supervised = true,
             Long("root") => arguments.root = parser.value().map_err(usage)?.into(),
             Long("conf") => {
-                arguments.conf = parser
-                    .value()
-                    .and_then(|value| value.string())
-                    .map_err(usage)?
+                let file = parser.value().and_then(|value| value.string());
+                arguments.conf = Some(file.map_err(usage)?)
             }
             Long("set") => {
                 let word = parser

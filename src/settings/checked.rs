@@ -148,20 +148,24 @@ impl Settings {
     /// The paths of the secret files that a boot reads: the file with the join token and the file
     /// with the node secret.
     pub fn secret_files(&self) -> Vec<String> {
-        let secret = self.node_secret.as_ref().map(|value| value.text.clone());
-        let token = self.token_file().map(String::from);
-        token.into_iter().chain(secret).collect()
+        self.secret_values()
+            .map(|value| value.text.clone())
+            .collect()
     }
 
-    /// The operator's messages about files that the settings name and that do not exist.
-    pub fn missing_files(&self, host: &Host) -> Vec<String> {
+    /// The settings that name the files of [`Settings::secret_files`].
+    pub(super) fn secret_values(&self) -> impl Iterator<Item = &Value> {
         let token = match &self.token {
             TokenPlace::File(value) => Some(value),
             TokenPlace::Inline(_) => None,
         };
-        [token, self.node_secret.as_ref(), self.ca_file.as_ref()]
-            .into_iter()
-            .flatten()
+        token.into_iter().chain(&self.node_secret)
+    }
+
+    /// The operator's messages about files that the settings name and that do not exist.
+    pub fn missing_files(&self, host: &Host) -> Vec<String> {
+        self.secret_values()
+            .chain(&self.ca_file)
             .filter(|value| host.metadata(&value.text).is_none())
             .map(|value| value.bad("there is no such file").to_string())
             .collect()

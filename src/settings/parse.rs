@@ -147,6 +147,7 @@ fn ntp(given: &Given) -> Result<Option<TimeServers>> {
             .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
     };
     match named.as_slice() {
+        [] => Err(value.bad("names no time server")),
         [no] if no == "no" => Ok(None),
         _ if !named.iter().all(is_name) => {
             Err(value.bad("must be names or addresses of time servers, or no"))

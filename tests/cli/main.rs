@@ -14,3 +14,4 @@ mod manual;
 mod names;
 mod root;
 mod settings;
+mod streams;
