@@ -27,12 +27,14 @@
     reason = "this module makes the calls that other modules must not make"
 )]
 
+pub mod cgroup;
 pub mod clock;
 pub mod dhcp_client;
 pub mod files;
 pub mod links;
 pub mod lock;
 pub mod machine;
+pub mod modules;
 pub mod network_time;
 mod notes;
 pub mod process;
