@@ -231,7 +231,7 @@ check() { # MUSTER...: whether this program runs here and has the check; --help 
 }
 
 refuse() { # the reasons, as one line
-	die "muster would refuse this overlay: $(printf '%s' "$1" | sed 's/^muster: ERROR: //; s/^MISSING *settings *//' | tr '\n' ' ')"
+	die "muster would refuse this overlay: $(printf '%s' "$1" | sed "s/^muster: ERROR: //; s/^MISSING *settings *//; s, below $tree,," | tr '\n' ' ')"
 }
 
 if [ -n "$check_with" ]; then

@@ -2,6 +2,7 @@
 
 use crate::boot::Step;
 use crate::settings::SETTINGS;
+use crate::similar::did_you_mean;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 use std::fmt::Write;
@@ -185,9 +186,14 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
 
 fn unknown_step(word: &str) -> Usage {
     let names: Vec<&str> = Step::all().map(Step::name).collect();
+    let usage = USAGE
+        .lines()
+        .filter_map(|line| line.strip_prefix("  muster "));
+    let commands = usage.filter_map(|line| line.split(' ').next());
+    let steps = format!("the steps are {}", names.join(", "));
+    let hint = did_you_mean(word, commands.chain(names.iter().copied()), &steps);
     Usage(format!(
-        "STEP={word:?} (command line): there is no such step; the steps are {}",
-        names.join(", ")
+        "STEP={word:?} (command line): there is no such step or command; {hint}"
     ))
 }
 

@@ -73,10 +73,11 @@ fn run(arguments: Arguments) -> Result<()> {
                 false => check::run(&host, &settings, &conf()?)?,
             };
             print(&report.text)?;
-            if !report.complete {
-                bail!("not ready: a boot needs what is MISSING above");
+            match report.missing {
+                0 => Ok(()),
+                1 => bail!("not ready: 1 thing that a boot needs is MISSING, see above"),
+                n => bail!("not ready: {n} things that a boot needs are MISSING, see above"),
             }
-            Ok(())
         }
         Command::Boot(steps) => {
             host.resume_status();

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s
-//!      → http → host → status, report, board, digest, paths, redact
+//!      → http → host → status, report, board, digest, paths, redact,
+//!      similar
 //! ```
 //!
 //! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],
@@ -30,6 +31,7 @@ pub mod paths;
 pub mod redact;
 pub mod report;
 pub mod settings;
+pub mod similar;
 pub mod status;
 pub mod steps;
 pub mod supervise;

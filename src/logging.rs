@@ -15,6 +15,7 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
         .try_parse(&setting.text)
         .map(|builder| builder.build());
     let filter = filter.map_err(|error| setting.bad(error))?;
+    check_levels(setting)?;
     let mut logger = env_logger::Builder::new();
     logger
         .filter_level(filter.filter())
@@ -38,6 +39,22 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     // After a failed boot attempt the settings are read again. The log can be set up only once in
     // a process, so the error of a second time is ignored.
     let _ = logger.try_init();
+    Ok(())
+}
+
+/// Fails on a word alone that is no level. For env_logger it would be the name of a module, so that a
+/// mistyped level would turn off all messages.
+fn check_levels(setting: &Value) -> Result<()> {
+    // A regular expression may follow the filters.
+    let filters = setting.text.split('/').next().unwrap_or_default();
+    for word in filters.split(',').map(str::trim) {
+        if !word.is_empty() && !word.contains('=') && word.parse::<LevelFilter>().is_err() {
+            return Err(setting.bad(format_args!(
+                "{word} is no level: off, error, warn, info, debug or trace; for one module write \
+                 module=level"
+            )));
+        }
+    }
     Ok(())
 }
 

@@ -23,15 +23,15 @@ use std::fmt::Write;
 pub struct Report {
     /// One line for each thing that was checked, with `ok`, `WARNING` or `MISSING` in front.
     pub text: String,
-    /// Whether the check found everything that a boot needs.
-    pub complete: bool,
+    /// How many things that a boot needs are missing.
+    pub missing: usize,
 }
 
 impl Report {
     fn new() -> Report {
         Report {
             text: String::new(),
-            complete: true,
+            missing: 0,
         }
     }
 
@@ -41,7 +41,7 @@ impl Report {
     }
 
     fn missing(&mut self, what: &str, why: impl std::fmt::Display) {
-        self.complete = false;
+        self.missing += 1;
         let why = redacted(&why.to_string());
         let _ = writeln!(self.text, "MISSING  {what:<9} {why}");
     }
@@ -141,7 +141,7 @@ pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
     for why in settings.missing_files(host) {
         report.missing("settings", why);
     }
-    if report.complete {
+    if report.missing == 0 {
         settings.token(host)?;
         settings.node_secret(host)?;
         report.ok(

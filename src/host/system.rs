@@ -1,7 +1,8 @@
 //! System calls that read free space and addresses, read and set the hostname, and make mounts.
 
 use super::Host;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -37,8 +38,13 @@ impl Host {
             return Ok(());
         }
         self.effect(format_args!("set the hostname to {name}"), || {
-            nix::unistd::sethostname(name)
-                .with_context(|| format!("cannot set the hostname to {name}"))
+            nix::unistd::sethostname(name).map_err(|error| match error {
+                Errno::EPERM => anyhow!(
+                    "cannot set the hostname to {name}: a boot needs root; muster --dry-run shows \
+                     what it would do"
+                ),
+                _ => anyhow!("cannot set the hostname to {name}: {error}"),
+            })
         })?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::http::Clients;
 use crate::k3s::password;
 use crate::k3s::release::Tag;
 use crate::k3s::token::{JoinToken, Token};
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use std::path::PathBuf;
 use url::Url;
 
@@ -162,12 +162,18 @@ impl Settings {
         token.into_iter().chain(&self.node_secret)
     }
 
-    /// The operator's messages about files that the settings name and that do not exist.
+    /// The operator's messages about files that the settings name and that do not exist, and about
+    /// a file of CAs that cannot be used.
     pub fn missing_files(&self, host: &Host) -> Vec<String> {
-        self.secret_values()
-            .chain(&self.ca_file)
+        let secrets = self
+            .secret_values()
             .filter(|value| host.metadata(&value.text).is_none())
-            .map(|value| value.bad("there is no such file").to_string())
+            .map(|value| value.no_such_file(host));
+        let ca_file = self.ca_file.iter();
+        let ca_file = ca_file.filter_map(|value| value.read_certificates(host).err());
+        secrets
+            .chain(ca_file)
+            .map(|error| error.to_string())
             .collect()
     }
 
@@ -206,15 +212,11 @@ impl Settings {
     }
 
     /// The CA certificates for https mirrors, in PEM; `None` means the public CAs. When the file in
-    /// `SSL_CERT_FILE` cannot be read, the public CAs are used, as in OpenSSL and Go, and a warning
+    /// `SSL_CERT_FILE` cannot be read or has no certificate, the public CAs are used, as in OpenSSL and Go, and a warning
     /// is logged.
     fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
-        let value = self.ca_file.as_ref()?;
-        let file = host
-            .read(&value.text)
-            .and_then(|bytes| bytes.ok_or_else(|| anyhow!("there is no such file")));
+        let file = self.ca_file.as_ref()?.read_certificates(host);
         file.inspect_err(|error| {
-            let error = value.bad(format_args!("{error:#}"));
             log::warn!(target: "settings", "{error}; using the public CAs");
         })
         .ok()

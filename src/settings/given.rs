@@ -1,6 +1,7 @@
 //! Collects the values of all settings. When a setting is given in several places, the value from
 //! the place with the highest priority is used ([`Source`]).
 
+use super::doubts;
 use super::installer::{self, Answer};
 use super::sources::{self, Source, Sources};
 use super::table::SETTINGS;
@@ -33,6 +34,13 @@ impl Given {
                 Err(why) => return Err(BadSetting(format!("{name} ({source}): {why}")).into()),
             }
         }
+        if let Some(line) = sources::conf_code(&conf) {
+            given.warnings.push(format!(
+                "{} line {line} is shell code, which OpenRC runs and muster does not: write only \
+                 lines of the form NAME=\"value\"",
+                sources.conf
+            ));
+        }
         for (name, value) in &sources.environment {
             given.take(name, value.clone(), Source::Environment)?;
         }
@@ -41,7 +49,7 @@ impl Given {
         }
         for (name, value) in &sources.flags {
             if !is_looked_at(proxy_in_upper_case(name)) {
-                let error = format!("{name} (--set): there is no such setting");
+                let error = doubts::unknown(name, &Source::Flag);
                 return Err(BadSetting(error).into());
             }
             given.take(name, value.clone(), Source::Flag)?;
@@ -71,8 +79,7 @@ impl Given {
             self.values.insert(name, Value { name, text, source });
             return Ok(());
         } else if name.starts_with("MUSTER_") {
-            // The value is not shown: somebody may have meant `MUSTER_TOKEN` to be a setting.
-            format!("{name} ({source}): there is no such setting; muster --help lists them")
+            doubts::unknown(name, &source)
         } else if name == "K3S_NODE_NAME" {
             format!(
                 "{name} ({source}): muster names the node, from its MAC address; \
@@ -131,6 +138,13 @@ impl Given {
             text: text.clone(),
             source: source.clone(),
         })
+    }
+
+    /// The `K3S_*` names that are passed on to k3s, each with the place where it was given.
+    pub fn names_for_k3s(&self) -> impl Iterator<Item = (&str, &Source)> {
+        let all = self.for_k3s.iter();
+        all.map(|(name, (_, source))| (name.as_str(), source))
+            .filter(|(name, _)| name.starts_with("K3S_"))
     }
 
     /// The variables for k3s's environment that muster does not set itself.

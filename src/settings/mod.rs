@@ -10,6 +10,7 @@ mod agent_arguments;
 pub mod agent_config;
 mod agent_interface;
 pub mod checked;
+mod doubts;
 mod given;
 pub mod installer;
 mod mirrors;

@@ -4,12 +4,11 @@ use super::checked::{Interface, Settings, TokenPlace, Version};
 use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
-use super::{agent_arguments, installer, mirrors};
+use super::{agent_arguments, doubts, installer, mirrors};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
 use crate::host::network_time::TimeServers;
 use crate::http::below;
-use crate::k3s::release::Tag;
 use anyhow::Result;
 use url::Url;
 
@@ -41,7 +40,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
-        warnings: given.warnings.clone(),
+        warnings: [given.warnings.clone(), doubts::warnings(given)].concat(),
     })
 }
 
@@ -94,7 +93,7 @@ fn https_proxy(given: &Given) -> Result<Option<String>> {
     let Some(value) = given.get("HTTPS_PROXY") else {
         return Ok(None);
     };
-    Url::parse(&value.text).map_err(|error| value.bad(format_args!("is not a URL: {error}")))?;
+    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as http://proxy.lan:3128 is"))?;
     Ok(Some(value.text))
 }
 
@@ -149,6 +148,9 @@ fn ntp(given: &Given) -> Result<Option<TimeServers>> {
     match named.as_slice() {
         [] => Err(value.bad("names no time server")),
         [no] if no == "no" => Ok(None),
+        _ if named.iter().any(|name| name == "no") => {
+            Err(value.bad("is `no` and a name: write `no` alone, or leave it out"))
+        }
         _ if !named.iter().all(is_name) => {
             Err(value.bad("must be names or addresses of time servers, or no"))
         }
@@ -177,9 +179,7 @@ fn version(given: &Given) -> Result<Version> {
     let base = given.or_default("INSTALL_K3S_CHANNEL_URL");
     let base_url = base.url(&base.text, &["https"])?;
     if let Some(value) = given.get("INSTALL_K3S_VERSION") {
-        let tag = Tag::parse(&value.text)
-            .ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
-        return Ok(Version::Tag(tag));
+        return installer::tag(&value).map(Version::Tag);
     }
     let Some(value) = given.get("INSTALL_K3S_CHANNEL") else {
         return Ok(Version::Server);

@@ -93,12 +93,37 @@ pub fn conf_assignments(text: &str) -> Vec<Assignment> {
             let exported = line.strip_prefix("export");
             let exported = exported.filter(|rest| rest.starts_with([' ', '\t']));
             let line = exported.map_or(line, str::trim_start);
-            let (name, value) = line.split_once('=')?;
+            let (word, value) = line.split_once('=')?;
+            let name = word.trim_end();
             let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            is_name.then(|| (index + 1, name.into(), shell_word(value)))
+            let value = match name == word {
+                true => shell_word(value),
+                // The shell would run a command with this name.
+                false => Err("there must be no space before ="),
+            };
+            is_name.then(|| (index + 1, name.into(), value))
         })
         .collect()
+}
+
+/// The number of the first line of a conf.d file that is shell code and no assignment, counted from
+/// 1. OpenRC's shell runs such a line, and muster does not.
+pub fn conf_code(text: &str) -> Option<usize> {
+    let mut assigned = conf_assignments(text).into_iter().peekable();
+    for (index, line) in text.lines().enumerate() {
+        match assigned.next_if(|(number, ..)| *number == index + 1) {
+            // An open quote makes the next lines a part of the value.
+            Some((.., Err(_))) => return None,
+            Some((.., Ok(_))) => continue,
+            None => {}
+        }
+        let line = line.trim_start_matches('\u{feff}').trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            return Some(index + 1);
+        }
+    }
+    None
 }
 
 const EXPANSION: &str = "muster does not evaluate shell expansions; write the value itself";
@@ -222,6 +247,18 @@ mod tests {
             read,
             expected.map(|(line, name, value)| (line, name.to_string(), value.to_string()))
         );
+    }
+
+    #[test]
+    fn shell_code_is_found_and_a_space_before_the_sign_is_an_error() {
+        let text = "# a\n\nA=1\n export B=2\nif true; then\nC=3\nfi\n";
+        assert_eq!(conf_code(text), Some(5));
+        assert_eq!(conf_code("\u{feff}# a\nA=1\n"), None);
+        assert_eq!(conf_code("A=\"1\n2\"\n"), None);
+        let [(1, name, Err(why))] = &conf_assignments("A = 1\n")[..] else {
+            panic!("it was taken");
+        };
+        assert!(name == "A" && why.contains("space before"), "{why}");
     }
 
     #[test]

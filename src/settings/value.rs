@@ -4,9 +4,11 @@ use super::sources::Source;
 use crate::host::Host;
 use crate::host::process::SECRET_VARIABLES;
 use anyhow::Result;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 /// A setting that cannot be used. The command exits with status 2. The message names the setting,
@@ -72,11 +74,19 @@ impl Value {
 
     /// Reads `text`, the value or one word of it, as a URL with one of these schemes.
     pub(super) fn url(&self, text: &str, schemes: &[&str]) -> Result<Url> {
+        let example = match (self.name, schemes) {
+            ("K3S_URL", _) => "begin with https://, as in https://k3s.lan:6443",
+            (_, [_]) => "begin with https://",
+            _ => "begin with https://, or with http:// where MUSTER_K3S_SHA256 is set",
+        };
+        if !schemes
+            .iter()
+            .any(|scheme| begins_with_scheme(text, scheme))
+        {
+            return Err(self.bad(format_args!("must be a URL and {example}")));
+        }
         let url =
             Url::parse(text).map_err(|error| self.bad(format_args!("is not a URL: {error}")))?;
-        if !schemes.contains(&url.scheme()) {
-            return Err(self.bad(format_args!("must begin with {}://", schemes[0])));
-        }
         if !url.username().is_empty()
             || url.password().is_some()
             || url.query().is_some()
@@ -87,12 +97,36 @@ impl Value {
         Ok(url)
     }
 
+    /// Returns the error that the file does not exist whose path is the value.
+    pub(super) fn no_such_file(&self, host: &Host) -> anyhow::Error {
+        let root = host.path("/");
+        match root.components().as_path() {
+            root if root == Path::new("/") => self.bad("there is no such file"),
+            root => self.bad(format_args!(
+                "there is no such file below {}",
+                root.display()
+            )),
+        }
+    }
+
+    /// Reads the file of certificates (PEM) whose path is the value.
+    pub(super) fn read_certificates(&self, host: &Host) -> Result<Vec<u8>> {
+        let bytes = host.read(&self.text);
+        let bytes = bytes.map_err(|error| self.bad(format_args!("{error:#}")))?;
+        let bytes = bytes.ok_or_else(|| self.no_such_file(host))?;
+        match CertificateDer::pem_slice_iter(&bytes).next() {
+            Some(Ok(_)) => Ok(bytes),
+            Some(Err(error)) => Err(self.bad(format_args!("the file is damaged: {error}"))),
+            None => Err(self.bad("the file has no certificate (-----BEGIN CERTIFICATE-----)")),
+        }
+    }
+
     /// Reads the text of the file whose path is the value. Returns `None` in a dry run whose user
     /// may not read the file.
     pub(super) fn read_secret(&self, host: &Host) -> Result<Option<String>> {
         let bytes = match host.read(&self.text) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Err(self.bad("there is no such file")),
+            Ok(None) => return Err(self.no_such_file(host)),
             Err(error) => {
                 if is_unreadable_in_plan(host, &error) {
                     let why = "this user may not read the file; the dry run continues without it";
@@ -108,6 +142,12 @@ impl Value {
             false => Ok(Some(text)),
         }
     }
+}
+
+/// Whether a text begins with a URL's scheme, in either case, and `://`.
+fn begins_with_scheme(text: &str, scheme: &str) -> bool {
+    let found = text.split_once("://");
+    found.is_some_and(|(found, _)| found.eq_ignore_ascii_case(scheme))
 }
 
 /// Whether a file could not be read because this is a dry run of a user who may not read it.
@@ -177,7 +217,7 @@ mod tests {
         let host = Host::new(root.path(), Mode::Perform);
         let read = |text: &str| value("K3S_TOKEN_FILE", text).read_secret(&host);
         let error = read("/none").unwrap_err().to_string();
-        assert!(error.ends_with("there is no such file"), "{error}");
+        assert!(error.contains("there is no such file below /"), "{error}");
         let file = crate::paths::NodeFile {
             path: "/empty",
             mode: 0o600,

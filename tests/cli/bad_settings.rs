@@ -18,6 +18,11 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["K3S_URL=\"nonsense\" (--set)", "URL"],
         ),
         (
+            "no scheme",
+            set("K3S_URL=k3s.lan:6443"),
+            &["begin with https://, as in https://k3s.lan:6443"],
+        ),
+        (
             "path",
             set("K3S_URL=https://a:6443/x"),
             &["K3S_URL=", "(--set)", "path"],
@@ -25,7 +30,12 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
         (
             "unknown",
             set("MUSTER_NAME=x"),
-            &["MUSTER_NAME", "(--set)", "no such setting"],
+            &["MUSTER_NAME", "(--set)", "no such setting; muster --help"],
+        ),
+        (
+            "mistyped",
+            set("MUSTER_NPT=x"),
+            &["MUSTER_NPT (--set)", "did you mean MUSTER_NTP?"],
         ),
         (
             "token in argv",
@@ -63,6 +73,11 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["MUSTER_MIRRORS=\"githib\" (--set)", "githib is neither"],
         ),
         (
+            "other mirror",
+            set("MUSTER_MIRRORS=ftp://m"),
+            &["begin with https://, or with http:// where MUSTER_K3S_SHA256 is set"],
+        ),
+        (
             "plain mirror",
             set("MUSTER_MIRRORS=http://m/k3s"),
             &["MUSTER_MIRRORS=", "MUSTER_K3S_SHA256"],
@@ -76,6 +91,16 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             "version",
             set("INSTALL_K3S_VERSION=latest"),
             &["INSTALL_K3S_VERSION=\"latest\" (--set)", "v1.34.1+k3s1"],
+        ),
+        (
+            "half a version",
+            set("INSTALL_K3S_VERSION=v1.34.1"),
+            &["not a whole release tag, such as v1.34.1+k3s1"],
+        ),
+        (
+            "no and a name",
+            set("MUSTER_NTP=no pool"),
+            &["MUSTER_NTP=\"no pool\" (--set)", "write `no` alone"],
         ),
         (
             "exec",
@@ -139,6 +164,16 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["MUSTER_LOG=\"a=b=c\" (--set)"],
         ),
         (
+            "log level",
+            set("MUSTER_LOG=info,verbose"),
+            &["MUSTER_LOG=\"info,verbose\" (--set)", "verbose is no level"],
+        ),
+        (
+            "command",
+            ["--dry-run", "stats", ""],
+            &["STEP=\"stats\" (command line)", "did you mean status?"],
+        ),
+        (
             "step",
             ["--dry-run", "identity", "reboot"],
             &["STEP=\"reboot\" (command line)", "identity, network"],
@@ -163,105 +198,6 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
     for (name, arguments, words) in cases {
         let root = Root::new();
         assert_one_line(name, &root.muster(arguments), words);
-    }
-}
-
-#[test]
-fn a_bad_file_is_reported_in_one_line_with_value_and_source() {
-    let cases: &[(&str, &str, &str, &[&str])] = &[
-        (
-            "empty token",
-            "etc/muster/token",
-            "\n",
-            &["K3S_TOKEN_FILE=\"/etc/muster/token\" (default)", "empty"],
-        ),
-        (
-            "cut token",
-            "etc/muster/token",
-            "K10abc\n",
-            &[
-                "K3S_TOKEN_FILE=\"/etc/muster/token\" (default)",
-                "K10<hash>",
-            ],
-        ),
-        (
-            "two lines",
-            "etc/muster/token",
-            "one\ntwo\n",
-            &["K3S_TOKEN_FILE=", "more than one line"],
-        ),
-        ("no url", "etc/conf.d/muster", "", &["K3S_URL", "not given"]),
-        (
-            "http in conf.d",
-            "etc/conf.d/muster",
-            "\nK3S_URL=http://a\n",
-            &["K3S_URL=\"http://a\" (/etc/conf.d/muster line 2)"],
-        ),
-        (
-            "unknown in conf.d",
-            "etc/conf.d/muster",
-            "MUSTER_X=1\n",
-            &["MUSTER_X (/etc/conf.d/muster line 1)"],
-        ),
-        (
-            "shell in conf.d",
-            "etc/conf.d/muster",
-            "K3S_URL=$(id)\n",
-            &["K3S_URL (/etc/conf.d/muster line 1)", "expansions"],
-        ),
-        (
-            "kernel token",
-            "proc/cmdline",
-            "quiet K3S_TOKEN=x\n",
-            &["K3S_TOKEN=<redacted> (kernel command line)", "every pod"],
-        ),
-        (
-            "unknown in kernel",
-            "proc/cmdline",
-            "MUSTER_X=1\n",
-            &["MUSTER_X (kernel command line)"],
-        ),
-        (
-            "k3s's configuration",
-            "etc/rancher/k3s/config.yaml",
-            "node-label: [a=b]\nnode-name: foo\n",
-            &["node-name=\"foo\" (/etc/rancher/k3s/config.yaml line 2): muster names the node"],
-        ),
-        (
-            "a token in a drop-in",
-            "etc/rancher/k3s/config.yaml.d/10-site.yaml",
-            "token: sekret\n",
-            &["token (/etc/rancher/k3s/config.yaml.d/10-site.yaml line 1)"],
-        ),
-        (
-            "the node's own configuration",
-            "etc/muster/nodes/worker-64e59a.yaml",
-            "\n\ntls-san: a\n",
-            &["tls-san (/etc/muster/nodes/worker-64e59a.yaml line 3): k3s agent does not"],
-        ),
-        (
-            "garbage mac",
-            "sys/class/net/eth0/address",
-            "garbage\n",
-            &["MUSTER_INTERFACE=\"eth0\" (default)", "garbage"],
-        ),
-        (
-            "zero mac",
-            "sys/class/net/eth0/address",
-            "00:00:00:00:00:00\n",
-            &["MUSTER_INTERFACE=\"eth0\" (default)", "all-zero"],
-        ),
-        (
-            "multicast mac",
-            "sys/class/net/eth0/address",
-            "01:00:5e:00:00:01\n",
-            &["MUSTER_INTERFACE=", "multicast"],
-        ),
-    ];
-    for (name, file, text, words) in cases {
-        let root = Root::new();
-        root.write(file, text);
-        assert_one_line(name, &root.muster(&["--dry-run"]), words);
     }
 }
 

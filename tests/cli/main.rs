@@ -7,6 +7,7 @@
 )]
 
 mod agent_config;
+mod bad_files;
 mod bad_settings;
 mod docs;
 mod dry_run;

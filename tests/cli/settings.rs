@@ -169,3 +169,75 @@ fn a_variable_of_the_install_script_that_means_nothing_is_named_in_a_warning() {
     let warning = "INSTALL_K3S_NAME (--set) means nothing here: the service is called muster";
     assert!(stderr(&output).contains(warning), "{}", stderr(&output));
 }
+
+/// The warnings of a dry run with these flags and lines of the settings file.
+fn warnings(root: &Root, conf: &str, flags: &[&str]) -> Vec<String> {
+    root.write("etc/conf.d/muster", conf);
+    let output = root.muster(&[&["--dry-run"], flags, &["identity"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stderr(&output);
+    let lines = text.lines().filter(|line| line.contains("WARN: settings"));
+    lines.map(String::from).collect()
+}
+
+#[test]
+fn values_that_are_probably_a_mistake_are_warned_of() {
+    let root = Root::new();
+    let digest = "MUSTER_K3S_SHA256=".to_string() + &"0".repeat(64);
+    let version = ["--set", "INSTALL_K3S_VERSION=v1.34.1+k3s1"];
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("K3S_URL=https://a", &[], "no port, so that 443 is used"),
+        ("K3S_ULR=https://a:6443", &[], "did you mean K3S_URL?"),
+        (&digest, &[], "set INSTALL_K3S_VERSION too"),
+        ("INSTALL_K3S_CHANNEL=stable", &version, "is not used"),
+        (
+            "if true; then\nMUSTER_NTP=a\nfi",
+            &[],
+            "line 1 is shell code",
+        ),
+    ];
+    for (conf, flags, expected) in cases {
+        let found = warnings(&root, conf, flags);
+        assert_eq!(found.len(), 1, "{conf}: {found:?}");
+        assert!(found[0].contains(expected), "{conf}: {found:?}");
+    }
+    for (conf, flags) in [
+        (
+            "K3S_URL=https://a:443\nK3S_DATA_DIR=/k3s\nHTTP_PROXY=http://p:1",
+            &[][..],
+        ),
+        (&digest, &version),
+        ("# a comment\nexport error_logger=\"logger -t muster\"", &[]),
+    ] {
+        assert_eq!(warnings(&root, conf, flags), [""; 0], "{conf}");
+    }
+}
+
+#[test]
+fn a_file_of_cas_without_a_certificate_is_warned_of_and_fails_the_check() {
+    let root = Root::new();
+    let conf = "K3S_URL=https://10.0.0.2:6443\nSSL_CERT_FILE=/etc/ca.pem\n";
+    root.write("etc/conf.d/muster", conf);
+    for (text, expected) in [
+        (None, "there is no such file below /"),
+        (Some("hello"), "the file has no certificate"),
+        (
+            Some("-----BEGIN CERTIFICATE-----\nAAA"),
+            "the file is damaged",
+        ),
+    ] {
+        if let Some(text) = text {
+            root.write("etc/ca.pem", text);
+        }
+        let warning = stderr(&root.muster(&["--dry-run", "identity"]));
+        assert!(
+            warning.contains(expected) && warning.contains("using the public CAs"),
+            "{warning}"
+        );
+        let output = root.muster(&["check", "--settings"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stdout(&output).contains(expected), "{}", stdout(&output));
+        let counted = "not ready: 1 thing that a boot needs is MISSING";
+        assert!(stderr(&output).contains(counted), "{}", stderr(&output));
+    }
+}

@@ -108,7 +108,14 @@ pub fn conf(text: &str) {
     for (number, name, value) in conf_assignments(text) {
         let line = lines[number - 1].trim_start_matches('\u{feff}').trim();
         let exported = line.strip_prefix("export").map(str::trim_start);
-        let starts = |text: &str| text.starts_with(&format!("{name}="));
+        // A space before the sign makes the value an error.
+        let starts = |text: &str| {
+            let rest = text.strip_prefix(&name);
+            rest.is_some_and(|rest| match value.is_ok() {
+                true => rest.starts_with('='),
+                false => rest.trim_start().starts_with('='),
+            })
+        };
         assert!(starts(line) || exported.is_some_and(starts), "{name}");
         assert!(!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()));
         assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));

@@ -1,10 +1,18 @@
-//! A dry run by a user who is not root and may not read the token file. The test starts the program
-//! both as root and as `nobody`, so it needs root.
+//! What a user who is not root and may not read the token file sees. The tests start the program as
+//! `nobody`, so they need root.
 
+use muster_labs::{NamespaceBoard, Options, Site};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
+
+const NOBODY: [&str; 4] = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+];
 
 #[test]
 fn dry_run_goes_on_without_an_unreadable_token() {
@@ -31,20 +39,28 @@ fn dry_run_goes_on_without_an_unreadable_token() {
     allow("", 0o755);
     allow("muster", 0o755);
 
-    let nobody = [
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-    ];
     let as_root = dry_run(&[], &program, root.path());
-    let as_nobody = dry_run(&nobody, &program, root.path());
+    let as_nobody = dry_run(&NOBODY, &program, root.path());
     assert!(as_root.status.success(), "{}", stderr(&as_root));
     assert!(as_nobody.status.success(), "{}", stderr(&as_nobody));
     assert_eq!(as_nobody.stdout, as_root.stdout);
     assert!(stderr(&as_nobody).contains(
         "K3S_TOKEN_FILE=\"/etc/muster/token\" (default): this user may not read the file"
     ));
+}
+
+#[test]
+fn a_boot_says_that_it_needs_root() {
+    let site = Site::new(Options::default());
+    let board = NamespaceBoard::new(&site, "52:54:00:12:34:56");
+    board.power_on_without_muster();
+    board.shell("hostname unnamed");
+    let command = format!("{} muster identity 2>&1 || true", NOBODY.join(" "));
+    let said = board.shell(&command);
+    assert!(
+        said.contains("cannot set the hostname to worker-64e59a: a boot needs root"),
+        "{said}"
+    );
 }
 
 fn dry_run(prefix: &[&str], program: &Path, root: &Path) -> Output {

@@ -1,0 +1,77 @@
+//! Names that are not known, and values that are valid and probably a mistake. Each of these values
+//! gives a warning.
+
+use super::given::Given;
+use super::sources::Source;
+use super::table::SETTINGS;
+use crate::similar::{did_you_mean, similar};
+
+/// A warning for each value that is probably a mistake.
+pub(super) fn warnings(given: &Given) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(url) = given.get("K3S_URL")
+        && !has_port(&url.text)
+    {
+        warnings.push(format!(
+            "K3S_URL={:?} ({}) has no port, so that 443 is used; k3s listens on 6443",
+            url.text, url.source
+        ));
+    }
+    let version = given.get("INSTALL_K3S_VERSION");
+    if let (Some(_), Some(channel)) = (&version, given.get("INSTALL_K3S_CHANNEL")) {
+        warnings.push(format!(
+            "INSTALL_K3S_CHANNEL={:?} ({}) is not used, because INSTALL_K3S_VERSION is set",
+            channel.text, channel.source
+        ));
+    }
+    if let (None, Some(digest)) = (&version, given.get("MUSTER_K3S_SHA256")) {
+        warnings.push(format!(
+            "MUSTER_K3S_SHA256 ({}) is the digest of one release: set INSTALL_K3S_VERSION too, or \
+             no k3s is accepted after the server was upgraded",
+            digest.source
+        ));
+    }
+    for (name, source) in given.names_for_k3s() {
+        let settings = SETTINGS.iter().map(|setting| setting.name);
+        if let Some(meant) = similar(name, settings) {
+            warnings.push(format!(
+                "{name} ({source}) is not a setting of muster and is passed on to k3s; did you \
+                 mean {meant}?"
+            ));
+        }
+    }
+    warnings
+}
+
+/// The error's message for a name that is no setting. The value is not shown: somebody may have meant
+/// `MUSTER_TOKEN` to be a setting.
+pub(super) fn unknown(name: &str, source: &Source) -> String {
+    let settings = SETTINGS.iter().map(|setting| setting.name);
+    let hint = did_you_mean(name, settings, "muster --help lists them");
+    format!("{name} ({source}): there is no such setting; {hint}")
+}
+
+/// Whether a URL without a user and a path has a port. The parsed URL does not tell: it leaves out
+/// the port that belongs to the scheme.
+fn has_port(url: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let authority = url.trim_end_matches('/');
+    authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| digits(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports() {
+        for url in ["https://a:6443", "https://a:443/", "https://[fd00::2]:6443"] {
+            assert!(has_port(url), "{url}");
+        }
+        for url in ["https://a", "https://a/", "https://[fd00::2]", "https://a:"] {
+            assert!(!has_port(url), "{url}");
+        }
+    }
+}
