@@ -3,7 +3,6 @@
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
-use crate::http::Clients;
 use crate::k3s::link::ServerLink;
 use crate::life::pause::Pause;
 use crate::life::record::Record;
@@ -141,11 +140,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
-    let net = Clients::new(
-        settings.https_proxy.as_deref(),
-        settings.no_proxy.as_deref(),
-        settings.ca_file(host),
-    )?;
+    let net = settings.clients(host)?;
     let needs_server = run.has(Step::Register)
         || run.has(Step::Join)
         || run.has(Step::Fetch) && settings.fetch_needs_server();
@@ -177,7 +172,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, run.conf),
-            (Step::Prepare, _) => prepare::run(host, settings, &config),
+            (Step::Prepare, _) => prepare::run(host, settings, &config, &node),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
             (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
                 .map(|digest| fetched = digest),

@@ -12,6 +12,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`files`] | reads and writes files below the root folder |
+//! | [`links`] | reads and makes symbolic links |
 //! | [`process`] | runs programs, and replaces this process with a program (exec) |
 //! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
@@ -27,11 +28,14 @@
     reason = "this module makes the calls that other modules must not make"
 )]
 
+pub mod cgroup;
 pub mod clock;
 pub mod dhcp_client;
 pub mod files;
+pub mod links;
 pub mod lock;
 pub mod machine;
+pub mod modules;
 pub mod network_time;
 mod notes;
 pub mod process;
@@ -127,8 +131,13 @@ impl Host {
         if self.plans() {
             let mut out = io::stdout().lock();
             let what = redacted(&what.to_string());
-            writeln!(out, "{step}: {what}").context("cannot print the plan")?;
-            return Ok(None);
+            return match writeln!(out, "{step}: {what}") {
+                // It is not a failure when the reader closes the pipe early, as in `muster … | head`.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(error).context("cannot print the plan")
+                }
+                _ => Ok(None),
+            };
         }
         debug!(target: EFFECTS, "{step}: {what}");
         perform().map(Some)

@@ -84,6 +84,8 @@ pub struct Clients {
     /// The timeouts of every client that is made from now on.
     pub timeouts: Timeouts,
     proxy: Option<Proxy>,
+    /// The proxy for the k3s server, which is the same one or none.
+    server_proxy: Option<Proxy>,
     /// The CAs for public hosts, in PEM; `None` for the built-in ones.
     cas: Option<Vec<u8>>,
     provider: Arc<CryptoProvider>,
@@ -103,20 +105,27 @@ impl Clients {
         Ok(Clients {
             timeouts: Timeouts::default(),
             proxy,
+            server_proxy: None,
             cas,
             provider: Arc::new(provider(has_aes())),
         })
     }
 
+    /// Has the k3s server reached through the proxy too. Without this call it is reached directly,
+    /// as k3s does (k3s, `pkg/agent/loadbalancer/httpproxy.go`).
+    pub fn allow_proxy_to_server(&mut self) {
+        self.server_proxy = self.proxy.clone();
+    }
+
     /// A client for public hosts. It follows a redirect only to an https URL.
     pub fn public(&self) -> Result<Client> {
-        Ok(self.client(self.public_tls()?, true))
+        Ok(self.public_client(self.public_tls()?, true))
     }
 
     /// A client for public hosts that follows no redirects, so that the caller can read their
     /// target.
     pub fn public_without_redirects(&self) -> Result<Client> {
-        Ok(self.client(self.public_tls()?, false))
+        Ok(self.public_client(self.public_tls()?, false))
     }
 
     fn public_tls(&self) -> Result<ClientConfig> {
@@ -150,7 +159,7 @@ impl Clients {
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
                 .context("the client certificate cannot be used")?,
         };
-        Ok(self.client(config, false))
+        Ok(self.server_client(config))
     }
 
     /// A client without certificate verification, for `/cacerts` only. The CA that it fetches is
@@ -163,7 +172,7 @@ impl Clients {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        Ok(self.client(config, false))
+        Ok(self.server_client(config))
     }
 
     fn tls(&self) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
@@ -172,8 +181,12 @@ impl Clients {
             .context("cannot set up TLS")
     }
 
-    fn client(&self, config: ClientConfig, follows_redirects: bool) -> Client {
+    fn public_client(&self, config: ClientConfig, follows_redirects: bool) -> Client {
         Client::new(config, self.proxy.clone(), self.timeouts, follows_redirects)
+    }
+
+    fn server_client(&self, config: ClientConfig) -> Client {
+        Client::new(config, self.server_proxy.clone(), self.timeouts, false)
     }
 }
 

@@ -23,7 +23,12 @@ pub(super) fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
         _ => base(&value, word, pinned).map(Mirror::Base),
     };
     let words = value.text.split([' ', ',']);
-    words.filter(|word| !word.is_empty()).map(mirror).collect()
+    let words = words.filter(|word| !word.is_empty());
+    let mirrors: Vec<Mirror> = words.map(mirror).collect::<Result<_>>()?;
+    match mirrors.is_empty() {
+        true => Err(value.bad("names no mirror")),
+        false => Ok(mirrors),
+    }
 }
 
 /// Reads `word`, the value or one word of it, as a base URL that the tag and the asset follow.

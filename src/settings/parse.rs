@@ -35,6 +35,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         pin,
         https_proxy: https_proxy(given)?,
         no_proxy: given.get("NO_PROXY").map(|value| value.text),
+        proxy_to_server: proxy_to_server(given),
         ca_file: given.get("SSL_CERT_FILE"),
         config_file: absolute_for_k3s(given, "K3S_CONFIG_FILE")?,
         data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
@@ -97,6 +98,14 @@ fn https_proxy(given: &Given) -> Result<Option<String>> {
     Ok(Some(value.text))
 }
 
+/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s (Go,
+/// `strconv.ParseBool`) counts as false there too.
+fn proxy_to_server(given: &Given) -> bool {
+    let allowed = given.for_k3s("K3S_AGENT_HTTP_PROXY_ALLOWED");
+    allowed
+        .is_some_and(|value| ["1", "t", "T", "true", "True", "TRUE"].contains(&value.text.as_str()))
+}
+
 fn node_secret(given: &Given) -> Result<Option<Value>> {
     let Some(value) = given.get("MUSTER_NODE_SECRET_FILE") else {
         return Ok(None);
@@ -138,6 +147,7 @@ fn ntp(given: &Given) -> Result<Option<TimeServers>> {
             .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
     };
     match named.as_slice() {
+        [] => Err(value.bad("names no time server")),
         [no] if no == "no" => Ok(None),
         _ if !named.iter().all(is_name) => {
             Err(value.bad("must be names or addresses of time servers, or no"))
@@ -257,6 +267,18 @@ mod tests {
         assert_eq!(mirrors, [Mirror::Server, base]);
         let other = [artifacts, ("MUSTER_MIRRORS", "server")];
         assert_eq!(settings(&other).unwrap().mirrors, [Mirror::Server]);
+    }
+
+    #[test]
+    fn the_server_is_reached_through_the_proxy_only_where_k3s_does_it_too() {
+        let proxy = ("HTTPS_PROXY", "http://proxy:3128");
+        let allowed = |value| {
+            let allowed = ("K3S_AGENT_HTTP_PROXY_ALLOWED", value);
+            settings(&[proxy, allowed]).unwrap().proxy_to_server
+        };
+        assert!(allowed("true") && allowed("1"));
+        assert!(!allowed("") && !allowed("yes") && !allowed("false"));
+        assert!(!settings(&[proxy]).unwrap().proxy_to_server);
     }
 
     #[test]

@@ -144,6 +144,21 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["STEP=\"reboot\" (command line)", "identity, network"],
         ),
         ("flag", ["--dry-run", "--frob", ""], &["--frob"]),
+        (
+            "no mirror",
+            set("MUSTER_MIRRORS=,"),
+            &["MUSTER_MIRRORS=\",\" (--set)", "names no mirror"],
+        ),
+        (
+            "no time server",
+            set("MUSTER_NTP=,"),
+            &["MUSTER_NTP=\",\" (--set)", "names no time server"],
+        ),
+        (
+            "conf",
+            ["--dry-run", "--conf", "/etc/none"],
+            &["--conf /etc/none: there is no such file"],
+        ),
     ];
     for (name, arguments, words) in cases {
         let root = Root::new();

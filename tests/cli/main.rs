@@ -10,6 +10,8 @@ mod agent_config;
 mod bad_settings;
 mod docs;
 mod dry_run;
+mod manual;
 mod names;
 mod root;
 mod settings;
+mod streams;

@@ -1,7 +1,8 @@
 //! Where settings come from, and where they are documented.
 
 use crate::root::{Root, assert_one_line, stderr, stdout};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn a_flag_beats_kernel_command_line_environment_and_conf_d() {
@@ -88,6 +89,39 @@ fn readme_and_conf_d_list_every_setting() {
             "openrc/muster.confd: {}",
             setting.name
         );
+    }
+}
+
+#[test]
+fn a_secret_file_that_every_user_can_read_is_warned_of() {
+    let root = Root::new();
+    let secret = "etc/muster/secret";
+    root.write(secret, "node-secret\n");
+    let warnings = |root: &Root| {
+        let set = ["--set", "MUSTER_NODE_SECRET_FILE=/etc/muster/secret"];
+        let output = root.command(&set).arg("--dry-run").output().unwrap();
+        assert!(output.status.success());
+        let text = stderr(&output);
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("every user can read"));
+        lines.map(String::from).collect::<Vec<_>>()
+    };
+    let allow = |file: &str, mode| {
+        fs::set_permissions(root.path(file), Permissions::from_mode(mode)).unwrap()
+    };
+    for (token_mode, secret_mode, expected) in [
+        (0o600, 0o640, &[][..]),
+        (0o644, 0o400, &["K3S_TOKEN_FILE"]),
+        (0o604, 0o644, &["K3S_TOKEN_FILE", "MUSTER_NODE_SECRET_FILE"]),
+    ] {
+        allow("etc/muster/token", token_mode);
+        allow(secret, secret_mode);
+        let lines = warnings(&root);
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, name) in lines.iter().zip(expected) {
+            assert!(line.contains(name) && line.contains("chmod 600"), "{line}");
+        }
     }
 }
 

@@ -245,6 +245,24 @@ fn https_goes_through_the_proxy() {
     );
 }
 
+#[test]
+fn the_k3s_server_is_reached_through_the_proxy_only_where_that_is_allowed() {
+    let ok = answer("200 OK\r\nContent-Length: 2", "ok");
+    let (_, config) = tls(&TLS13);
+    let (address, _) = server(Some(config), vec![ok]);
+    let (tunnel, requests) = proxy("200 Connection established", usize::MAX);
+    let mut clients = clients(Some(&tunnel), None, None);
+    let url = url(&format!("https://{address}/"));
+    for (allowed, tunnels) in [(false, 0), (true, 1)] {
+        if allowed {
+            clients.allow_proxy_to_server();
+        }
+        let client = clients.unverified().unwrap();
+        assert_eq!(get(Request::get(&client, &url)), Ok((200, "ok".into())));
+        assert_eq!(requests.lock().unwrap().len(), tunnels);
+    }
+}
+
 /// A server that sends a byte of a TLS record now and then is as silent as one that sends nothing:
 /// no byte of the record can be used before the last one came.
 #[test]

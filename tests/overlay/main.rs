@@ -11,6 +11,7 @@ mod genapkovl_safe;
 mod netboot_page;
 mod netboot_tree;
 mod netboot_tree_errors;
+mod packaging;
 mod release;
 mod support;
 
