@@ -142,7 +142,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
                 arguments.command =
-                    Command::Print(format!("muster {}\n", env!("CARGO_PKG_VERSION")))
+                    Command::Print(concat!("muster ", env!("MUSTER_VERSION"), "\n").into())
             }
             Value(word) => {
                 let word = word.string().map_err(usage)?;

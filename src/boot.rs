@@ -172,7 +172,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, run.conf),
-            (Step::Prepare, _) => prepare::run(host, settings, &config),
+            (Step::Prepare, _) => prepare::run(host, settings, &config, &node),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
             (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
                 .map(|digest| fetched = digest),

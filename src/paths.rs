@@ -65,6 +65,8 @@ pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
+/// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes it.
+pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
@@ -82,7 +84,7 @@ pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 16] = [
+pub const WRITTEN: [NodeFile; 17] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -96,6 +98,7 @@ pub const WRITTEN: [NodeFile; 16] = [
     RETRY,
     LOCK,
     DHCP_TIME_SERVERS,
+    DHCP_REFUSAL,
     K3S,
     K3S_PART,
     K3S_NOTE,

@@ -14,6 +14,7 @@ mod receive;
 pub mod rounds;
 pub mod target;
 pub mod verified;
+mod writer;
 
 use crate::host::Host;
 use crate::host::machine;

@@ -11,7 +11,8 @@
 
 use super::origin::Origin;
 use super::target::{hash, lock, note_path, part_path, remove, remove_if_exists};
-use crate::digest::{Hasher, Sha256};
+use super::writer::{Writer, Written};
+use crate::digest::Sha256;
 use crate::host::Host;
 use crate::paths::{K3S, K3S_NOTE, K3S_PART};
 use anyhow::{Context, Result, bail};
@@ -29,10 +30,9 @@ pub struct PartialFile {
     /// the console) could write to it. Each would hash only its own bytes, and a mixture of the
     /// bytes of both processes would be installed.
     file: Flock<File>,
-    /// The running hash of all bytes in the file. While an
-    /// [`Appender`](super::append::Appender) exists, the last bytes may not be hashed yet.
-    pub(super) hasher: Hasher,
-    len: u64,
+    /// What is in the file. While an [`Appender`](super::append::Appender) exists, this may lag
+    /// behind.
+    written: Written,
     origin: Origin,
 }
 
@@ -71,20 +71,19 @@ impl PartialFile {
         Ok(PartialFile {
             target,
             file,
-            hasher,
-            len,
+            written: Written { hasher, len },
             origin,
         })
     }
 
     /// The number of bytes in the file.
     pub fn len(&self) -> u64 {
-        self.len
+        self.written.len
     }
 
     /// Whether the file has no bytes yet.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.written.len == 0
     }
 
     /// The download that the file belongs to.
@@ -94,7 +93,7 @@ impl PartialFile {
 
     /// Whether the download is complete: the digest of the file is the expected one.
     pub fn is_complete(&self) -> bool {
-        self.hasher.clone().finish() == self.origin.sha256
+        self.written.hasher.clone().finish() == self.origin.sha256
     }
 
     /// Empties the file, and records in the note that the next bytes come from `url`. `validator`
@@ -121,24 +120,28 @@ impl PartialFile {
         restart().with_context(|| {
             format!("cannot write the partial file of {}", self.target.display())
         })?;
-        self.hasher = Hasher::new();
-        self.len = 0;
+        self.written = Written::default();
         self.origin = origin;
         Ok(())
     }
 
     /// Appends bytes: writes and hashes them in one pass.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_unhashed(bytes)?;
-        self.hasher.update(bytes);
-        Ok(())
+        self.written.append(&self.file, bytes)
     }
 
-    /// Appends bytes without hashing them. The caller must add them to the hasher.
-    pub(super) fn write_unhashed(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.len += bytes.len() as u64;
-        Ok(())
+    /// Makes a writer that another thread can use to append. [`PartialFile::take_back`] must get it
+    /// before anything else is done with this file.
+    pub(super) fn writer(&self) -> io::Result<Writer> {
+        Ok(Writer {
+            file: self.file.try_clone()?,
+            written: self.written.clone(),
+        })
+    }
+
+    /// Takes back a writer, with what it has appended.
+    pub(super) fn take_back(&mut self, writer: Writer) {
+        self.written = writer.written;
     }
 
     /// Makes the file executable and renames it to its target. The file must be complete.

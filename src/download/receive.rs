@@ -58,7 +58,10 @@ fn append(
     let mut window = (Instant::now(), resumed_at);
     loop {
         let n = match part.receive(answer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => {
+                let written = part.finish();
+                return written.map_err(|error| write_failed(url, part.len(), &error));
+            }
             Ok(n) => n,
             Err(error) => return Err(Failure::of_connection(url, &error).into()),
         };

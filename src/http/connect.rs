@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
+/// How long each of several addresses is tried before the next one.
+const FIRST_TRY: Duration = Duration::from_secs(1);
 /// The longest answer of a proxy to `CONNECT` (bytes).
 const PROXY_ANSWER_MAX: usize = 16 * 1024;
 
@@ -67,22 +69,35 @@ fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// Tries the addresses in turn. An address gets an equal part of the time that is left, so that one
-/// that does not answer leaves time for the others.
+/// Tries the addresses in turn, and those that did not answer a second time. So an address without
+/// a route, which is often the IPv6 one, costs a second and not half of the time.
 fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
     let mut result = Err(io::Error::other("the host name has no address"));
+    let mut silent = Vec::new();
     for (i, address) in addresses.iter().enumerate() {
-        let parts = (addresses.len() - i) as u32;
-        match TcpStream::connect_timeout(address, deadline.left()? / parts) {
-            Ok(tcp) => {
-                tcp.set_nodelay(true)?;
-                return Ok(tcp);
-            }
+        let last = i + 1 == addresses.len() && silent.is_empty();
+        let limit = if last { Duration::MAX } else { FIRST_TRY };
+        match try_address(*address, deadline.left()?.min(limit)) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => silent.push(*address),
+            Err(error) => result = Err(error),
+            connected => return connected,
+        }
+    }
+    for (i, address) in silent.iter().enumerate() {
+        let parts = (silent.len() - i) as u32;
+        match try_address(*address, deadline.left()? / parts) {
             Err(error) if error.kind() == ErrorKind::TimedOut => result = Err(deadline.passed()),
             Err(error) => result = Err(error),
+            connected => return connected,
         }
     }
     result
+}
+
+fn try_address(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect_timeout(&address, timeout)?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
 }
 
 /// Has the proxy connect to the host of `url`.
@@ -113,5 +128,30 @@ fn open_tunnel(
             return Err(io::Error::other("the proxy's answer is too long"));
         }
         connection.look_ahead(deadline)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn the_next_address_is_tried_when_one_refuses() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open_port = listener.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed_port = closed.local_addr().unwrap();
+        drop(closed);
+        let try_all = |addresses: &[SocketAddr]| {
+            open(addresses, Deadline::to_connect(Duration::from_secs(10)))
+                .map(|tcp| tcp.peer_addr().unwrap())
+        };
+        for addresses in [[open_port, closed_port], [closed_port, open_port]] {
+            assert_eq!(try_all(&addresses).unwrap(), open_port);
+        }
+        let refused = try_all(&[closed_port; 2]).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        assert!(try_all(&[]).is_err());
     }
 }

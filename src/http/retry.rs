@@ -49,7 +49,8 @@ impl Backoff {
 
 /// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged only when
 /// its error differs from the previous one. A success after failures is logged too. `what` is the
-/// name of the requested thing in these log lines.
+/// name of the requested thing in these log lines. Fails too when a watched file changes during a
+/// wait.
 pub fn retry<T>(
     host: &Host,
     seed: u64,
@@ -77,7 +78,7 @@ pub fn retry<T>(
                     host.report_problem(&format!("{what}: {message}; retrying"));
                     last_message = message;
                 }
-                host.wait_before_retry(backoff.delay(retry_after));
+                host.wait_before_retry(backoff.delay(retry_after))?;
             }
         }
     }

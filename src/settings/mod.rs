@@ -8,6 +8,7 @@
 
 mod agent_arguments;
 pub mod agent_config;
+mod agent_interface;
 pub mod checked;
 mod given;
 pub mod installer;

@@ -104,7 +104,7 @@ fn links_between_pages_lead_to_files() {
 
 #[test]
 fn paths_in_the_project_that_pages_name_exist() {
-    const FOLDERS: [&str; 11] = [
+    const FOLDERS: [&str; 12] = [
         "src/",
         "docs/",
         "tests/",
@@ -113,6 +113,7 @@ fn paths_in_the_project_that_pages_name_exist() {
         "fuzz/",
         "man/",
         "completions/",
+        "packaging/",
         "link/",
         ".ci/",
         ".github/",

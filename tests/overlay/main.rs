@@ -13,6 +13,7 @@ mod log;
 mod netboot_page;
 mod netboot_tree;
 mod netboot_tree_errors;
+mod packaging;
 mod release;
 mod support;
 

@@ -6,6 +6,7 @@ use crate::{Kind, Options, Output, PATIENCE, Site, tree};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
 /// A program that serves the boards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +86,14 @@ impl Site {
         let mut services = self.services.lock().unwrap();
         let earlier = services.insert(service, Output::record(command, log));
         assert!(earlier.is_none(), "{service:?} runs already");
+    }
+
+    /// Starts dnsmasq again, so that it answers each request for a lease that it has offered with a
+    /// NAK, or no longer does.
+    pub fn refuse_leases(&self, refused: bool) {
+        self.refuses_leases.store(refused, Ordering::Relaxed);
+        self.stop(Service::Dhcp);
+        self.start(Service::Dhcp);
     }
 
     fn start_dnsmasq(&self, options: &Options) {

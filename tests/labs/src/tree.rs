@@ -5,6 +5,7 @@ use crate::tools::{cached, run, text, top};
 use crate::{Kind, Options, Site};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 /// The overlay that the boot loader's configuration names, for all boards.
 pub(crate) const OVERLAY: &str = "worker.apkovl.tar.gz";
@@ -104,6 +105,11 @@ pub(crate) fn dnsmasq_conf(site: &Site, options: &Options) -> String {
     };
     if !options.dhcp {
         text = text.replace("\ndhcp-range=", "\n# dhcp-range=");
+    }
+    if site.refuses_leases.load(Ordering::Relaxed) {
+        // A request names the address that was offered (option 50), and then there is no range for it.
+        text = text.replace("\ndhcp-range=", "\ndhcp-range=tag:!request,");
+        text += "dhcp-match=set:request,50\n";
     }
     // This machine's DNS is no part of the site. With another user or group dnsmasq would not be killed with this process.
     text += "no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\n";
