@@ -66,7 +66,8 @@ impl Backoff {
 
 /// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged only when
 /// its error differs from the previous one. A success after failures is logged too. `what` is the
-/// name of the requested thing in these log lines.
+/// name of the requested thing in these log lines. Fails too when a watched file changes during a
+/// wait.
 pub fn retry<T>(
     host: &Host,
     seed: u64,
@@ -101,7 +102,7 @@ pub fn retry<T>(
                 host.wait_before_retry(match failure.is_distress() {
                     true => backoff.delay_in_distress(retry_after),
                     false => backoff.delay(retry_after),
-                });
+                })?;
             }
         }
     }

@@ -72,7 +72,7 @@ impl ServerLink {
             let server = retry(host, seed, "the k3s server", || self.reach())?;
             // The requests until now cost the server little. The wait comes after them, because a
             // site's boards may all have waited for the server to start.
-            self.wait_for_turn(host, seed);
+            self.wait_for_turn(host, seed)?;
             for warning in self.token_warnings() {
                 warn!(target: host.step(), "{warning}");
             }
@@ -81,8 +81,9 @@ impl ServerLink {
         Ok(self.server.get_or_init(|| server).as_ref())
     }
 
-    /// Waits for this board's turn to send its first request with a password.
-    fn wait_for_turn(&self, host: &Host, seed: u64) {
+    /// Waits for this board's turn to send its first request with a password. Fails when a watched
+    /// file has changed ([`Host::wait`]).
+    fn wait_for_turn(&self, host: &Host, seed: u64) -> Result<()> {
         let wait = spread(seed, self.spread);
         if wait > LOGGED {
             let seconds = wait.as_secs();
@@ -91,7 +92,7 @@ impl ServerLink {
                 "registering in {seconds} s, so that not all boards ask at once (MUSTER_SPREAD)"
             );
         }
-        host.sleep(wait);
+        host.wait(wait)
     }
 
     /// Returns one message for each weakness of the join token.
