@@ -61,7 +61,7 @@ soak: setup standin-arm64 image ## powers boards on BOOTS times (30), each time 
 
 RUNS := 1000
 # Arguments of the program that were given to make.
-FAULTS = $(foreach name,RUNS SEED FIRST JOBS LONGEST LEASES,$(if $($(name)),$(name)=$($(name))))
+FAULTS = $(foreach name,RUNS SEED FIRST JOBS LONGEST PATIENCE LEASES,$(if $($(name)),$(name)=$($(name))))
 faults: setup amd64 standin ## runs RUNS random sequences of faults (1000) on namespace boards; SEED and FIRST repeat one
 	@tests/labs/host/build.sh
 	cargo run -q --locked -p muster-labs --bin faults -- $(FAULTS)

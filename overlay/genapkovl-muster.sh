@@ -176,6 +176,7 @@ rc_add() { # RUNLEVEL SERVICE...
 
 put 0755 usr/sbin/muster <"$binary"
 put 0755 etc/init.d/muster <"$top/openrc/muster.initd"
+put 0755 usr/libexec/muster-log <"$top/openrc/muster-log"
 {
 	cat "$top/openrc/muster.confd"
 	printf '\n# Set by genapkovl-muster.sh:%s\n' "$settings"

@@ -149,6 +149,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
             settings.url()?.clone(),
             settings.token(host)?,
             &net,
+            settings.spread,
         )),
         false => None,
     };

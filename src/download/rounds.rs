@@ -95,7 +95,7 @@ impl Install<'_> {
             }
             // Honour Retry-After only when every mirror sent one, and then take the shortest.
             let retry_after = later.iter().map(|(_, asked)| *asked).min().flatten();
-            self.host.wait_before_retry(backoff.delay(retry_after));
+            self.host.wait_before_retry(backoff.delay(retry_after))?;
         }
     }
 

@@ -38,11 +38,11 @@ impl Host {
         clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")
     }
 
-    /// Sleeps before the next attempt, with the clock set right first where that is needed
-    /// ([`super::network_time`]).
-    pub fn wait_before_retry(&self, time: Duration) {
+    /// Waits before the next attempt, with the clock set right first where that is needed
+    /// ([`super::network_time`]). Fails when a watched file has changed ([`Host::wait`]).
+    pub fn wait_before_retry(&self, time: Duration) -> Result<()> {
         self.correct_clock();
-        self.sleep(time);
+        self.wait(time)
     }
 
     /// Sleeps, except in a dry run.

@@ -21,6 +21,7 @@
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`routes`] | looks for a default route and a DNS server |
 //! | [`machine`] | reads what `/proc` says about mounts and memory |
+//! | [`watch`] | ends a wait when the operator changes a file |
 
 #![expect(
     clippy::disallowed_methods,
@@ -41,6 +42,7 @@ pub mod process;
 pub mod routes;
 pub mod system;
 mod temporary;
+pub mod watch;
 
 use crate::paths;
 use crate::redact::redacted;
@@ -53,6 +55,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use watch::Watch;
 
 /// The log target under which a boot logs each effect, with the description that a dry run prints.
 pub const EFFECTS: &str = "effect";
@@ -75,6 +78,7 @@ pub struct Host {
     step: Cell<&'static str>,
     status: RefCell<Status>,
     clock: ClockState,
+    watch: Watch,
     /// The open lock file, when this process holds the lock ([`Host::lock_agent`]).
     agent_lock: OnceCell<File>,
 }
@@ -89,6 +93,7 @@ impl Host {
             step: Cell::new("muster"),
             status: RefCell::default(),
             clock: ClockState::default(),
+            watch: Watch::default(),
             agent_lock: OnceCell::new(),
         }
     }

@@ -13,6 +13,7 @@ use crate::k3s::release::Tag;
 use crate::k3s::token::{JoinToken, Token};
 use anyhow::Result;
 use std::path::PathBuf;
+use std::time::Duration;
 use url::Url;
 
 /// Which network interface gives the node its name.
@@ -76,6 +77,8 @@ pub struct Settings {
     pub(super) url: Option<Url>,
     pub(super) token: TokenPlace,
     pub(super) node_secret: Option<Value>,
+    /// The time over which the boards of a site spread their registration.
+    pub spread: Duration,
     pub version: Version,
     /// The folder where k3s is installed.
     pub bin_dir: PathBuf,

@@ -6,8 +6,6 @@
 use super::checked::Symlinks;
 use super::given::Given;
 use super::table::SETTINGS;
-use super::value::Value;
-use crate::k3s::release::Tag;
 use anyhow::Result;
 
 /// The beginning of all names.
@@ -122,17 +120,5 @@ pub(super) fn symlinks(given: &Given) -> Result<Symlinks> {
     match is_read_only(given)? {
         true => Ok(Symlinks::Skip),
         false => Ok(symlinks),
-    }
-}
-
-/// Reads `INSTALL_K3S_VERSION`. All releases of k3s have `+k3s` and a number in their tags.
-pub(super) fn tag(value: &Value) -> Result<Tag> {
-    let tag = Tag::parse(&value.text)
-        .ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
-    match tag.as_str().contains("+k3s") {
-        true => Ok(tag),
-        false => Err(value.bad(format_args!(
-            "is not a whole release tag, such as {tag}+k3s1"
-        ))),
     }
 }

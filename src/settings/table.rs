@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 
 /// All settings, in the order of the help. A setting that k3s or its installer also has means the
 /// same here.
-pub const SETTINGS: [Setting; 24] = [
+pub const SETTINGS: [Setting; 25] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
         "K3S_TOKEN_FILE",
@@ -110,6 +110,11 @@ pub const SETTINGS: [Setting; 24] = [
         "MUSTER_NTP",
         "pool.ntp.org",
         "time servers; no: do not ask any",
+    ),
+    setting(
+        "MUSTER_SPREAD",
+        "2",
+        "seconds over which boards spread their registration",
     ),
     setting(
         "MUSTER_NODE_SECRET_FILE",

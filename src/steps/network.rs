@@ -3,7 +3,7 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::{CLIENT, is_client_running};
+use crate::host::dhcp_client::{CLIENT, is_client_running, renew_lease};
 use crate::host::files::Content;
 use crate::host::routes::{default_interface, has_resolver};
 use crate::paths;
@@ -120,6 +120,14 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         if !is_reported {
             let message = missing.message(host, &node.interface, settings.dhcp);
             host.report_problem(&format!("{message}; still waiting"));
+            let lasts = reported.is_some_and(|(what, _)| what == missing);
+            if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
+                // The lease may be right, and the client's script could not write the file when the
+                // disk was full. Without this the client runs its script again after hours only.
+                if let Err(error) = renew_lease(host, &node.interface) {
+                    warn!("{error:#}");
+                }
+            }
             reported = Some((missing, now));
         }
         if settings.dhcp && now >= client_checked + CLIENT_CHECK {
@@ -140,7 +148,7 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
                 client_failed = result.is_err();
             }
         }
-        host.sleep(POLL);
+        host.wait(POLL)?;
     }
 }
 

@@ -62,6 +62,7 @@ fn modes() {
     for (name, mode) in [
         ("usr/sbin/muster", 0o755),
         ("etc/init.d/muster", 0o755),
+        ("usr/libexec/muster-log", 0o755),
         ("etc/conf.d/muster", 0o644),
         ("etc/muster/token", 0o600),
         ("etc/muster/nodes/worker-64e59a.yaml", 0o600),

@@ -72,7 +72,7 @@ fn three_quick_deaths_cause_one_full_boot() {
     board.power_on_without_muster();
     let boot = board.boot_to_joined();
     // As if all steps had not run for a long time.
-    board.shell("sed -i 's/\"listed\":[0-9]*/\"listed\":0/' /run/muster/starts.json");
+    board.shell("sed -i 's/\"full_boot\":[0-9]*/\"full_boot\":0/' /run/muster/starts.json");
     board.signal_muster("KILL");
     drop(boot);
     let lists: Vec<bool> = (0..6)

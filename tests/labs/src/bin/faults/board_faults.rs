@@ -61,14 +61,22 @@ impl Lab<'_> {
     }
 
     fn put_back(&self, path: &str) {
-        let new = self.board.path(&format!("{path}.new"));
+        let new = self.new_file(path);
         fs::hard_link(self.right(path), &new).expect("a link");
         fs::rename(new, self.board.path(path)).expect("the right file");
     }
 
+    /// The name of the file that will replace this one.
+    fn new_file(&self, path: &str) -> PathBuf {
+        let new = self.board.path(&format!("{path}.new"));
+        // A rename does nothing when both names are links to one file, so one may be left.
+        let _ = fs::remove_file(&new);
+        new
+    }
+
     /// Replaces a file as an editor does. When the disk is full, the file stays as it is.
     fn replace(&self, path: &str, text: &str) {
-        let new = self.board.path(&format!("{path}.new"));
+        let new = self.new_file(path);
         match fs::write(&new, text) {
             Ok(()) => fs::rename(&new, self.board.path(path)).expect("the other file"),
             Err(_) => fs::remove_file(&new).expect("the unfinished file"),

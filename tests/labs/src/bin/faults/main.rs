@@ -10,6 +10,7 @@
 //! | `FIRST` | 1 | the number of the first sequence: with `RUNS=1`, one is repeated |
 //! | `JOBS` | 24 | how many sequences at a time |
 //! | `LONGEST` | 30 | how long a fault lasts at most (seconds); one in 200 lasts five times as long |
+//! | `PATIENCE` | 360 | how long a node may take to recover when all faults are gone (seconds) |
 //! | `LEASES` | 0 | 1: a DHCP client that dies, is refused or gets another address occurs too |
 
 mod board_faults;
@@ -30,9 +31,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often the connections of a mirror are cut that has this fault.
 const CUT: Duration = Duration::from_millis(1100);
+/// The names of the arguments.
+const NAMES: [&str; 7] = [
+    "RUNS", "SEED", "FIRST", "JOBS", "LONGEST", "PATIENCE", "LEASES",
+];
 
 /// Runs a sequence. Returns how long the recovery took, or why it failed and the board's log.
-fn sequence(plan: &Plan) -> Result<Duration, String> {
+fn sequence(plan: &Plan, patience: Duration) -> Result<Duration, String> {
     let options = Options {
         without: vec![Service::Web],
         ..Options::of(Kind::Namespace)
@@ -42,7 +47,8 @@ fn sequence(plan: &Plan) -> Result<Duration, String> {
         site.fill_server();
     }
     let mut lab = Lab::new(&site, options);
-    let result = run_faults(&mut lab, &plan.faults).and_then(|()| lab.recovered(SystemTime::now()));
+    let result = run_faults(&mut lab, &plan.faults);
+    let result = result.and_then(|()| lab.recovered(SystemTime::now(), patience));
     match result {
         Ok(took) => {
             // The logs of the services are kept for a failure.
@@ -106,6 +112,7 @@ struct Arguments {
     runs: u64,
     first: u64,
     jobs: u64,
+    patience: Duration,
     choices: Choices,
 }
 
@@ -114,7 +121,7 @@ impl Arguments {
         let mut given = BTreeMap::new();
         for word in std::env::args().skip(1) {
             let number = word.split_once('=').and_then(|(name, value)| {
-                let known = ["RUNS", "SEED", "FIRST", "JOBS", "LONGEST", "LEASES"].contains(&name);
+                let known = NAMES.contains(&name);
                 known.then(|| Some((name.to_string(), value.parse().ok()?)))?
             });
             let (name, number) = number.ok_or(format!("{word}: no such argument"))?;
@@ -126,6 +133,7 @@ impl Arguments {
             runs: get("RUNS", 1000),
             first: get("FIRST", 1),
             jobs: get("JOBS", 24),
+            patience: Duration::from_secs(get("PATIENCE", 360)),
             choices: Choices {
                 seed: get("SEED", now.map_or(0, |now| now.as_secs())),
                 longest: get("LONGEST", 30).max(1),
@@ -158,7 +166,7 @@ fn work(arguments: &Arguments, next: &AtomicU64, times: &Mutex<Vec<Duration>>) {
         let thread = std::thread::Builder::new().name(number.to_string());
         let started = Instant::now();
         let result = std::thread::scope(|scope| {
-            let sequence = thread.spawn_scoped(scope, || sequence(&plan));
+            let sequence = thread.spawn_scoped(scope, || sequence(&plan, arguments.patience));
             let result = sequence.expect("a thread").join();
             result.unwrap_or_else(|_| Err("it panicked, see above".into()))
         });

@@ -5,16 +5,14 @@ use muster_labs::{Board, Request};
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a node may take to recover when all faults are gone.
-const PATIENCE: Duration = Duration::from_secs(360);
 /// How often the server's log is read.
 const POLL: Duration = Duration::from_millis(250);
 
 impl Lab<'_> {
     /// Waits until the server has heard the node since `since`, as the only one and Ready, and the node runs the right k3s. Returns
-    /// how long that took, or what does not hold.
-    pub fn recovered(&self, since: SystemTime) -> Result<Duration, String> {
-        let until = Instant::now() + PATIENCE;
+    /// how long that took, or what does not hold after `patience`.
+    pub fn recovered(&self, since: SystemTime, patience: Duration) -> Result<Duration, String> {
+        let until = Instant::now() + patience;
         loop {
             let why = match self.first_word(since) {
                 None => "the server has not heard the node".into(),
@@ -24,7 +22,7 @@ impl Lab<'_> {
                 },
             };
             if Instant::now() > until {
-                return Err(format!("after {} s {why}", PATIENCE.as_secs()));
+                return Err(format!("after {} s {why}", patience.as_secs()));
             }
             std::thread::sleep(POLL);
         }
