@@ -14,4 +14,5 @@ mod manual;
 mod names;
 mod root;
 mod settings;
+mod status;
 mod streams;
