@@ -5,9 +5,8 @@
 //! only modules that come later in this list:
 //!
 //! ```text
-//! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s
-//!      → http → host → status, report, board, digest, paths, redact,
-//!      similar
+//! main → cli → arguments, name, check, supervise → logging → boot → steps, life → download
+//!      → settings → k3s → http → host → status, report, board, digest, paths, redact, similar
 //! ```
 //!
 //! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],

@@ -210,10 +210,10 @@ mod tests {
             (param::STATE, State::Done.name().into()),
             (param::SECONDS, "1.200".into()),
         ];
-        let line = message(&params, "done in 1.2 s").datagram();
+        let line = message(&params, "k3s v1.34.1+k3s1 is already installed (1.2 s)").datagram();
         let expected = "<30>1 2026-08-01T12:34:56.123456Z worker-43dfae muster 412 fetch \
             [muster@32473 mac=\"dc:a6:32:01:02:03\" ip=\"192.0.2.7\" uptime=\"12.345\" \
-            state=\"done\" seconds=\"1.200\"] done in 1.2 s";
+            state=\"done\" seconds=\"1.200\"] k3s v1.34.1+k3s1 is already installed (1.2 s)";
         assert_eq!(line, expected);
         let documented = include_str!("../../docs/log-format.md");
         assert!(documented.contains(&line), "{line}");

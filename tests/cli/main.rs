@@ -15,4 +15,5 @@ mod manual;
 mod names;
 mod root;
 mod settings;
+mod status;
 mod streams;
