@@ -1,7 +1,7 @@
 //! What a user who is not root and may not read the token file sees. The tests start the program as
 //! `nobody`, so they need root.
 
-use muster_labs::{NamespaceBoard, Options, Site};
+use muster_labs::{Board, NamespaceBoard, Options, Site};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn dry_run_goes_on_without_an_unreadable_token() {
 #[test]
 fn a_boot_says_that_it_needs_root() {
     let site = Site::new(Options::default());
-    let board = NamespaceBoard::new(&site, "52:54:00:12:34:56");
+    let mut board = NamespaceBoard::new(&site, "52:54:00:12:34:56");
     board.power_on_without_muster();
     board.shell("hostname unnamed");
     let command = format!("{} muster identity 2>&1 || true", NOBODY.join(" "));
