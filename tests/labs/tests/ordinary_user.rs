@@ -1,10 +1,9 @@
 //! What a user who is not root and may not read the token file sees. The tests start the program as
 //! `nobody`, so they need root.
 
-use muster_labs::{Board, NamespaceBoard, Options, Site};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const NOBODY: [&str; 4] = [
@@ -33,12 +32,7 @@ fn dry_run_goes_on_without_an_unreadable_token() {
         &format!("K10{hash}::server:sekret-password\n"),
     );
     allow("etc/muster/token", 0o600);
-    // The build's folder may be closed to nobody: they run a copy.
-    let program = root.path().join("muster");
-    fs::copy(muster_labs::muster(muster_labs::Kind::Namespace), &program).unwrap();
-    allow("", 0o755);
-    allow("muster", 0o755);
-
+    let program = copied(root.path());
     let as_root = dry_run(&[], &program, root.path());
     let as_nobody = dry_run(&NOBODY, &program, root.path());
     assert!(as_root.status.success(), "{}", stderr(&as_root));
@@ -51,16 +45,36 @@ fn dry_run_goes_on_without_an_unreadable_token() {
 
 #[test]
 fn a_boot_says_that_it_needs_root() {
-    let site = Site::new(Options::default());
-    let mut board = NamespaceBoard::new(&site, "52:54:00:12:34:56");
-    board.power_on_without_muster();
-    board.shell("hostname unnamed");
-    let command = format!("{} muster identity 2>&1 || true", NOBODY.join(" "));
-    let said = board.shell(&command);
-    assert!(
-        said.contains("cannot set the hostname to worker-64e59a: a boot needs root"),
-        "{said}"
+    // A machine with a NIC and another name, in namespaces of its own.
+    let script = format!(
+        "mount -t sysfs sysfs /sys
+         ip link add eth0 address 52:54:00:12:34:56 type veth peer name other
+         hostname unnamed
+         exec {} \"$0\" identity",
+        NOBODY.join(" ")
     );
+    let folder = tempfile::tempdir().unwrap();
+    let program = copied(folder.path());
+    let mut command = Command::new("unshare");
+    command
+        .args(["--uts", "--net", "--mount", "sh", "-euc", &script])
+        .arg(&program)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let said = "cannot set the hostname to worker-64e59a: a boot needs root";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+}
+
+/// A copy of the program in this folder, which `nobody` can run: the build's folder may be closed.
+fn copied(folder: &Path) -> PathBuf {
+    let program = folder.join("muster");
+    fs::copy(muster_labs::muster(muster_labs::Kind::Namespace), &program).unwrap();
+    for path in [folder, &program] {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    program
 }
 
 fn dry_run(prefix: &[&str], program: &Path, root: &Path) -> Output {
