@@ -10,6 +10,7 @@ use crate::paths;
 use crate::settings::{self, BadSetting, Settings, Sources};
 use crate::status::shown;
 use crate::supervise;
+use crate::watch;
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 
@@ -70,6 +71,10 @@ fn run(arguments: Arguments) -> Result<()> {
                 bail!("not ready: a boot needs what is MISSING above");
             }
             Ok(())
+        }
+        Command::Watch(options) => {
+            let settings = load(&host, &arguments.conf, arguments.set)?;
+            watch::run(&host, &settings, &options)
         }
         Command::Boot(steps) => {
             host.resume_status();

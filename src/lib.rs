@@ -5,7 +5,7 @@
 //! only modules that come later in this list:
 //!
 //! ```text
-//! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s
+//! main → cli → watch, name, check, supervise → arguments → boot → steps, life → download → settings → k3s
 //!      → http → host → status, report, board, digest, paths, redact
 //! ```
 //!
@@ -33,3 +33,4 @@ pub mod settings;
 pub mod status;
 pub mod steps;
 pub mod supervise;
+pub mod watch;

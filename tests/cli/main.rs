@@ -13,3 +13,5 @@ mod dry_run;
 mod names;
 mod root;
 mod settings;
+mod watch;
+mod watching;
