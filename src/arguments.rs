@@ -1,7 +1,6 @@
 //! Parses the command line, and holds the text of `--help`.
 
 use crate::boot::Step;
-use crate::paths;
 use crate::settings::SETTINGS;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
@@ -115,8 +114,8 @@ pub struct Arguments {
     pub supervised: bool,
     /// The folder that is put in front of every path (`--root`).
     pub root: PathBuf,
-    /// The path of the settings file (`--conf`).
-    pub conf: String,
+    /// The path of the settings file, if `--conf` names one.
+    pub conf: Option<String>,
     /// The settings given as `--set NAME=VALUE`, in order.
     pub set: Vec<(String, String)>,
 }
@@ -128,7 +127,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
         dry_run: false,
         supervised: false,
         root: "/".into(),
-        conf: paths::CONF.into(),
+        conf: None,
         set: Vec::new(),
     };
     let mut first = true;
@@ -137,7 +136,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             Long("dry-run") => arguments.dry_run = true,
             Long("supervised") => arguments.supervised = true,
             Long("root") => arguments.root = parser.value().map_err(usage)?.into(),
-            Long("conf") => arguments.conf = text(&mut parser)?,
+            Long("conf") => arguments.conf = Some(text(&mut parser)?),
             Long("set") => {
                 let word = text(&mut parser)?;
                 let (name, value) = word
@@ -167,7 +166,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
                 arguments.command =
-                    Command::Print(format!("muster {}\n", env!("CARGO_PKG_VERSION")))
+                    Command::Print(concat!("muster ", env!("MUSTER_VERSION"), "\n").into())
             }
             Value(word) => {
                 let word = word.string().map_err(usage)?;
@@ -233,7 +232,7 @@ fn unknown_step(word: &str) -> Usage {
 pub fn help() -> String {
     let mut text = String::from(USAGE);
     for setting in &SETTINGS {
-        let _ = writeln!(text, "  {:<26}{}", setting.name, setting.meaning);
+        let _ = writeln!(text, "  {:<25} {}", setting.name, setting.meaning);
     }
     text + EXITS
 }

@@ -1,8 +1,8 @@
 //! The boot: its steps, their order, and what happens when a step fails.
 
 use crate::board::node::Node;
+use crate::digest::Sha256;
 use crate::host::Host;
-use crate::http::Clients;
 use crate::k3s::link::ServerLink;
 use crate::life::pause::Pause;
 use crate::life::record::Record;
@@ -115,7 +115,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         }
         host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
     }
-    let node = run_steps(host, settings, run)?;
+    let (node, fetched) = run_steps(host, settings, run)?;
     if !run.has(Step::Join) {
         info!("done");
         return Ok(());
@@ -123,7 +123,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if host.plans() {
         return join::exec(host, settings, &node);
     }
-    let result = joined(host, settings, &node, run).and_then(|record| {
+    let result = joined(host, settings, &node, fetched).and_then(|record| {
         // The record says that the server accepts the node, so it is written only when the register
         // step has run.
         if run.has(Step::Register) {
@@ -135,15 +135,12 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     result.context(Step::Join.name())
 }
 
-/// Runs the steps in their order and returns this board's node. Does not start k3s.
-fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
+/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
+/// step verified. Does not start k3s.
+fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
-    let net = Clients::new(
-        settings.https_proxy.as_deref(),
-        settings.no_proxy.as_deref(),
-        settings.ca_file(host),
-    )?;
+    let net = settings.clients(host)?;
     let needs_server = run.has(Step::Register)
         || run.has(Step::Join)
         || run.has(Step::Fetch) && settings.fetch_needs_server();
@@ -166,6 +163,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         false => AgentConfig::default(),
     };
 
+    let mut fetched = None;
     for (step, on_failure) in run.steps() {
         let name = step.name();
         host.enter(name);
@@ -174,9 +172,10 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, run.conf),
-            (Step::Prepare, _) => prepare::run(host, settings, &config),
+            (Step::Prepare, _) => prepare::run(host, settings, &config, &node),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
-            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref()),
+            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
+                .map(|digest| fetched = digest),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
             (Step::Register | Step::Join, None) => unreachable!("link is set for these steps"),
         };
@@ -187,7 +186,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
             (Err(error), OnFailure::Stop) => return Err(error.context(name)),
         }
     }
-    Ok(node)
+    Ok((node, fetched))
 }
 
 /// Finds this board's interface, MAC address and hostname. The status shows a failure as a failure
@@ -207,13 +206,14 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// Determines the digest of the k3s that will run, and returns the record of this boot. Fails when
-/// that k3s was not verified.
-fn joined(host: &Host, settings: &Settings, node: &Node, run: &Run) -> Result<Record> {
-    let fetched = match run.has(Step::Fetch) {
-        true => restart::fetched(host, settings),
-        false => None,
-    };
+/// Determines the digest of the k3s that will run, unless the fetch step of this run has just verified
+/// it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
+fn joined(
+    host: &Host,
+    settings: &Settings,
+    node: &Node,
+    fetched: Option<Sha256>,
+) -> Result<Record> {
     let sha256 = match fetched {
         Some(digest) => digest,
         None => restart::verified(host, settings)?,

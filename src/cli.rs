@@ -35,6 +35,13 @@ fn run(arguments: Arguments) -> Result<()> {
         Mode::Perform
     };
     let host = Host::new(arguments.root, mode);
+    let conf = || match &arguments.conf {
+        Some(file) if host.metadata(file).is_none() => {
+            bail!(Usage(format!("--conf {file}: there is no such file")))
+        }
+        Some(file) => Ok(file.clone()),
+        None => Ok(paths::CONF.to_string()),
+    };
     match arguments.command {
         Command::Print(text) => print(&text),
         Command::Status { json } => {
@@ -50,7 +57,7 @@ fn run(arguments: Arguments) -> Result<()> {
             })
         }
         Command::Name { words, json } => {
-            let settings = load(&host, &arguments.conf, arguments.set)?;
+            let settings = load(&host, &conf()?, arguments.set)?;
             let names = name::run(&host, &settings.naming, &words, json)?;
             print(&names.text)?;
             match (names.collisions, names.shortest) {
@@ -61,10 +68,10 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Check { settings: only } => {
-            let settings = load(&host, &arguments.conf, arguments.set)?;
+            let settings = load(&host, &conf()?, arguments.set)?;
             let report = match only {
                 true => check::settings(&host, &settings)?,
-                false => check::run(&host, &settings, &arguments.conf)?,
+                false => check::run(&host, &settings, &conf()?)?,
             };
             print(&report.text)?;
             if !report.complete {
@@ -73,12 +80,12 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Watch(options) => {
-            let settings = load(&host, &arguments.conf, arguments.set)?;
+            let settings = load(&host, &conf()?, arguments.set)?;
             watch::run(&host, &settings, &options)
         }
         Command::Boot(steps) => {
             host.resume_status();
-            let conf = arguments.conf.as_str();
+            let conf = &conf()?;
             let load = || load(&host, conf, arguments.set.clone());
             if arguments.supervised {
                 supervise::run(&host, conf, load);

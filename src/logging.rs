@@ -6,7 +6,7 @@ use crate::settings::Value;
 use crate::settings::sources::Source;
 use anyhow::Result;
 use log::{Level, LevelFilter};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Sets up the log with the filter of `MUSTER_LOG`. Fails when the filter is not valid in the
 /// syntax of env_logger.
@@ -52,5 +52,6 @@ pub fn one_line(error: &anyhow::Error) -> String {
 /// Prints the error with which muster or a boot attempt ends. It does not use the log, which is not
 /// set up when reading the settings failed.
 pub fn print_error(text: &str) {
-    eprintln!("muster: ERROR: {text}");
+    // A terminal that was closed is no reason to end in another way.
+    let _ = writeln!(io::stderr(), "muster: ERROR: {text}");
 }

@@ -65,10 +65,18 @@ pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
+/// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes it.
+pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
 pub const K3S: NodeFile = file("/usr/local/bin/k3s", 0o755);
+/// The symbolic links to k3s, which is these commands too, in the folder of [`K3S`].
+pub const K3S_LINKS: [&str; 3] = [
+    "/usr/local/bin/kubectl",
+    "/usr/local/bin/crictl",
+    "/usr/local/bin/ctr",
+];
 /// The partial file of a download.
 pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
 /// The note that records which download the partial file belongs to.
@@ -76,7 +84,7 @@ pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 16] = [
+pub const WRITTEN: [NodeFile; 17] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -90,6 +98,7 @@ pub const WRITTEN: [NodeFile; 16] = [
     RETRY,
     LOCK,
     DHCP_TIME_SERVERS,
+    DHCP_REFUSAL,
     K3S,
     K3S_PART,
     K3S_NOTE,

@@ -4,11 +4,13 @@
 
 use crate::boot::{self, Run};
 use crate::host::Host;
+use crate::host::watch::changed_file;
 use crate::life::pause::Pause;
 use crate::logging;
 use crate::paths;
 use crate::settings::Settings;
 use anyhow::Result;
+use log::info;
 
 /// Repeats the boot until it succeeds: then this process has become `k3s agent`. `load` reads the
 /// settings and sets up the log. `conf` is the path of the settings file.
@@ -21,11 +23,12 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         let _ = load();
     }
     loop {
-        if let Some(pause) = pause {
+        if let Some(pause) = &pause {
             pause.wait(host);
         }
+        host.watch(&[conf.into()]);
         let settings = load();
-        let files = files(settings.as_ref().ok(), conf);
+        host.watch(&secret_files(settings.as_ref().ok()));
         let run = Run {
             conf,
             steps: &[],
@@ -35,19 +38,67 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         host.limit_run(None);
         let Err(error) = result else { return };
         let error = logging::one_line(&error);
-        let next = Pause::begin(host, &files);
+        let files = host.end_watch();
+        if let Some(file) = changed_file(host, &files) {
+            info!("{error}; {file} has changed: trying again");
+            pause = None;
+            continue;
+        }
+        let names: Vec<&str> = files.keys().map(String::as_str).collect();
+        let names = names.join(" or ");
+        // The stored pause is not read again: it is missing when the disk is full.
+        let next = Pause::begin(host, files, pause.as_ref());
         let seconds = next.until.saturating_sub(host.uptime()).as_secs();
-        let files = files.join(" or ");
         logging::print_error(&format!(
-            "{error}; the next try comes in {seconds} s, or when {files} changes"
+            "{error}; the next try comes in {seconds} s, or when {names} changes"
         ));
         host.report(|status| status.failed(&error, Some(next.until)));
         pause = Some(next);
     }
 }
 
-/// The watched files: those in which the operator may correct the cause of a failure.
-fn files(settings: Option<&Settings>, conf: &str) -> Vec<String> {
-    let secrets = settings.map_or(vec![paths::TOKEN.into()], Settings::secret_files);
-    std::iter::once(conf.into()).chain(secrets).collect()
+/// The files that the operator may correct beside the settings file.
+fn secret_files(settings: Option<&Settings>) -> Vec<String> {
+    settings.map_or(vec![paths::TOKEN.into()], Settings::secret_files)
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the change that an operator would"
+)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use anyhow::bail;
+    use std::cell::Cell;
+    use std::fs;
+    use std::sync::mpsc::channel;
+
+    /// A boot takes minutes. The operator may correct a file that it has read, and then it fails.
+    #[test]
+    fn a_file_that_changed_during_the_failed_boot_is_tried_again_without_a_pause() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("etc/conf.d")).unwrap();
+        let conf = root.path().join("etc/conf.d/muster");
+        fs::write(&conf, "wrong").unwrap();
+        let (sender, receiver) = channel();
+        let folder = root.path().to_path_buf();
+        std::thread::spawn(move || {
+            let host = Host::new(folder, Mode::Perform);
+            let tries = Cell::new(0);
+            run(&host, paths::CONF, || {
+                tries.set(tries.get() + 1);
+                if tries.get() == 2 {
+                    sender.send(Pause::read(&host)).unwrap();
+                    loop {
+                        std::thread::park();
+                    }
+                }
+                fs::write(&conf, "corrected").unwrap();
+                bail!("the settings are wrong")
+            });
+        });
+        assert_eq!(receiver.recv().unwrap(), None);
+    }
 }

@@ -12,7 +12,7 @@ packages='
 	qemu-user-static
 	qemu-utils e2fsprogs squashfs-tools
 	python3-pip
-	shellcheck valgrind
+	shellcheck mandoc valgrind
 '
 missing=
 for package in $packages; do

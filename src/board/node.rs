@@ -25,3 +25,16 @@ impl Node {
         id
     }
 }
+
+#[cfg(test)]
+impl Node {
+    /// The node `worker-1` on this interface, for tests.
+    pub fn on(interface: &str) -> Node {
+        Node {
+            mac: Mac::parse("52:54:00:12:34:56").unwrap(),
+            name: Hostname::parse("worker-1").unwrap(),
+            interface: interface.into(),
+            serial: None,
+        }
+    }
+}

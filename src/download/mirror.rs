@@ -8,8 +8,8 @@ use crate::k3s::{link::ServerLink, server::Server};
 use crate::settings::{Mirror, Settings};
 use anyhow::{Result, anyhow};
 use log::warn;
-use reqwest::Url;
 use std::time::Instant;
+use url::Url;
 
 /// The largest checksum file that is read (bytes). Those of k3s have a few hundred bytes.
 const SUMS_MAX: u64 = 64 * 1024;
@@ -27,6 +27,8 @@ pub struct MirrorState {
     pub busy: Option<(String, Instant)>,
     /// Why this run of muster skips the mirror; `None` when it does not skip it.
     pub skipped: Option<String>,
+    /// Whether the mirror answered that it does not have this release.
+    pub lacks_release: bool,
 }
 
 impl MirrorState {
@@ -44,6 +46,7 @@ impl MirrorState {
             digest: pin,
             busy: None,
             skipped,
+            lacks_release: false,
         };
         Ok(match mirror {
             Mirror::Github => state(Url::parse(GITHUB)?, clients.public()?, None),
@@ -66,6 +69,18 @@ impl MirrorState {
         })
     }
 
+    /// Asks once for the checksum file, unless the digest is pinned, and for the first byte of k3s.
+    fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
+        self.digest(tag)?;
+        let url = asset_url(&self.base, tag, Arch::own().asset());
+        let first = Request::get(&self.client, &url).header("Range", "bytes=0-0");
+        let answer = first.response()?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(Failure::of_status(&answer)),
+        }
+    }
+
     /// The digest that k3s must have: the pinned one, or the one in this mirror's checksum file.
     /// The checksum file is downloaded once. A retry of the binary does not download it again.
     pub fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
@@ -81,6 +96,9 @@ impl MirrorState {
         Ok(digest)
     }
 }
+
+/// The status with which a mirror answers that it does not have a file.
+pub const NOT_FOUND: u16 = 404;
 
 /// The mirrors in the order in which this board asks them. Adjacent base URLs are rotated by `seed`
 /// ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with different mirrors and
@@ -104,16 +122,15 @@ pub fn shown(mirror: &Mirror, link: Option<&ServerLink>) -> String {
     }
 }
 
-/// For `muster check`: asks each mirror once for the checksum file of the release. Returns each
-/// mirror's base URL, and an error when the mirror cannot be used. With a pinned digest no request
-/// is sent.
+/// For `muster check`: asks each mirror once for the release. Returns the mirrors and their answers:
+/// an error when the mirror cannot be used.
 pub fn probe(
     settings: &Settings,
     clients: &Clients,
     node: &Node,
     server: Option<&Server>,
     tag: &Tag,
-) -> Result<Vec<(String, Result<(), String>)>> {
+) -> Result<Vec<(MirrorState, Result<(), String>)>> {
     let mut probed = Vec::new();
     for mirror in in_order(&settings.mirrors, node.mac.seed()) {
         if mirror == Mirror::Server && server.is_none() {
@@ -122,12 +139,12 @@ pub fn probe(
         let mut state = MirrorState::new(&mirror, clients, server, settings.pin)?;
         let answer = match state.skipped.take() {
             Some(why) => Err(why),
-            None => state
-                .digest(tag)
-                .map(|_| ())
-                .map_err(|failure| failure.to_string()),
+            None => state.probe(tag).map_err(|failure| {
+                state.lacks_release = failure.status() == Some(NOT_FOUND);
+                failure.to_string()
+            }),
         };
-        probed.push((state.base.to_string(), answer));
+        probed.push((state, answer));
     }
     Ok(probed)
 }

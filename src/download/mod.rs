@@ -4,6 +4,7 @@
 //!
 //! [`rounds`] goes through the mirrors until an attempt succeeds, [`mirror`] is one mirror, and
 //! [`part`] is the partial file. [`target`] manages the partial file and the installed file.
+//! [`verified`] records what was verified.
 
 mod append;
 pub mod mirror;
@@ -12,16 +13,17 @@ pub mod part;
 mod receive;
 pub mod rounds;
 pub mod target;
+pub mod verified;
+mod writer;
 
 use crate::host::Host;
 use crate::host::machine;
-use crate::http::headers::{content_range, header};
-use crate::http::{Client, Failure, MinimumRate, Request, Response};
+use crate::http::headers::content_range;
+use crate::http::{Client, Failure, MinimumRate, Request, Response, Status};
 use anyhow::anyhow;
 use part::PartialFile;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
-use reqwest::{StatusCode, Url};
 use std::path::Path;
+use url::Url;
 
 /// The longest object that is downloaded (bytes). There is a limit because the root file system is
 /// in memory.
@@ -127,17 +129,17 @@ pub fn attempt(
 fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, Failure> {
     let mut request = Request::get(client, url);
     if !part.is_empty() {
-        request = request.header(RANGE.as_str(), &format!("bytes={}-", part.len()));
+        request = request.header("Range", &format!("bytes={}-", part.len()));
         // The digest is checked in any case. With a validator, a server whose object has changed
         // sends the new object whole at once. A validator is valid only for the URL that sent it.
         let origin = part.origin();
         let same_url = origin.url == url.as_str();
         if let Some(validator) = origin.validator.as_ref().filter(|_| same_url) {
-            request = request.header(IF_RANGE.as_str(), validator);
+            request = request.header("If-Range", validator);
         }
     }
     let answer = request.response()?;
-    let encoding = header(answer.headers(), &CONTENT_ENCODING).unwrap_or("identity");
+    let encoding = answer.header("content-encoding").unwrap_or("identity");
     if encoding != "identity" {
         let encoding = encoding.get(..20).unwrap_or(encoding);
         return Err(Failure::permanent(anyhow!(
@@ -159,22 +161,16 @@ enum BodyPosition {
 }
 
 fn body_position(answer: &Response, part: &PartialFile) -> Result<BodyPosition, Failure> {
-    let range = header(answer.headers(), &CONTENT_RANGE).and_then(content_range);
+    let range = answer.header("content-range").and_then(content_range);
     match (answer.status(), range) {
         // For an empty partial file no range was requested. If the server sends one nevertheless,
         // the download must call `restart`, which notes the URL of the object.
-        (StatusCode::PARTIAL_CONTENT, Some(range)) if range.start == part.len() => {
-            match part.is_empty() {
-                true => Ok(BodyPosition::Start),
-                false => Ok(BodyPosition::Append { total: range.total }),
-            }
-        }
-        (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, _)
-            if !part.is_empty() =>
-        {
-            Ok(BodyPosition::Mismatch)
-        }
-        (status, _) if status == StatusCode::OK => Ok(BodyPosition::Start),
+        (Status(206), Some(range)) if range.start == part.len() => match part.is_empty() {
+            true => Ok(BodyPosition::Start),
+            false => Ok(BodyPosition::Append { total: range.total }),
+        },
+        (Status(206 | 416), _) if !part.is_empty() => Ok(BodyPosition::Mismatch),
+        (Status(200), _) => Ok(BodyPosition::Start),
         _ => Err(Failure::of_status(answer)),
     }
 }
@@ -187,9 +183,9 @@ fn restart(
     part: &mut PartialFile,
 ) -> Result<Option<u64>, AttemptError> {
     // Equal weak ETags do not mean that the bytes are the same (RFC 9110, 13.1.5).
-    let etag = header(answer.headers(), &ETAG).filter(|etag| !etag.starts_with("W/"));
+    let etag = answer.header("etag").filter(|etag| !etag.starts_with("W/"));
     let validator = etag
-        .or(header(answer.headers(), &LAST_MODIFIED))
+        .or(answer.header("last-modified"))
         .filter(|text| text.len() <= VALIDATOR_MAX)
         .map(String::from);
     part.restart(url.as_str(), validator)

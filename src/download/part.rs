@@ -10,15 +10,16 @@
 )]
 
 use super::origin::Origin;
-use super::target::{hash, lock, note_path, part_path, remove};
-use crate::digest::{Hasher, Sha256};
+use super::target::{hash, lock, note_path, part_path, remove, remove_if_exists};
+use super::writer::{Writer, Written};
+use crate::digest::Sha256;
 use crate::host::Host;
 use crate::paths::{K3S, K3S_NOTE, K3S_PART};
 use anyhow::{Context, Result, bail};
 use nix::fcntl::Flock;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The bytes of a download that have arrived so far. The file is not executable before
@@ -29,10 +30,9 @@ pub struct PartialFile {
     /// the console) could write to it. Each would hash only its own bytes, and a mixture of the
     /// bytes of both processes would be installed.
     file: Flock<File>,
-    /// The running hash of all bytes in the file. While an
-    /// [`Appender`](super::append::Appender) exists, the last bytes may not be hashed yet.
-    pub(super) hasher: Hasher,
-    len: u64,
+    /// What is in the file. While an [`Appender`](super::append::Appender) exists, this may lag
+    /// behind.
+    written: Written,
     origin: Origin,
 }
 
@@ -71,20 +71,19 @@ impl PartialFile {
         Ok(PartialFile {
             target,
             file,
-            hasher,
-            len,
+            written: Written { hasher, len },
             origin,
         })
     }
 
     /// The number of bytes in the file.
     pub fn len(&self) -> u64 {
-        self.len
+        self.written.len
     }
 
     /// Whether the file has no bytes yet.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.written.len == 0
     }
 
     /// The download that the file belongs to.
@@ -94,7 +93,7 @@ impl PartialFile {
 
     /// Whether the download is complete: the digest of the file is the expected one.
     pub fn is_complete(&self) -> bool {
-        self.hasher.clone().finish() == self.origin.sha256
+        self.written.hasher.clone().finish() == self.origin.sha256
     }
 
     /// Empties the file, and records in the note that the next bytes come from `url`. `validator`
@@ -112,9 +111,7 @@ impl PartialFile {
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
             let temporary = note.with_extension("muster");
-            let mode = Permissions::from_mode(K3S_NOTE.mode);
-            let written = fs::write(&temporary, origin.to_json())
-                .and_then(|()| fs::set_permissions(&temporary, mode))
+            let written = write_new(&temporary, &origin.to_json())
                 .and_then(|()| fs::rename(&temporary, &note));
             // When writing the note fails, remove its temporary file. Only the error of the write
             // is reported.
@@ -123,24 +120,28 @@ impl PartialFile {
         restart().with_context(|| {
             format!("cannot write the partial file of {}", self.target.display())
         })?;
-        self.hasher = Hasher::new();
-        self.len = 0;
+        self.written = Written::default();
         self.origin = origin;
         Ok(())
     }
 
     /// Appends bytes: writes and hashes them in one pass.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_unhashed(bytes)?;
-        self.hasher.update(bytes);
-        Ok(())
+        self.written.append(&self.file, bytes)
     }
 
-    /// Appends bytes without hashing them. The caller must add them to the hasher.
-    pub(super) fn write_unhashed(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.len += bytes.len() as u64;
-        Ok(())
+    /// Makes a writer that another thread can use to append. [`PartialFile::take_back`] must get it
+    /// before anything else is done with this file.
+    pub(super) fn writer(&self) -> io::Result<Writer> {
+        Ok(Writer {
+            file: self.file.try_clone()?,
+            written: self.written.clone(),
+        })
+    }
+
+    /// Takes back a writer, with what it has appended.
+    pub(super) fn take_back(&mut self, writer: Writer) {
+        self.written = writer.written;
     }
 
     /// Makes the file executable and renames it to its target. The file must be complete.
@@ -174,6 +175,14 @@ impl PartialFile {
         remove(&part_path(&self.target))?;
         remove(&note_path(&self.target))
     }
+}
+
+/// Writes a new file with the permissions of a note. A file or link that is there is replaced.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    remove_if_exists(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(K3S_NOTE.mode);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -249,5 +258,29 @@ mod tests {
         // The installed file is not taken for a partial file.
         assert!(PartialFile::open(&host, target, whole).unwrap().is_empty());
         assert_eq!(installed(&host, target).unwrap(), Some(whole));
+    }
+
+    /// Who can write to the folder must not be able to redirect what root writes.
+    #[test]
+    fn no_symbolic_link_is_followed() {
+        use std::os::unix::fs::symlink;
+        for name in [".k3s.part", ".k3s.part.muster", ".k3s.part.json"] {
+            let root = tempfile::tempdir().unwrap();
+            let host = Host::new(root.path(), Mode::Perform);
+            let other = host.path("/other");
+            fs::write(&other, "other").unwrap();
+            fs::create_dir(host.path("/bin")).unwrap();
+            symlink(&other, host.path("/bin").join(name)).unwrap();
+            let open = PartialFile::open(&host, Path::new("/bin/k3s"), Sha256::of(b"x"));
+            let installed = open.and_then(|mut part| {
+                part.restart("https://a/k3s", None)?;
+                part.write(b"x")?;
+                part.install()
+            });
+            assert_eq!(installed.is_err(), name == ".k3s.part", "{name}");
+            assert_eq!(fs::read_to_string(&other).unwrap(), "other", "{name}");
+            let mode = fs::metadata(&other).unwrap().permissions().mode();
+            assert_eq!(mode & 0o111, 0, "{name}");
+        }
     }
 }

@@ -8,9 +8,9 @@ use crate::host::machine::megabytes;
 use crate::http::{Failure, MinimumRate, Response};
 use anyhow::anyhow;
 use log::info;
-use reqwest::Url;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
+use url::Url;
 
 /// Reads the body to its end into the partial file.
 pub fn receive(
@@ -58,7 +58,10 @@ fn append(
     let mut window = (Instant::now(), resumed_at);
     loop {
         let n = match part.receive(answer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => {
+                let written = part.finish();
+                return written.map_err(|error| write_failed(url, part.len(), &error));
+            }
             Ok(n) => n,
             Err(error) => return Err(Failure::of_connection(url, &error).into()),
         };

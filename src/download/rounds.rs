@@ -1,21 +1,19 @@
 //! Asks the mirrors one after another, and repeats this round until k3s is installed with the
 //! expected digest.
 
-use super::mirror::MirrorState;
+use super::mirror::{MirrorState, NOT_FOUND};
 use super::part::PartialFile;
-use super::target;
 use super::{AttemptError, Download, OnNoRange, attempt};
+use super::{target, verified};
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
 use crate::host::machine::megabytes;
 use crate::http::retry::{Backoff, LONGEST_RETRY_AFTER};
 use crate::http::{Failure, MinimumRate};
-use crate::k3s::release::{Arch, Tag, asset_url};
-use crate::paths;
-use anyhow::{Context, Result, bail};
+use crate::k3s::release::{Arch, Tag, asset_url, remedy};
+use anyhow::{Result, anyhow};
 use log::{debug, info, warn};
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,41 +29,41 @@ pub struct Install<'a> {
     pub target: PathBuf,
     /// The mirrors, in the order in which they are asked.
     pub mirrors: Vec<MirrorState>,
+    /// Whether the k3s server is one of the mirrors.
+    pub server_is_mirror: bool,
 }
 
 /// A mirror that may work later: why it failed, and the wait that its `Retry-After` asks for.
 type Later = (String, Option<Duration>);
 
+/// The result of a round.
+enum Round {
+    Installed(Sha256),
+    /// The mirrors that may work later.
+    Later(Vec<Later>),
+}
+
 /// The result of asking one mirror in one round.
 enum Outcome {
-    Installed,
+    /// k3s is installed, and has this digest.
+    Installed(Sha256),
     /// The mirror may work later; the duration is what its `Retry-After` asks for.
     RetryLater(String, Option<Duration>),
     /// The mirror cannot deliver this release; this run skips the mirror from now on.
-    Skip(String),
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Outcome {
-        match failure {
-            Failure::Transient {
-                error, retry_after, ..
-            } => Outcome::RetryLater(format!("{error:#}"), retry_after),
-            Failure::Permanent { error, .. } => Outcome::Skip(format!("{error:#}")),
-        }
-    }
+    /// The number is the status of its answer, if there was one.
+    Skip(String, Option<u16>),
 }
 
 impl Install<'_> {
-    /// Asks the mirrors until k3s is installed. Fails when all mirrors are skipped, because none of
-    /// them can deliver this release.
-    pub fn run(mut self) -> Result<()> {
+    /// Asks the mirrors until k3s is installed, and returns its digest. Fails when all mirrors are
+    /// skipped, because none of them can deliver this release.
+    pub fn run(mut self) -> Result<Sha256> {
         let installed = target::installed(self.host, &self.target)?;
         if let Some(digest) = installed
             && self.verified_this_boot(digest)
         {
             self.keep_installed();
-            return Ok(());
+            return Ok(digest);
         }
         let mut part = None;
         let mut backoff = Backoff::new(self.node.mac.seed());
@@ -73,12 +71,11 @@ impl Install<'_> {
         let mut on_no_range = OnNoRange::Restart;
         let mut last_message = String::new();
         loop {
-            let Some(later) = self.round(installed, on_no_range, &mut part)? else {
-                return Ok(());
+            let later = match self.round(installed, on_no_range, &mut part)? {
+                Round::Installed(digest) => return Ok(digest),
+                Round::Later(mirrors) if mirrors.is_empty() => return Err(self.give_up(part)),
+                Round::Later(mirrors) => mirrors,
             };
-            if later.is_empty() {
-                return self.give_up(part);
-            }
             let reasons: Vec<&str> = later.iter().map(|(why, _)| why.as_str()).collect();
             let message = reasons.join("; ");
             if message != last_message {
@@ -98,18 +95,17 @@ impl Install<'_> {
             }
             // Honour Retry-After only when every mirror sent one, and then take the shortest.
             let retry_after = later.iter().map(|(_, asked)| *asked).min().flatten();
-            self.host.wait_before_retry(backoff.delay(retry_after));
+            self.host.wait_before_retry(backoff.delay(retry_after))?;
         }
     }
 
-    /// Asks each mirror once. Returns `None` when k3s is installed; otherwise the mirrors that may
-    /// work later, each with its reason and its `Retry-After`.
+    /// Asks each mirror once, until one has delivered k3s.
     fn round(
         &mut self,
         installed: Option<Sha256>,
         on_no_range: OnNoRange,
         part: &mut Option<PartialFile>,
-    ) -> Result<Option<Vec<Later>>> {
+    ) -> Result<Round> {
         let mut later = Vec::new();
         for index in 0..self.mirrors.len() {
             let mirror = &self.mirrors[index];
@@ -132,31 +128,37 @@ impl Install<'_> {
                 on_no_range
             };
             match self.ask(index, installed, on_no_range, part)? {
-                Outcome::Installed => return Ok(None),
+                Outcome::Installed(digest) => return Ok(Round::Installed(digest)),
                 Outcome::RetryLater(why, retry_after) => {
                     let wait = retry_after.map(|asked| asked.min(LONGEST_RETRY_AFTER));
                     let busy = wait.map(|wait| (why.clone(), Instant::now() + wait));
                     self.mirrors[index].busy = busy;
                     later.push((why, wait));
                 }
-                Outcome::Skip(why) => {
+                Outcome::Skip(why, status) => {
                     warn!(target: self.host.step(), "{why}; skipping this mirror");
+                    self.mirrors[index].lacks_release = status == Some(NOT_FOUND);
                     self.mirrors[index].skipped = Some(why);
                 }
             }
         }
-        Ok(Some(later))
+        Ok(Round::Later(later))
     }
 
-    /// Removes the partial file, which frees its space, and fails with the reason of each mirror.
-    fn give_up(&self, part: Option<PartialFile>) -> Result<()> {
-        if let Some(part) = part {
-            part.discard()?;
+    /// Removes the partial file, which frees its space. Returns the error with the reason of each
+    /// mirror.
+    fn give_up(&self, part: Option<PartialFile>) -> anyhow::Error {
+        if let Some(Err(error)) = part.map(PartialFile::discard) {
+            return error;
         }
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
         let tag = &self.tag;
-        bail!("no mirror could supply k3s {tag}: {}", reasons.join("; "));
+        let mut reasons = reasons.join("; ");
+        if self.mirrors.iter().any(|mirror| mirror.lacks_release) {
+            reasons = format!("{reasons}; {}", remedy(tag, self.server_is_mirror));
+        }
+        anyhow!("no mirror could supply k3s {tag}: {reasons}")
     }
 
     /// Whether `installed` needs no new verification: it is the pinned digest, or an earlier run of
@@ -165,12 +167,8 @@ impl Install<'_> {
         if let Some(pin) = self.pin {
             return pin == installed;
         }
-        let record = self
-            .host
-            .read_text(paths::VERIFIED.path)
-            .unwrap_or_default();
-        let record: Value = serde_json::from_str(&record).unwrap_or_default();
-        record["tag"] == self.tag.as_str() && record["sha256"] == installed.to_string()
+        verified::read(self.host)
+            .is_some_and(|(tag, digest)| tag == self.tag.as_str() && digest == installed)
     }
 
     /// Asks one mirror for the digest of k3s and then downloads k3s, unless a file with this digest
@@ -184,15 +182,15 @@ impl Install<'_> {
     ) -> Result<Outcome> {
         let digest = match self.mirrors[index].digest(&self.tag) {
             Ok(digest) => digest,
-            Err(failure) => return Ok(failure.into()),
+            Err(failure) => return Ok(self.outcome(failure)),
         };
         if installed == Some(digest) {
             // Close the partial file, which unlocks it: `keep_installed` cannot remove a locked
             // partial file.
             drop(part.take());
             self.keep_installed();
-            self.record_verified(digest)?;
-            return Ok(Outcome::Installed);
+            self.record_verified(digest);
+            return Ok(Outcome::Installed(digest));
         }
         let mirror = &self.mirrors[index];
         let url = asset_url(&mirror.base, &self.tag, Arch::own().asset());
@@ -238,24 +236,24 @@ impl Install<'_> {
             Ok(()) => {
                 let (bytes, seconds) = (megabytes(open.len()), started.elapsed().as_secs_f64());
                 open.install()?;
-                self.record_verified(digest)?;
+                self.record_verified(digest);
                 let (tag, target) = (&self.tag, self.target.display());
                 info!(
                     target: self.host.step(),
                     "installed k3s {tag} as {target} ({bytes} MB, {seconds:.1} s, sha256 {digest})"
                 );
-                Ok(Outcome::Installed)
+                Ok(Outcome::Installed(digest))
             }
             Err(AttemptError::Mirror(failure)) => {
                 *part = Some(open);
-                Ok(failure.into())
+                Ok(self.outcome(failure))
             }
             Err(AttemptError::DigestMismatch { .. }) => {
                 open.restart("", None)?;
                 *part = Some(open);
                 let url = download.url;
                 let why = format!("{url}: SHA-256 mismatch, expected {digest}");
-                Ok(Outcome::Skip(why))
+                Ok(Outcome::Skip(why, None))
             }
             Err(AttemptError::Local(error)) => {
                 // Free the space, because the operator may need it to repair the board. Return the
@@ -268,6 +266,17 @@ impl Install<'_> {
         }
     }
 
+    /// The outcome of a failed request.
+    fn outcome(&self, failure: Failure) -> Outcome {
+        self.host.doubt_clock_if(failure.is_about_dates());
+        match failure {
+            Failure::Transient {
+                error, retry_after, ..
+            } => Outcome::RetryLater(format!("{error:#}"), retry_after),
+            Failure::Permanent { error, status } => Outcome::Skip(format!("{error:#}"), status),
+        }
+    }
+
     fn keep_installed(&self) {
         info!(target: self.host.step(), "k3s {} is already installed", self.tag);
         // The right k3s is installed, so the boot continues even if a partial file cannot be
@@ -277,10 +286,10 @@ impl Install<'_> {
         }
     }
 
-    fn record_verified(&self, digest: Sha256) -> Result<()> {
-        let record = json!({ "tag": self.tag.as_str(), "sha256": digest.to_string() });
-        self.host
-            .write_note(paths::VERIFIED, &format!("{record}\n"))
-            .context("k3s is installed, but the record that it was verified cannot be written")
+    fn record_verified(&self, digest: Sha256) {
+        if let Err(error) = verified::write(self.host, self.tag.as_str(), digest) {
+            // When /run is full, the next run of this step verifies k3s again.
+            warn!(target: self.host.step(), "{error:#}");
+        }
     }
 }

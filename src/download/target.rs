@@ -16,6 +16,7 @@ use crate::paths::{K3S, K3S_PART};
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -39,7 +40,8 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
 /// The digest of the installed executable; `None` when there is no such file with mode 0755.
 pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
     let path = host.path(target);
-    let is_executable = fs::metadata(&path)
+    // What a symbolic link leads to may change after its digest was compared.
+    let is_executable = fs::symlink_metadata(&path)
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == K3S.mode);
     if !is_executable {
         return Ok(None);
@@ -58,7 +60,9 @@ pub(super) fn lock(path: &Path) -> Result<Flock<File>> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(K3S_PART.mode);
+        .mode(K3S_PART.mode)
+        // A symbolic link would make root write to another file.
+        .custom_flags(libc::O_NOFOLLOW);
     loop {
         let file = options
             .open(path)
@@ -124,10 +128,13 @@ fn beside(target: &Path, suffix: &str) -> PathBuf {
 
 /// Removes a file. It is not an error when the file does not exist.
 pub(super) fn remove(path: &Path) -> Result<()> {
+    remove_if_exists(path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// As [`remove`], with the error of the system call.
+pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
@@ -158,6 +165,16 @@ mod tests {
             fs::set_permissions(host.path(target), Permissions::from_mode(mode)).unwrap();
             assert_eq!(installed(&host, target).unwrap(), digest, "{mode:o}");
         }
+    }
+
+    #[test]
+    fn a_symbolic_link_does_not_count_as_installed() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        fs::write(host.path("/other"), "x").unwrap();
+        fs::set_permissions(host.path("/other"), Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink(host.path("/other"), host.path("/k3s")).unwrap();
+        assert_eq!(installed(&host, Path::new("/k3s")).unwrap(), None);
     }
 
     #[test]

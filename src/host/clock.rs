@@ -7,10 +7,6 @@ use nix::time::{ClockId, clock_gettime, clock_settime};
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// If the wall clock is behind the expected time by more than this, another program has set it
-/// back. The corrections of a time daemon are smaller.
-const SET_BACK: Duration = Duration::from_secs(60);
-
 impl Host {
     /// The wall clock, as the time since 1970.
     pub fn now(&self) -> Duration {
@@ -26,45 +22,27 @@ impl Host {
             .unwrap_or_default()
     }
 
-    /// Sets the wall clock to the time since 1970 that `time` returns. When `time` returns `None`,
-    /// the clock is not changed. `what` describes this in a plan.
+    /// Sets the wall clock to the time since 1970 that `time` returns.
     pub fn set_clock(
         &self,
         what: impl Display,
-        time: impl FnOnce() -> Result<Option<Duration>>,
+        time: impl FnOnce() -> Result<Duration>,
     ) -> Result<()> {
-        self.effect(what, || match time()? {
-            Some(time) => {
-                let time = TimeSpec::from_duration(time);
-                clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")
-            }
-            None => Ok(()),
-        })?;
+        self.effect(what, || self.write_clock(time()?))?;
         Ok(())
     }
 
-    /// Remembers that the wall clock is right now, so that [`Host::wait_before_retry`] can detect
-    /// that something has set it back later.
-    pub fn trust_clock(&self) {
-        self.trusted_clock.set(Some((self.uptime(), self.now())));
+    /// Sets the wall clock, as a part of an effect.
+    pub(super) fn write_clock(&self, time: Duration) -> Result<()> {
+        let time = TimeSpec::from_duration(time);
+        clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")
     }
 
-    /// Sleeps before the next attempt. If something has set the clock back since
-    /// [`Host::trust_clock`], the clock is first set forward again, because otherwise no
-    /// certificate is valid and no attempt can succeed. For example, a hwclock service that starts
-    /// late may have read the time from a clock chip without a battery.
-    pub fn wait_before_retry(&self, time: Duration) {
-        if let Some((then, clock)) = self.trusted_clock.get() {
-            let expected = clock + self.uptime().saturating_sub(then);
-            if self.now() + SET_BACK < expected {
-                self.report_problem("something has set the clock back; setting it forward again");
-                let what = "set the clock forward again";
-                if let Err(error) = self.set_clock(what, || Ok(Some(expected))) {
-                    self.report_problem(&format!("{error:#}"));
-                }
-            }
-        }
-        self.sleep(time);
+    /// Waits before the next attempt, with the clock set right first where that is needed
+    /// ([`super::network_time`]). Fails when a watched file has changed ([`Host::wait`]).
+    pub fn wait_before_retry(&self, time: Duration) -> Result<()> {
+        self.correct_clock();
+        self.wait(time)
     }
 
     /// Sleeps, except in a dry run.

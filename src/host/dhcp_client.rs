@@ -1,24 +1,43 @@
 //! Finds out whether a DHCP client is running, from the process list.
 
 use super::Host;
+use anyhow::Result;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::os::unix::fs::MetadataExt;
 
 /// The program that muster starts as the DHCP client. Alpine has it as a link to BusyBox.
 pub const CLIENT: &str = "udhcpc";
 
 /// Whether a DHCP client that renews the lease of `interface` is running in the network namespace
-/// of this process. Only a process of root that runs the program [`CLIENT`] counts, because any
-/// user can give a process any command line.
+/// of this process.
 pub fn is_client_running(host: &Host, interface: &str) -> bool {
-    let namespace = host.link_target("/proc/self/ns/net");
-    let Some(program) = host.program(CLIENT) else {
-        return false;
+    client(host, interface).is_some()
+}
+
+/// Has the DHCP client of `interface` renew its lease now, and run its script then. This configures
+/// the interface again.
+pub fn renew_lease(host: &Host, interface: &str) -> Result<()> {
+    let Some(pid) = client(host, interface) else {
+        return Ok(());
     };
+    let what = format!("have the DHCP client of {interface} (pid {pid}) renew the lease");
+    // udhcpc renews its lease when it gets this signal (busybox, networking/udhcp/dhcpc.c).
+    host.effect(what, || Ok(kill(Pid::from_raw(pid), Signal::SIGUSR1)?))?;
+    Ok(())
+}
+
+/// The process number of the DHCP client. Only a process of root that runs the program [`CLIENT`]
+/// counts, because any user can give a process any command line.
+fn client(host: &Host, interface: &str) -> Option<i32> {
+    let namespace = host.link_target("/proc/self/ns/net");
+    let program = host.program(CLIENT)?;
     let program = (program.dev(), program.ino());
-    host.list("/proc")
+    let processes = host.list("/proc");
+    let pid = processes
         .iter()
         .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
-        .any(|pid| {
+        .find(|pid| {
             let Ok(command) = host.read_text(format!("/proc/{pid}/cmdline")) else {
                 return false;
             };
@@ -32,7 +51,8 @@ pub fn is_client_running(host: &Host, interface: &str) -> bool {
                         .read_text(format!("/proc/{pid}/status"))
                         .unwrap_or_default(),
                 )
-        })
+        });
+    pid?.parse().ok()
 }
 
 /// Whether a process belongs to root: its real and its effective user are root. `status` is the text

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The largest file that muster reads whole (bytes). A larger file is an error, so that it cannot
 /// use up the memory. The kernel's files in `/proc` have no limit: on a node with many pods, the
@@ -77,11 +77,6 @@ impl Host {
     /// read, as when there is no such file.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Option<fs::Metadata> {
         fs::metadata(self.path(path)).ok()
-    }
-
-    /// Where a symbolic link points; `None` when `path` is not a symbolic link.
-    pub fn link_target(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
-        fs::read_link(self.path(path)).ok()
     }
 
     /// Writes `content` to the path of `file` with the permissions of `file`, whole or not at all.
@@ -169,27 +164,6 @@ impl Host {
                 .with_context(|| format!("cannot open {path}"))?;
             file.write_all(text.as_bytes())
                 .with_context(|| format!("cannot write {text} to {path}"))
-        })?;
-        Ok(())
-    }
-
-    /// Makes `link` a symbolic link to `target`. Does nothing when `link` already points to
-    /// `target`.
-    pub fn ensure_link(&self, target: &str, link: &str) -> Result<()> {
-        if self.link_target(link).as_deref() == Some(Path::new(target)) {
-            return Ok(());
-        }
-        self.effect(format_args!("link {link} to {target}"), || {
-            let make = || -> io::Result<()> {
-                let path = self.path(link);
-                let folder = path.parent().unwrap_or(Path::new("/"));
-                fs::create_dir_all(folder)?;
-                let name = path.file_name().unwrap_or_default();
-                let temporary = temporary(folder, &name.to_string_lossy())?;
-                std::os::unix::fs::symlink(target, &temporary)?;
-                fs::rename(&temporary, &path)
-            };
-            make().with_context(|| format!("cannot link {link}"))
         })?;
         Ok(())
     }
@@ -294,16 +268,5 @@ mod tests {
         let text = "x".repeat(READ_MAX as usize + 1);
         fs::write(host.path("/proc/x"), &text).unwrap();
         assert!(host.read_text("/proc/x").unwrap() == text);
-    }
-
-    #[test]
-    fn links_are_replaced_and_removed() {
-        let (_root, host) = host();
-        host.ensure_link("/one", "/etc/link").unwrap();
-        host.ensure_link("/two", "/etc/link").unwrap();
-        assert_eq!(host.link_target("/etc/link"), Some(PathBuf::from("/two")));
-        host.remove("/etc/link").unwrap();
-        host.remove("/etc/link").unwrap();
-        assert_eq!(host.list("/etc"), Vec::<String>::new());
     }
 }

@@ -12,41 +12,50 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`files`] | reads and writes files below the root folder |
+//! | [`links`] | reads and makes symbolic links |
 //! | [`process`] | runs programs, and replaces this process with a program (exec) |
 //! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
+//! | [`network_time`] | asks time servers |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`routes`] | looks for a default route and a DNS server |
 //! | [`machine`] | reads what `/proc` says about mounts and memory |
+//! | [`watch`] | ends a wait when the operator changes a file |
 
 #![expect(
     clippy::disallowed_methods,
     reason = "this module makes the calls that other modules must not make"
 )]
 
+pub mod cgroup;
 pub mod clock;
 pub mod dhcp_client;
 pub mod files;
+pub mod links;
 pub mod lock;
 pub mod machine;
+pub mod modules;
+pub mod network_time;
 mod notes;
 pub mod process;
 pub mod routes;
 pub mod system;
 mod temporary;
+pub mod watch;
 
 use crate::paths;
 use crate::redact::redacted;
 use crate::status::Status;
 use anyhow::{Context, Result};
 use log::{debug, warn};
+use network_time::ClockState;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use watch::Watch;
 
 /// The log target under which a boot logs each effect, with the description that a dry run prints.
 pub const EFFECTS: &str = "effect";
@@ -68,8 +77,8 @@ pub struct Host {
     mode: Mode,
     step: Cell<&'static str>,
     status: RefCell<Status>,
-    /// The time since boot and the wall clock at the moment when the clock was set or checked.
-    trusted_clock: Cell<Option<(Duration, Duration)>>,
+    clock: ClockState,
+    watch: Watch,
     /// The open lock file, when this process holds the lock ([`Host::lock_agent`]).
     agent_lock: OnceCell<File>,
 }
@@ -83,7 +92,8 @@ impl Host {
             mode,
             step: Cell::new("muster"),
             status: RefCell::default(),
-            trusted_clock: Cell::new(None),
+            clock: ClockState::default(),
+            watch: Watch::default(),
             agent_lock: OnceCell::new(),
         }
     }
@@ -121,8 +131,13 @@ impl Host {
         if self.plans() {
             let mut out = io::stdout().lock();
             let what = redacted(&what.to_string());
-            writeln!(out, "{step}: {what}").context("cannot print the plan")?;
-            return Ok(None);
+            return match writeln!(out, "{step}: {what}") {
+                // It is not a failure when the reader closes the pipe early, as in `muster … | head`.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(error).context("cannot print the plan")
+                }
+                _ => Ok(None),
+            };
         }
         debug!(target: EFFECTS, "{step}: {what}");
         perform().map(Some)

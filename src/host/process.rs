@@ -2,12 +2,15 @@
 
 use super::Host;
 use anyhow::{Context, Result, bail};
-use nix::unistd::alarm;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, alarm};
 use std::fmt::{self, Display};
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// The environment variables that hold a secret. Programs that muster starts do not inherit them,
@@ -18,6 +21,12 @@ pub const SECRET_VARIABLES: [&str; 4] = [
     "K3S_CLUSTER_SECRET",
     "K3S_VPN_AUTH",
 ];
+
+/// The time in which a program must end. The longest that muster runs is udhcpc: without a DHCP
+/// server it goes to the background after 6 s.
+const RUN_LIMIT: Duration = Duration::from_secs(20);
+/// The time in which the kernel must end a program that was killed.
+const KILL_LIMIT: Duration = Duration::from_secs(1);
 
 /// An environment variable for the program that replaces this process ([`Host::exec`]).
 #[derive(Clone, Debug)]
@@ -38,6 +47,15 @@ impl Display for Variable {
         };
         write!(f, "{}={value}", self.name)
     }
+}
+
+/// What a program printed, and how it ended.
+#[derive(Debug)]
+pub struct Output {
+    /// Whether its exit status was 0.
+    pub success: bool,
+    /// Its standard output, and then its standard error.
+    pub text: String,
 }
 
 impl Host {
@@ -63,11 +81,34 @@ impl Host {
             .find(Metadata::is_file)
     }
 
-    /// Runs a program to its end. The error names the command and its exit status.
+    /// Runs a program to its end. A program that does not end within [`RUN_LIMIT`] is killed. The
+    /// error names the command, and its exit status if it ended.
     pub fn run(&self, argv: &[&str]) -> Result<()> {
         let words = quoted(argv);
-        self.effect(format_args!("run {words}"), || run_to_end(argv))?;
+        self.effect(format_args!("run {words}"), || run_to_end(argv, RUN_LIMIT))?;
         Ok(())
+    }
+
+    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error says
+    /// why it could not be started.
+    pub fn output(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        environment: &[Variable],
+    ) -> Result<Output> {
+        let path = self.path(program);
+        let mut command = Command::new(&path);
+        command.args(arguments).stdin(Stdio::null());
+        command.envs(environment.iter().map(|v| (&v.name, &v.value)));
+        remove_secrets(&mut command);
+        let output = command.output();
+        let output = output.with_context(|| format!("cannot run {}", path.display()))?;
+        let bytes = [output.stdout, output.stderr].concat();
+        Ok(Output {
+            success: output.status.success(),
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        })
     }
 
     /// Replaces this process with another program, which keeps the process id. Returns only in a
@@ -113,7 +154,7 @@ fn quoted(argv: &[&str]) -> String {
     shlex::try_join(argv.iter().copied()).unwrap_or_else(|_| argv.join(" "))
 }
 
-fn run_to_end(argv: &[&str]) -> Result<()> {
+fn run_to_end(argv: &[&str], limit: Duration) -> Result<()> {
     let [program, arguments @ ..] = argv else {
         bail!("the command is empty")
     };
@@ -122,14 +163,36 @@ fn run_to_end(argv: &[&str]) -> Result<()> {
     remove_secrets(&mut command);
     // The output is not a pipe: a daemon that the program starts may keep the pipe open, and then
     // muster would wait for the daemon.
-    let status = command.stdout(Stdio::null()).status().with_context(|| {
+    let child = command.stdout(Stdio::null()).spawn().with_context(|| {
         let path = std::env::var("PATH").unwrap_or_default();
         format!("cannot run {program} (is it in the image, and in PATH={path})")
     })?;
+    let Some(status) = wait(child, limit)? else {
+        let seconds = limit.as_secs();
+        bail!(
+            "{} did not end within {seconds} s and was killed",
+            quoted(argv)
+        );
+    };
     if !status.success() {
         bail!("{} failed: {status}", quoted(argv));
     }
     Ok(())
+}
+
+/// Waits for the end of a program; `None` when it did not end in time and was killed.
+fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait()));
+    if let Ok(status) = receiver.recv_timeout(limit) {
+        return status.map(Some);
+    }
+    // The program may have ended just now.
+    let _ = kill(pid, Signal::SIGKILL);
+    // The kernel cannot end a program that waits for a device, so this wait has a limit too.
+    let _ = receiver.recv_timeout(KILL_LIMIT);
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -138,11 +201,27 @@ mod tests {
 
     #[test]
     fn a_failed_program_is_named_with_its_status() {
+        let run_to_end = |argv: &[&str]| super::run_to_end(argv, RUN_LIMIT);
         run_to_end(&["true"]).unwrap();
         let error = run_to_end(&["sh", "-c", "exit 3"]).unwrap_err();
         assert_eq!(error.to_string(), "sh -c 'exit 3' failed: exit status: 3");
         let error = run_to_end(&["no-such-program"]).unwrap_err().to_string();
         assert!(error.starts_with("cannot run no-such-program (is it in the image"));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("pid");
+        let script = format!("echo $$ >{}; exec sleep 600", file.display());
+        let error = run_to_end(&["sh", "-c", &script], Duration::from_secs(1)).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.ends_with("did not end within 1 s and was killed"),
+            "{error}"
+        );
+        let pid = std::fs::read_to_string(file).unwrap();
+        assert!(!Path::new("/proc").join(pid.trim()).exists());
     }
 
     #[test]

@@ -2,26 +2,31 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Whether there is a default route, for IPv4 or IPv6. `v4` is the text of `/proc/net/route` and
-/// `v6` that of `/proc/net/ipv6_route`. k3s reads the same files.
-pub fn has_default_route(v4: &str, v6: &str) -> bool {
-    let v4 = v4.lines().skip(1).any(|line| {
+/// The interface of the default route, of IPv4 if there is one, else of IPv6; `None` when there is no
+/// default route. Of several, the first counts, which has the smallest metric. `v4` is the text of
+/// `/proc/net/route` and `v6` that of `/proc/net/ipv6_route`. k3s reads the same files in this way.
+pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
+    let v4 = v4.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        matches!(
-            fields.as_slice(),
-            [_, "00000000", _, _, _, _, _, "00000000", ..]
-        )
+        match fields.as_slice() {
+            [device, "00000000", _, _, _, _, _, "00000000", ..] => Some(*device),
+            _ => None,
+        }
     });
-    let v6 = v6.lines().any(|line| {
+    let v6 = v6.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         // A default route on lo does not count: when there is no real default route, the kernel
         // lists an unreachable default route on lo.
-        let [destination, "00", .., device] = fields.as_slice() else {
-            return false;
-        };
-        destination.bytes().all(|b| b == b'0') && *device != "lo"
+        match fields.as_slice() {
+            [destination, "00", .., device]
+                if destination.bytes().all(|b| b == b'0') && *device != "lo" =>
+            {
+                Some(*device)
+            }
+            _ => None,
+        }
     });
-    v4 || v6
+    v4.or(v6)
 }
 
 /// Whether the text of a resolv.conf names a DNS server that pods can use too. When all DNS servers
@@ -50,16 +55,18 @@ mod tests {
             "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
         let route = "eth0\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
         let subnet = "eth0\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
-        assert!(has_default_route(&format!("{head}{subnet}{route}"), ""));
-        assert!(!has_default_route(&format!("{head}{subnet}"), ""));
+        let both = format!("{head}{subnet}{route}");
+        assert_eq!(default_interface(&both, ""), Some("eth0"));
+        assert_eq!(default_interface(&format!("{head}{subnet}"), ""), None);
         let zero = "0".repeat(32);
         let v6 = |device| {
             format!(
                 "{zero} 00 {zero} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     {device}\n"
             )
         };
-        assert!(has_default_route(head, &v6("eth0")));
-        assert!(!has_default_route(head, &v6("lo")));
+        assert_eq!(default_interface(head, &v6("eth1")), Some("eth1"));
+        assert_eq!(default_interface(&both, &v6("eth1")), Some("eth0"));
+        assert_eq!(default_interface(head, &v6("lo")), None);
     }
 
     #[test]

@@ -30,8 +30,12 @@ impl Host {
         Ok(String::from_utf8_lossy(name.as_bytes()).into_owned())
     }
 
-    /// Sets the kernel's hostname.
+    /// Sets the kernel's hostname. It does nothing where `--root` names another folder than `/`: the
+    /// files of that folder are not those of the machine that runs.
     pub fn set_hostname(&self, name: &str) -> Result<()> {
+        if self.path("/") != Path::new("/") {
+            return Ok(());
+        }
         self.effect(format_args!("set the hostname to {name}"), || {
             nix::unistd::sethostname(name)
                 .with_context(|| format!("cannot set the hostname to {name}"))

@@ -1,14 +1,13 @@
 //! Why an HTTP request failed, and whether a retry may succeed.
 
-use super::headers::{header, retry_after};
+use super::headers::retry_after;
+use super::response::Response;
 use anyhow::anyhow;
-use reqwest::Url;
-use reqwest::blocking::Response;
-use reqwest::header::RETRY_AFTER;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
+use url::Url;
 
 /// The longest URL that a message shows (bytes). A longer URL is cut.
 const URL_SHOWN: usize = 300;
@@ -86,6 +85,16 @@ impl Failure {
         }
     }
 
+    /// Whether the request failed because of the dates of a certificate. Then this board's clock may
+    /// be wrong.
+    pub fn is_about_dates(&self) -> bool {
+        match self {
+            Failure::Transient { error, .. } | Failure::Permanent { error, .. } => {
+                error.is::<WrongDates>()
+            }
+        }
+    }
+
     /// The error alone, when it does not matter whether a retry may succeed.
     pub fn into_error(self) -> anyhow::Error {
         match self {
@@ -104,14 +113,15 @@ impl Failure {
         url.set_query(None);
         let url = url.as_str();
         let error = anyhow!("{} answers {status}", url.get(..URL_SHOWN).unwrap_or(url));
-        match status.as_u16() {
+        match status.0 {
             408 | 425 | 429 | 500 | 502 | 503 | 504 => {
-                let retry_after = header(response.headers(), &RETRY_AFTER)
+                let retry_after = response
+                    .header("retry-after")
                     .and_then(|text| retry_after(text, SystemTime::now()));
                 Failure::Transient {
                     error,
                     retry_after,
-                    status: Some(status.as_u16()),
+                    status: Some(status.0),
                 }
             }
             code => Failure::Permanent {
@@ -123,9 +133,26 @@ impl Failure {
 
     /// The failure for a connection that could not be made or was lost.
     pub fn of_connection(url: &Url, error: &(dyn Error + 'static)) -> Failure {
-        Failure::transient(anyhow!("{url}: {}", explain(error)))
+        let (cause, is_about_dates) = explain(error);
+        let message = format!("{url}: {cause}");
+        Failure::transient(match is_about_dates {
+            true => WrongDates(message).into(),
+            false => anyhow!(message),
+        })
     }
 }
+
+/// The message of a failure that the dates of a certificate caused.
+#[derive(Debug)]
+pub struct WrongDates(pub String);
+
+impl fmt::Display for WrongDates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for WrongDates {}
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
@@ -144,27 +171,18 @@ impl fmt::Display for Failure {
 }
 
 /// Describes an error by its innermost cause, which says what happened. The errors that wrap this
-/// cause only say where it was noticed.
-fn explain(error: &(dyn Error + 'static)) -> String {
+/// cause only say where it was noticed. Also returns whether the dates of a certificate are the cause.
+fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
     let mut innermost = error.to_string();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(reqwest) = error.downcast_ref::<reqwest::Error>()
-            && reqwest.is_timeout()
-        {
-            return if reqwest.is_connect() {
-                "timed out while connecting".into()
-            } else {
-                "timed out while waiting for data".into()
-            };
-        }
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return explain_tls(tls);
+            return (explain_tls(tls), is_about_dates(tls));
         }
         innermost = error.to_string();
         cause = match error.downcast_ref::<io::Error>() {
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return "the connection was closed early".into();
+                return ("the connection was closed early".into(), false);
             }
             // `source` of an io::Error does not return the error that the io::Error wraps, so
             // `get_ref` is used. The wrapped error may wrap another error.
@@ -174,7 +192,20 @@ fn explain(error: &(dyn Error + 'static)) -> String {
             None => error.source(),
         };
     }
-    innermost
+    (innermost, false)
+}
+
+fn is_about_dates(error: &rustls::Error) -> bool {
+    use rustls::CertificateError as Bad;
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            Bad::Expired
+                | Bad::ExpiredContext { .. }
+                | Bad::NotValidYet
+                | Bad::NotValidYetContext { .. }
+        )
+    )
 }
 
 /// The length of an HTTP date without the time of day (bytes): `Thu, 01 Jan 1970`.
@@ -220,12 +251,16 @@ mod tests {
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidYet);
         // A failed handshake wraps the TLS error twice.
         let wrapped = io::Error::other(io::Error::other(tls));
-        let text = Failure::of_connection(&url, &wrapped).to_string();
+        let failure = Failure::of_connection(&url, &wrapped);
+        assert!(failure.is_about_dates());
+        let text = failure.to_string();
         assert!(
             text.starts_with(
                 "https://a/: the server's certificate is not valid yet (this board's clock says "
             ),
             "{text}"
         );
+        let other = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert!(!Failure::of_connection(&url, &io::Error::other(other)).is_about_dates());
     }
 }

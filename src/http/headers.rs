@@ -1,12 +1,6 @@
 //! Values of HTTP headers that muster reads.
 
-use reqwest::header::{HeaderMap, HeaderName};
 use std::time::{Duration, SystemTime};
-
-/// The text of a header; `None` when the header is missing or is not visible ASCII text.
-pub fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
 
 /// The values of a `Content-Range` header in bytes (RFC 9110, 14.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

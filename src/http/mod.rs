@@ -2,26 +2,36 @@
 //!
 //! [`ca`] verifies the k3s server's certificate, [`request`] sends a request, [`failure`] tells
 //! which failures are retried, [`retry`] repeats a request, and [`headers`] parses the headers that
-//! servers send.
+//! servers send. Below them is HTTP/1.1 itself: a [`client`] has connections (`connect`, `proxy`,
+//! `connection`, `tls`) and receives a [`response`] (`head`).
 
 pub mod ca;
 mod certificate;
 mod chain;
+pub mod client;
+mod connect;
+mod connection;
 pub mod failure;
+mod head;
 pub mod headers;
 pub mod identity;
+mod proxy;
 pub mod request;
+pub mod response;
 pub mod retry;
+mod tls;
 mod verifier;
 
 pub use ca::Ca;
+pub use client::Client;
 pub use failure::Failure;
+pub use head::Status;
 pub use identity::Identity;
 pub use request::Request;
-pub use reqwest::blocking::{Client, Response};
+pub use response::Response;
 
 use anyhow::{Context, Result};
-use reqwest::{NoProxy, Proxy, Url, redirect};
+use proxy::Proxy;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
@@ -29,18 +39,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The largest number of redirects that are followed for one request.
-const REDIRECTS: usize = 5;
+use url::Url;
 
 /// How long a connection may take, and how slow a download may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// The longest time to connect, including the TLS handshake.
+    /// The longest time to connect, including the TLS handshake. (Looking up the host name is not
+    /// in it.)
     pub connect: Duration,
-    /// The longest time without data on an open connection. (The timeout of reqwest's blocking
-    /// client starts again at each read.) There is no limit on the whole transfer, so that a slow
-    /// link can finish.
+    /// The longest time without data on an open connection, and the longest time until the head of
+    /// an answer is complete. There is no limit on the whole transfer, so that a slow link can
+    /// finish.
     pub stall: Duration,
     /// A download from a mirror that is slower than this is stopped, and the next mirror is tried.
     pub minimum_rate: MinimumRate,
@@ -75,6 +84,8 @@ pub struct Clients {
     /// The timeouts of every client that is made from now on.
     pub timeouts: Timeouts,
     proxy: Option<Proxy>,
+    /// The proxy for the k3s server, which is the same one or none.
+    server_proxy: Option<Proxy>,
     /// The CAs for public hosts, in PEM; `None` for the built-in ones.
     cas: Option<Vec<u8>>,
     provider: Arc<CryptoProvider>,
@@ -89,37 +100,32 @@ impl Clients {
         no_proxy: Option<&str>,
         cas: Option<Vec<u8>>,
     ) -> Result<Clients> {
-        let proxy = https_proxy
-            .map(Proxy::https)
-            .transpose()
-            .context("cannot use HTTPS_PROXY")?;
-        let proxy = proxy.map(|proxy| proxy.no_proxy(no_proxy.and_then(NoProxy::from_string)));
+        let proxy = https_proxy.map(|text| Proxy::parse(text, no_proxy));
+        let proxy = proxy.transpose()?;
         Ok(Clients {
             timeouts: Timeouts::default(),
             proxy,
+            server_proxy: None,
             cas,
             provider: Arc::new(provider(has_aes())),
         })
     }
 
+    /// Has the k3s server reached through the proxy too. Without this call it is reached directly,
+    /// as k3s does (k3s, `pkg/agent/loadbalancer/httpproxy.go`).
+    pub fn allow_proxy_to_server(&mut self) {
+        self.server_proxy = self.proxy.clone();
+    }
+
     /// A client for public hosts. It follows a redirect only to an https URL.
     pub fn public(&self) -> Result<Client> {
-        let policy = redirect::Policy::custom(|attempt| {
-            if attempt.url().scheme() != "https" {
-                attempt.error("redirected away from https")
-            } else if attempt.previous().len() > REDIRECTS {
-                attempt.error("redirected more than 5 times")
-            } else {
-                attempt.follow()
-            }
-        });
-        self.client(self.public_tls()?, policy)
+        Ok(self.public_client(self.public_tls()?, true))
     }
 
     /// A client for public hosts that follows no redirects, so that the caller can read their
     /// target.
     pub fn public_without_redirects(&self) -> Result<Client> {
-        self.client(self.public_tls()?, redirect::Policy::none())
+        Ok(self.public_client(self.public_tls()?, false))
     }
 
     fn public_tls(&self) -> Result<ClientConfig> {
@@ -153,7 +159,7 @@ impl Clients {
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
                 .context("the client certificate cannot be used")?,
         };
-        self.client(config, redirect::Policy::none())
+        Ok(self.server_client(config))
     }
 
     /// A client without certificate verification, for `/cacerts` only. The CA that it fetches is
@@ -166,7 +172,7 @@ impl Clients {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        self.client(config, redirect::Policy::none())
+        Ok(self.server_client(config))
     }
 
     fn tls(&self) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
@@ -175,23 +181,12 @@ impl Clients {
             .context("cannot set up TLS")
     }
 
-    fn client(&self, config: ClientConfig, policy: redirect::Policy) -> Result<Client> {
-        let builder = Client::builder()
-            .tls_backend_preconfigured(config)
-            .redirect(policy)
-            .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")))
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connect_timeout(self.timeouts.connect)
-            .timeout(self.timeouts.stall)
-            // muster reads the proxy variables as settings, so reqwest must not read them from the
-            // environment.
-            .no_proxy();
-        let builder = match &self.proxy {
-            Some(proxy) => builder.proxy(proxy.clone()),
-            None => builder,
-        };
-        builder.build().context("cannot create an HTTP client")
+    fn public_client(&self, config: ClientConfig, follows_redirects: bool) -> Client {
+        Client::new(config, self.proxy.clone(), self.timeouts, follows_redirects)
+    }
+
+    fn server_client(&self, config: ClientConfig) -> Client {
+        Client::new(config, self.server_proxy.clone(), self.timeouts, false)
     }
 }
 

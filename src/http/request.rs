@@ -1,12 +1,12 @@
 //! Sends one request, and reads the answer with limits on its size and its time.
 
+use super::client::{Client, Message};
 use super::failure::Failure;
+use super::response::Response;
 use anyhow::anyhow;
-use reqwest::Url;
-use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::header::HeaderValue;
 use std::io::Read;
 use std::time::{Duration, Instant};
+use url::Url;
 
 /// The longest time that [`Request::body`] takes to read a body, so that a slow server does not
 /// delay the boot for long.
@@ -25,68 +25,82 @@ pub struct Refusal {
 
 /// A request that is being prepared.
 pub struct Request {
+    client: Client,
+    method: &'static str,
     url: Url,
-    inner: RequestBuilder,
+    /// The headers, each with the end of its line.
+    headers: String,
+    body: Vec<u8>,
+    /// The name of a header whose value cannot be sent.
+    unsendable: Option<String>,
 }
 
 impl Request {
+    /// A request with this method, such as `GET`.
+    pub fn new(client: &Client, method: &'static str, url: &Url) -> Request {
+        Request {
+            client: client.clone(),
+            method,
+            url: url.clone(),
+            headers: String::new(),
+            body: Vec::new(),
+            unsendable: None,
+        }
+    }
+
     /// A GET of `url`.
     pub fn get(client: &Client, url: &Url) -> Request {
-        Request {
-            url: url.clone(),
-            inner: client.get(url.clone()),
-        }
+        Request::new(client, "GET", url)
     }
 
     /// A POST of `body` to `url`.
     pub fn post(client: &Client, url: &Url, body: Vec<u8>) -> Request {
         Request {
-            url: url.clone(),
-            inner: client.post(url.clone()).body(body),
+            body,
+            ..Request::new(client, "POST", url)
         }
     }
 
-    /// Adds a header.
-    pub fn header(self, name: &str, value: &str) -> Request {
-        self.with(|inner| inner.header(name, value))
-    }
-
-    /// Adds a header with a secret value, which reqwest then does not print.
-    pub fn secret_header(self, name: &str, value: &str) -> Request {
-        let value = HeaderValue::from_str(value).map(|mut value| {
-            value.set_sensitive(true);
-            value
-        });
-        match value {
-            Ok(value) => self.with(|inner| inner.header(name, value)),
-            // The secret is not a valid header value. An invalid value without the secret takes its
-            // place, so that sending the request fails.
-            Err(_) => self.with(|inner| inner.header(name, "\n")),
+    /// Adds a header. No message shows its value.
+    pub fn header(mut self, name: &str, value: &str) -> Request {
+        // The end of a line would begin another header.
+        match value.contains(|c: char| c.is_ascii_control() && c != '\t') {
+            true => self.unsendable = Some(name.into()),
+            false => {
+                for part in [name, ": ", value, "\r\n"] {
+                    self.headers.push_str(part);
+                }
+            }
         }
+        self
     }
 
     /// Adds HTTP basic authentication.
     pub fn basic_auth(self, user: &str, password: &str) -> Request {
-        self.with(|inner| inner.basic_auth(user, Some(password)))
+        let both = base64(format!("{user}:{password}").as_bytes());
+        self.header("Authorization", &format!("Basic {both}"))
     }
 
     /// Adds a bearer token.
     pub fn bearer_auth(self, token: &str) -> Request {
-        self.with(|inner| inner.bearer_auth(token))
-    }
-
-    fn with(self, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Request {
-        Request {
-            inner: change(self.inner),
-            ..self
-        }
+        self.header("Authorization", &format!("Bearer {token}"))
     }
 
     /// Sends the request. Returns the response, whatever its status is, before its body is read.
     pub fn response(self) -> Result<Response, Failure> {
-        self.inner
-            .send()
-            .map_err(|error| Failure::of_connection(&self.url, &error))
+        let url = &self.url;
+        if let Some(name) = &self.unsendable {
+            let error = anyhow!("{url}: the header {name} has a character that cannot be sent");
+            return Err(Failure::permanent(error));
+        }
+        let message = Message {
+            method: self.method,
+            headers: &self.headers,
+            body: &self.body,
+        };
+        self.client
+            .send(&message, url)
+            .map_err(|error| Failure::of_connection(url, &error))
     }
 
     /// Sends the request. Returns the body of an answer with a success status. Fails when the body
@@ -143,5 +157,40 @@ fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, Failure>
                 "{url}: the answer was not complete after {BODY_TIMEOUT:?}: too slow"
             )));
         }
+    }
+}
+
+/// Base64 with padding (RFC 4648, 4).
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let byte = |i: usize| u32::from(group.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for i in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63];
+            text.push(if i <= group.len() { digit.into() } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_has_the_vectors_of_rfc_4648() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
     }
 }

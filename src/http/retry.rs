@@ -49,7 +49,8 @@ impl Backoff {
 
 /// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged only when
 /// its error differs from the previous one. A success after failures is logged too. `what` is the
-/// name of the requested thing in these log lines.
+/// name of the requested thing in these log lines. Fails too when a watched file changes during a
+/// wait.
 pub fn retry<T>(
     host: &Host,
     seed: u64,
@@ -59,7 +60,9 @@ pub fn retry<T>(
     let mut backoff = Backoff::new(seed);
     let mut last_message = String::new();
     loop {
-        match attempt() {
+        let answer = attempt();
+        host.doubt_clock_if(answer.as_ref().is_err_and(Failure::is_about_dates));
+        match answer {
             Ok(value) => {
                 if !last_message.is_empty() {
                     info!(target: host.step(), "{what}: recovered");
@@ -75,7 +78,7 @@ pub fn retry<T>(
                     host.report_problem(&format!("{what}: {message}; retrying"));
                     last_message = message;
                 }
-                host.wait_before_retry(backoff.delay(retry_after));
+                host.wait_before_retry(backoff.delay(retry_after))?;
             }
         }
     }

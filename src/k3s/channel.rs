@@ -3,7 +3,7 @@
 use super::release::Tag;
 use crate::http::{Clients, Failure, Request};
 use anyhow::anyhow;
-use reqwest::Url;
+use url::Url;
 
 /// Asks a channel for its release, without retries (k3s documentation, "channels").
 pub fn ask_channel(clients: &Clients, url: &Url) -> Result<Tag, Failure> {
@@ -11,9 +11,7 @@ pub fn ask_channel(clients: &Clients, url: &Url) -> Result<Tag, Failure> {
     if !answer.status().is_redirection() {
         return Err(Failure::of_status(&answer));
     }
-    let location = answer.headers().get("location");
-    let location = location.and_then(|value| value.to_str().ok());
-    tag_of_location(location.unwrap_or_default())
+    tag_of_location(answer.header("location").unwrap_or_default())
         .ok_or_else(|| Failure::transient(anyhow!("{url}: the answer names no k3s release")))
 }
 

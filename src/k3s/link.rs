@@ -9,10 +9,10 @@ use crate::http::retry::retry;
 use crate::http::{Ca, Clients, Failure, Request, below};
 use anyhow::{Result, anyhow};
 use log::warn;
-use reqwest::Url;
 use rustls::pki_types::UnixTime;
 use std::cell::OnceCell;
 use std::time::Duration;
+use url::Url;
 
 /// The time over which boards that were powered on together spread their first requests. It delays
 /// a single board only a little, and it is long enough that hundreds of boards do not exceed the 10
@@ -68,31 +68,29 @@ impl ServerLink {
         let server = host.ask(what, || {
             host.sleep(spread(seed));
             let server = retry(host, seed, "the k3s server", || self.reach())?;
-            self.warn_of_token(host);
+            for warning in self.token_warnings() {
+                warn!(target: host.step(), "{warning}");
+            }
             Ok(server)
         })?;
         Ok(self.server.get_or_init(|| server).as_ref())
     }
 
-    fn warn_of_token(&self, host: &Host) {
+    /// Returns one message for each weakness of the join token.
+    pub fn token_warnings(&self) -> Vec<&'static str> {
         let JoinToken::Read(token) = &self.token else {
-            return;
+            return Vec::new();
         };
-        if token.ca().is_none() {
-            warn!(
-                target: host.step(),
-                "the join token has no CA hash (K10...), so that nothing proves that this is your \
-                 server: use the whole token"
-            );
-        }
-        if token.is_server_token() {
-            warn!(
-                target: host.step(),
-                "the join token is the server's own (its user is `server`), with which a board \
-                 could administer the cluster: start the server with --agent-token, and put its \
-                 file server/agent-token on the boards"
-            );
-        }
+        let unpinned = token.ca().is_none().then_some(
+            "the join token has no CA hash (K10...), so that nothing proves that this is your \
+             server: use the whole token",
+        );
+        let servers_own = token.is_server_token().then_some(
+            "the join token is the server's own (its user is `server`), with which a board could \
+             administer the cluster: start the server with --agent-token, and put its file \
+             server/agent-token on the boards",
+        );
+        unpinned.into_iter().chain(servers_own).collect()
     }
 
     fn cacerts(&self) -> Url {

@@ -5,9 +5,10 @@
 
 use crate::http::Failure;
 use crate::http::ca::Untrusted;
+use crate::http::failure::WrongDates;
 use crate::http::request::Refusal;
 use anyhow::anyhow;
-use reqwest::Url;
+use url::Url;
 
 /// The longest text from a server that a message shows (characters).
 const SHOWN: usize = 200;
@@ -20,9 +21,8 @@ const TOKEN_REMEDY: &str =
 /// The failure when the answer of `/cacerts` is not the CA that the join token pins.
 pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
     match why {
-        // A retry can help: if something has set the clock back, `Host::wait_before_retry` corrects
-        // it before the next attempt.
-        Untrusted::NotNow => Failure::transient(anyhow!("{url}: {why}")),
+        // A retry can help: the wait before the next attempt asks the time servers again.
+        Untrusted::NotNow => Failure::transient(WrongDates(format!("{url}: {why}")).into()),
         Untrusted::NotTheRoot => Failure::permanent(anyhow!(
             "{url}: {why}: put the certificates of the server's server-ca.crt in order, from the \
              CA that signs to its root"

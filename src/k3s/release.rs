@@ -5,8 +5,9 @@
 
 use crate::digest::Sha256;
 use crate::http::below;
-use reqwest::Url;
+use crate::paths;
 use std::fmt;
+use url::Url;
 
 /// The base URL of the k3s releases on GitHub, to which `<tag>/<asset>` is added.
 pub const GITHUB: &str = "https://github.com/k3s-io/k3s/releases/download";
@@ -84,6 +85,21 @@ impl Arch {
             Arch::Armhf => "sha256sum-arm.txt",
         }
     }
+}
+
+/// What the operator can do about a release that no mirror has. `server_is_mirror` tells whether the
+/// k3s server is one of the mirrors.
+pub fn remedy(tag: &Tag, server_is_mirror: bool) -> String {
+    let (asset, sums) = (Arch::own().asset(), Arch::own().sums());
+    let folder = paths::DATA_DIR;
+    let list = match server_is_mirror {
+        true => "",
+        false => ", and add server to MUSTER_MIRRORS",
+    };
+    format!(
+        "put {asset} and {sums} of {tag} into {folder}/server/static/k3s/{tag}/ on the k3s \
+         server{list}"
+    )
 }
 
 /// The URL of a release's asset below a mirror's base URL.

@@ -15,10 +15,10 @@ use crate::http::retry::retry;
 use crate::http::{Ca, Client, Clients, Failure, Identity, Request, below};
 use anyhow::{Result, anyhow};
 use log::info;
-use reqwest::Url;
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::time::Duration;
+use url::Url;
 
 /// The largest answer that is read from a server (bytes). Certificates and versions are much
 /// smaller.
@@ -198,7 +198,7 @@ impl Server {
             None => request,
             Some(node) => request
                 .header("k3s-Node-Name", node.name)
-                .secret_header("k3s-Node-Password", node.password)
+                .header("k3s-Node-Password", node.password)
                 .header("k3s-Node-IP", &node.address.to_string()),
         };
         request.body_or_refusal(ANSWER_MAX)
@@ -218,7 +218,7 @@ fn version_at(client: &Client, server: &Url) -> Result<Tag, Refusal> {
 /// After a wait of [`VERSION_PATIENCE`], adds to the failure's message the setting that makes the
 /// server's answer unnecessary.
 fn with_remedy(failure: Failure, waited: Duration) -> Failure {
-    if waited < VERSION_PATIENCE {
+    if waited < VERSION_PATIENCE || failure.is_about_dates() {
         return failure;
     }
     failure.map_error(|error| {

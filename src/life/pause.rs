@@ -3,10 +3,10 @@
 
 use crate::board::mac::{Mac, mix};
 use crate::host::Host;
+use crate::host::watch::{FileStates, changed_file};
 use crate::paths;
 use log::{info, warn};
 use serde_json::{Map, Value, json};
-use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 /// The shortest pauses after the first, second, third and every later failure. A failed boot sends
@@ -18,7 +18,7 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(75),
     Duration::from_secs(300),
 ];
-/// The interval at which the watched files are checked for a change.
+/// The interval at which the files are checked for a change.
 const POLL: Duration = Duration::from_secs(1);
 
 /// The pause after a failed boot.
@@ -28,16 +28,17 @@ pub struct Pause {
     failures: u64,
     /// When the pause ends (time since boot).
     pub until: Duration,
-    /// The files whose change ends the pause, each with its state when the pause began.
-    files: Vec<(String, String)>,
+    /// The files whose change ends the pause, each with its state from before the failed boot.
+    files: FileStates,
 }
 
 impl Pause {
     /// Begins the pause after a failure, and stores it. `files` are the files that the operator may
-    /// correct. If one of them has changed since the last failure, the failures count from 1 again.
-    pub fn begin(host: &Host, files: &[String]) -> Pause {
-        let files: Vec<_> = files.iter().map(|f| (f.clone(), state(host, f))).collect();
-        let failures = Pause::read(host)
+    /// correct, with their states from before the boot that failed. `earlier` is the pause after
+    /// the failure before. If one of the files has changed since then, the failures count from 1
+    /// again.
+    pub fn begin(host: &Host, files: FileStates, earlier: Option<&Pause>) -> Pause {
+        let failures = earlier
             .filter(|earlier| earlier.files == files)
             .map_or(0, |earlier| earlier.failures);
         let until = host.uptime() + length(failures, seed(host));
@@ -67,8 +68,7 @@ impl Pause {
     /// Waits until the pause ends or one of its files changes.
     pub fn wait(&self, host: &Host) {
         while host.uptime() < self.until {
-            let changed = |(file, then): &&(String, String)| state(host, file) != *then;
-            if let Some((file, _)) = self.files.iter().find(changed) {
+            if let Some(file) = changed_file(host, &self.files) {
                 info!("{file} has changed: trying again");
                 return;
             }
@@ -118,15 +118,6 @@ fn seed(host: &Host) -> u64 {
     macs.iter().find_map(address).map_or(0, |mac| mac.seed())
 }
 
-/// A text that changes when the file is written or replaced: its inode number, size and change
-/// time.
-fn state(host: &Host, file: &str) -> String {
-    host.metadata(file).map_or("absent".into(), |meta| {
-        let (seconds, nanoseconds) = (meta.ctime(), meta.ctime_nsec());
-        format!("{} {} {seconds}.{nanoseconds:09}", meta.ino(), meta.len())
-    })
-}
-
 #[cfg(test)]
 #[expect(
     clippy::disallowed_methods,
@@ -167,18 +158,36 @@ mod tests {
     #[test]
     fn the_pauses_grow_over_processes_and_a_changed_file_starts_them_again() {
         let (root, host) = host();
-        let files = [paths::CONF.to_string()];
+        let states = |host: &Host| {
+            // The names are not in the order of the alphabet.
+            host.watch(&[paths::CONF.into(), "/boot/token".into()]);
+            host.end_watch()
+        };
         fs::create_dir_all(root.path().join("etc/conf.d")).unwrap();
         fs::write(root.path().join("etc/conf.d/muster"), "A=1").unwrap();
         for failures in 1..=5 {
-            assert_eq!(Pause::begin(&host, &files).failures, failures);
-            assert_eq!(Pause::read(&host).unwrap().failures, failures);
+            let earlier = Pause::read(&host);
+            let pause = Pause::begin(&host, states(&host), earlier.as_ref());
+            assert_eq!(pause.failures, failures);
         }
         fs::write(root.path().join("etc/conf.d/muster"), "A=22").unwrap();
         // This would take minutes if the change was not noticed.
-        Pause::read(&host).unwrap().wait(&host);
-        assert_eq!(Pause::begin(&host, &files).failures, 1);
+        let earlier = Pause::read(&host).unwrap();
+        earlier.wait(&host);
+        let pause = Pause::begin(&host, states(&host), Some(&earlier));
+        assert_eq!(pause.failures, 1);
         Pause::forget(&host);
         assert_eq!(Pause::read(&host), None);
+    }
+
+    #[test]
+    fn the_pauses_grow_where_none_can_be_stored() {
+        let (root, host) = host();
+        // A file in place of the folder, so that nothing can be written there.
+        fs::write(root.path().join("run"), "").unwrap();
+        let first = Pause::begin(&host, FileStates::new(), None);
+        assert_eq!(Pause::read(&host), None);
+        let second = Pause::begin(&host, FileStates::new(), Some(&first));
+        assert_eq!(second.failures, 2);
     }
 }

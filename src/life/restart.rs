@@ -4,12 +4,11 @@
 use super::record::Record;
 use super::starts::{QUICK_DEATHS, Starts};
 use crate::digest::Sha256;
+use crate::download::verified;
 use crate::host::Host;
-use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
 use log::{info, warn};
-use serde_json::Value;
 use std::time::Duration;
 
 /// The longest time of a full boot that runs because k3s ended soon after its start too often. Such
@@ -73,7 +72,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
         None if settings.skip_download => return Ok(digest),
         None => {
             let record = Record::read(host).map(|record| record.sha256);
-            let fetched = fetched_release(host).map(|(_, digest)| digest);
+            let fetched = verified::read(host).map(|(_, digest)| digest);
             fetched.into_iter().chain(record).collect()
         }
     };
@@ -86,21 +85,10 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     Ok(digest)
 }
 
-/// The digest that the fetch step of this process has just verified. The join step uses it, so that
-/// k3s is not hashed a second time. `None` when the fetch step did not verify k3s.
-pub fn fetched(host: &Host, settings: &Settings) -> Option<Sha256> {
-    match settings.skip_download {
-        true => None,
-        false => settings
-            .pin
-            .or_else(|| fetched_release(host).map(|(_, digest)| digest)),
-    }
-}
-
 /// The tag of the k3s release that has this digest, if this boot has recorded it.
 pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
     let record = Record::read(host).filter(|record| record.sha256 == digest);
-    let fetched = fetched_release(host).filter(|(_, fetched)| *fetched == digest);
+    let fetched = verified::read(host).filter(|(_, fetched)| *fetched == digest);
     fetched
         .map(|(tag, _)| tag)
         .or_else(|| record.and_then(|record| record.tag))
@@ -132,14 +120,6 @@ pub fn program(settings: &Settings) -> String {
     settings.bin_dir.join("k3s").display().to_string()
 }
 
-/// The release and the digest that a fetch step of this boot has verified.
-fn fetched_release(host: &Host) -> Option<(String, Sha256)> {
-    let text = host.read_text(paths::VERIFIED.path).ok()?;
-    let note: Value = serde_json::from_str(&text).ok()?;
-    let digest = Sha256::parse(note["sha256"].as_str()?)?;
-    Some((note["tag"].as_str()?.into(), digest))
-}
-
 #[cfg(test)]
 #[expect(
     clippy::disallowed_methods,
@@ -149,6 +129,7 @@ mod tests {
     use super::*;
     use crate::host::Mode;
     use crate::life::record::tests::record;
+    use crate::paths;
     use crate::settings::{self, Sources};
     use serde_json::json;
     use std::fs;

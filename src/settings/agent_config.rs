@@ -24,6 +24,15 @@ pub struct AgentConfig {
 }
 
 impl AgentConfig {
+    /// A configuration with these flags, for tests.
+    #[cfg(test)]
+    pub fn of(flags: &[(&str, &str)]) -> AgentConfig {
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        AgentConfig {
+            flags: flags.iter().map(owned).collect(),
+        }
+    }
+
     /// The value of a flag; `None` when it was not given. `name` is its full name.
     pub fn get(&self, name: &str) -> Option<&str> {
         let given = self.flags.iter().rfind(|(flag, _)| flag == name);

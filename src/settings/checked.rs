@@ -5,13 +5,15 @@ use crate::board::hostname::Naming;
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
+use crate::host::network_time::TimeServers;
 use crate::host::process::Variable;
+use crate::http::Clients;
 use crate::k3s::password;
 use crate::k3s::release::Tag;
 use crate::k3s::token::{JoinToken, Token};
 use anyhow::{Result, anyhow};
-use reqwest::Url;
 use std::path::PathBuf;
+use url::Url;
 
 /// Which network interface gives the node its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,16 @@ pub enum Mirror {
     Base(Url),
 }
 
+/// Which links to k3s, such as `kubectl`, are made beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Those whose command does not exist yet.
+    Missing,
+    /// All, in place of what is there.
+    Force,
+    Skip,
+}
+
 /// Where the join token is.
 #[derive(Clone, Debug)]
 pub(super) enum TokenPlace {
@@ -59,8 +71,8 @@ pub struct Settings {
     pub naming: Naming,
     /// Whether muster runs a DHCP client.
     pub dhcp: bool,
-    /// Time servers; empty when `MUSTER_NTP` is `no`.
-    pub ntp: Vec<String>,
+    /// Time servers; `None` when `MUSTER_NTP` is `no`.
+    pub ntp: Option<TimeServers>,
     pub(super) url: Option<Url>,
     pub(super) token: TokenPlace,
     pub(super) node_secret: Option<Value>,
@@ -69,14 +81,17 @@ pub struct Settings {
     pub bin_dir: PathBuf,
     /// Whether k3s is already in the image and is not downloaded.
     pub skip_download: bool,
+    pub symlinks: Symlinks,
     /// More arguments for `k3s agent`.
     pub exec: Vec<String>,
     /// The mirrors, in the order in which they were given.
     pub mirrors: Vec<Mirror>,
     /// The pinned digest: a k3s with any other digest is not accepted.
     pub pin: Option<Sha256>,
-    pub https_proxy: Option<String>,
-    pub no_proxy: Option<String>,
+    pub(super) https_proxy: Option<String>,
+    pub(super) no_proxy: Option<String>,
+    /// Whether the k3s server is reached through the proxy too.
+    pub(super) proxy_to_server: bool,
     pub(super) ca_file: Option<Value>,
     pub(super) config_file: Option<Value>,
     pub(super) data_dir: Option<Value>,
@@ -133,20 +148,24 @@ impl Settings {
     /// The paths of the secret files that a boot reads: the file with the join token and the file
     /// with the node secret.
     pub fn secret_files(&self) -> Vec<String> {
-        let secret = self.node_secret.as_ref().map(|value| value.text.clone());
-        let token = self.token_file().map(String::from);
-        token.into_iter().chain(secret).collect()
+        self.secret_values()
+            .map(|value| value.text.clone())
+            .collect()
     }
 
-    /// The operator's messages about files that the settings name and that do not exist.
-    pub fn missing_files(&self, host: &Host) -> Vec<String> {
+    /// The settings that name the files of [`Settings::secret_files`].
+    pub(super) fn secret_values(&self) -> impl Iterator<Item = &Value> {
         let token = match &self.token {
             TokenPlace::File(value) => Some(value),
             TokenPlace::Inline(_) => None,
         };
-        [token, self.node_secret.as_ref(), self.ca_file.as_ref()]
-            .into_iter()
-            .flatten()
+        token.into_iter().chain(&self.node_secret)
+    }
+
+    /// The operator's messages about files that the settings name and that do not exist.
+    pub fn missing_files(&self, host: &Host) -> Vec<String> {
+        self.secret_values()
+            .chain(&self.ca_file)
             .filter(|value| host.metadata(&value.text).is_none())
             .map(|value| value.bad("there is no such file").to_string())
             .collect()
@@ -175,10 +194,21 @@ impl Settings {
         Ok(password::derive(&secret, node))
     }
 
+    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot be
+    /// used.
+    pub fn clients(&self, host: &Host) -> Result<Clients> {
+        let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
+        let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;
+        if self.proxy_to_server {
+            clients.allow_proxy_to_server();
+        }
+        Ok(clients)
+    }
+
     /// The CA certificates for https mirrors, in PEM; `None` means the public CAs. When the file in
     /// `SSL_CERT_FILE` cannot be read, the public CAs are used, as in OpenSSL and Go, and a warning
     /// is logged.
-    pub fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
+    fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
         let value = self.ca_file.as_ref()?;
         let file = host
             .read(&value.text)

@@ -1,6 +1,7 @@
 //! Collects the values of all settings. When a setting is given in several places, the value from
 //! the place with the highest priority is used ([`Source`]).
 
+use super::installer::{self, Answer};
 use super::sources::{self, Source, Sources};
 use super::table::SETTINGS;
 use super::value::{BadSetting, Value};
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 pub(super) struct Given {
     values: BTreeMap<&'static str, Value>,
     for_k3s: BTreeMap<String, (String, Source)>,
+    /// Warnings about settings that mean nothing here.
+    pub warnings: Vec<String>,
 }
 
 impl Given {
@@ -26,25 +29,18 @@ impl Given {
             let source = Source::File(sources.conf.clone(), line);
             match value {
                 Ok(value) => given.take(&name, value, source)?,
-                Err(_) if known(&name).is_none() && !name.starts_with("MUSTER_") => {}
+                Err(_) if !is_looked_at(&name) => {}
                 Err(why) => return Err(BadSetting(format!("{name} ({source}): {why}")).into()),
             }
         }
         for (name, value) in &sources.environment {
-            // The names of proxy variables are also accepted in lower case, as curl and Go do.
-            let upper = name.to_ascii_uppercase();
-            let name = if upper.ends_with("_PROXY") {
-                &upper
-            } else {
-                name
-            };
             given.take(name, value.clone(), Source::Environment)?;
         }
         for (name, value) in sources::kernel_words(&host.read_text("/proc/cmdline")?) {
             given.take(&name, value, Source::Kernel)?;
         }
         for (name, value) in &sources.flags {
-            if known(name).is_none() && !name.starts_with("K3S_") {
+            if !is_looked_at(proxy_in_upper_case(name)) {
                 let error = format!("{name} (--set): there is no such setting");
                 return Err(BadSetting(error).into());
             }
@@ -55,6 +51,7 @@ impl Given {
 
     /// Stores one value from one place. It replaces a value that was stored before.
     fn take(&mut self, name: &str, text: String, source: Source) -> Result<()> {
+        let name = proxy_in_upper_case(name);
         let readable_by = match source {
             Source::Kernel => Some("every pod can read the kernel command line"),
             Source::Flag => Some("every process can read a command's arguments"),
@@ -81,8 +78,21 @@ impl Given {
                 "{name} ({source}): muster names the node, from its MAC address; \
                  see MUSTER_HOSTNAME_PREFIX"
             )
+        } else if name.starts_with(installer::PREFIX) {
+            match installer::answer(name) {
+                Some(Answer::Refused(why)) => format!("{name} ({source}): {why}"),
+                Some(Answer::Ignored(why)) => {
+                    let warning = format!("{name} ({source}) means nothing here: {why}");
+                    self.warnings.push(warning);
+                    return Ok(());
+                }
+                _ => format!(
+                    "{name} ({source}): k3s's install script has no such variable; see \
+                     docs/settings.md"
+                ),
+            }
         } else {
-            if name.starts_with("K3S_") {
+            if is_for_k3s(name) {
                 self.for_k3s.insert(name.into(), (text, source));
             }
             return Ok(());
@@ -123,18 +133,48 @@ impl Given {
         })
     }
 
-    /// The variables that are not settings of muster, for k3s's environment.
+    /// The variables for k3s's environment that muster does not set itself.
     pub fn k3s_variables(&self) -> Vec<Variable> {
-        let variable = |(name, (value, _)): (&String, &(String, Source))| Variable {
-            name: name.clone(),
-            value: value.clone(),
+        let variable = |name: &str, value: &str| Variable {
+            name: name.into(),
+            value: value.into(),
             shown: false,
         };
-        self.for_k3s.iter().map(variable).collect()
+        let only = self.for_k3s.iter();
+        let only = only.map(|(name, (value, _))| variable(name, value));
+        // Both muster and k3s use them.
+        let proxies = PROXIES.iter().filter_map(|name| self.get(name));
+        only.chain(proxies.map(|value| variable(value.name, &value.text)))
+            .collect()
     }
 }
 
-fn default(name: &str) -> Option<Value> {
+/// The variables that name proxies. k3s's install script keeps them for its service too.
+const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+/// The beginnings of the other names that the install script keeps for its service. `KINE_` is for
+/// servers only.
+const FOR_K3S: [&str; 2] = ["K3S_", "CONTAINERD_"];
+
+/// The name, in upper case if it names a proxy. As curl and Go do, muster accepts both cases.
+fn proxy_in_upper_case(name: &str) -> &str {
+    let mut proxies = PROXIES.iter();
+    proxies
+        .find(|proxy| name.eq_ignore_ascii_case(proxy))
+        .map_or(name, |proxy| proxy)
+}
+
+/// Whether a variable that is no setting of muster is passed on to k3s.
+fn is_for_k3s(name: &str) -> bool {
+    PROXIES.contains(&name) || FOR_K3S.iter().any(|start| name.starts_with(start))
+}
+
+/// Whether a value for this name means something to muster, if only an error.
+fn is_looked_at(name: &str) -> bool {
+    let is_own = name.starts_with("MUSTER_") || name.starts_with(installer::PREFIX);
+    is_own || known(name).is_some() || is_for_k3s(name)
+}
+
+pub(super) fn default(name: &str) -> Option<Value> {
     let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
     Some(Value {
         name: setting.name,
@@ -198,5 +238,45 @@ mod tests {
         assert_eq!(given.k3s_variables()[0].name, "K3S_DATA_DIR");
         let given = taken("HOME", Source::Environment).unwrap();
         assert!(given.k3s_variables().is_empty());
+    }
+
+    #[test]
+    fn what_the_install_script_keeps_for_k3s_is_passed_on() {
+        for (name, passed_on) in [
+            ("K3S_DEBUG", "K3S_DEBUG"),
+            ("CONTAINERD_HTTPS_PROXY", "CONTAINERD_HTTPS_PROXY"),
+            ("HTTP_PROXY", "HTTP_PROXY"),
+            ("https_proxy", "HTTPS_PROXY"),
+            ("no_proxy", "NO_PROXY"),
+        ] {
+            for source in [Source::Environment, Source::File("conf".into(), 1)] {
+                let variables = taken(name, source).unwrap().k3s_variables();
+                let [variable] = variables.as_slice() else {
+                    panic!("{name}: {variables:?}");
+                };
+                assert_eq!((variable.name.as_str(), variable.shown), (passed_on, false));
+            }
+        }
+    }
+
+    #[test]
+    fn each_variable_of_the_install_script_has_its_answer() {
+        for name in installer::names() {
+            let given = taken(name, Source::Environment);
+            match installer::answer(name).unwrap() {
+                Answer::Setting => assert!(given.unwrap().given(name).is_some()),
+                Answer::Refused(why) => {
+                    let error = given.err().unwrap().to_string();
+                    assert_eq!(error, format!("{name} (environment): {why}"));
+                }
+                Answer::Ignored(why) => {
+                    let warning = format!("{name} (environment) means nothing here: {why}");
+                    assert_eq!(given.unwrap().warnings, [warning]);
+                }
+            }
+        }
+        let error = taken("INSTALL_K3S_MIRROR", Source::Environment);
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("no such variable"), "{error}");
     }
 }

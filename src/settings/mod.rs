@@ -2,20 +2,24 @@
 //!
 //! [`table`] lists the settings. [`sources`] lists the places where a setting can be given. `given`
 //! collects the values; when a setting is given in several places, the place with the highest
-//! priority wins. `parse` checks the values, and `agent_arguments` checks `INSTALL_K3S_EXEC`.
+//! priority wins. `parse` checks the values, with `agent_arguments` for `INSTALL_K3S_EXEC`,
+//! [`installer`] for the other variables of k3s's install script and `mirrors` for `MUSTER_MIRRORS`.
 //! [`checked`] holds the checked values. [`agent_config`] reads k3s's own configuration files.
 
 mod agent_arguments;
 pub mod agent_config;
+mod agent_interface;
 pub mod checked;
 mod given;
+pub mod installer;
+mod mirrors;
 mod parse;
 pub mod sources;
 pub mod table;
 pub mod value;
 
 pub use agent_config::AgentConfig;
-pub use checked::{Interface, Mirror, Settings, Version};
+pub use checked::{Interface, Mirror, Settings, Symlinks, Version};
 pub use sources::Sources;
 pub use table::SETTINGS;
 pub use value::{BadSetting, Value};
@@ -32,14 +36,27 @@ pub fn load(host: &Host, sources: &Sources) -> Result<Settings> {
     let given = Given::collect(host, sources)?;
     let mut settings = parse::check(&given)?;
     let token = given.given("K3S_TOKEN").map(|value| &value.source);
-    if let Some(Source::File(path, _)) = token {
-        let mode = host.metadata(path).map(|meta| meta.permissions().mode());
-        if mode.is_some_and(|mode| mode & 0o044 != 0) {
-            settings.warnings.push(format!(
-                "K3S_TOKEN is in {path}, which every user can read: move it to a file of mode \
-                 0600 (K3S_TOKEN_FILE)"
-            ));
-        }
+    if let Some(Source::File(path, _)) = token
+        && is_open(host, path)
+    {
+        settings.warnings.push(format!(
+            "K3S_TOKEN is in {path}, which every user can read: move it to a file of mode 0600 \
+             (K3S_TOKEN_FILE)"
+        ));
     }
+    let secrets = settings.secret_values();
+    let warnings: Vec<String> = secrets
+        .filter(|value| is_open(host, &value.text))
+        .map(|Value { name, text, .. }| {
+            format!("{name}: every user can read {text}: run chmod 600 {text}")
+        })
+        .collect();
+    settings.warnings.extend(warnings);
     Ok(settings)
+}
+
+/// Whether every user can read a file.
+fn is_open(host: &Host, path: &str) -> bool {
+    host.metadata(path)
+        .is_some_and(|meta| meta.permissions().mode() & 0o004 != 0)
 }

@@ -1,16 +1,17 @@
 //! Checks the given values and turns them into [`Settings`].
 
-use super::agent_arguments;
-use super::checked::{Interface, Mirror, Settings, TokenPlace, Version};
-use super::given::Given;
+use super::checked::{Interface, Settings, TokenPlace, Version};
+use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
+use super::{agent_arguments, installer, mirrors};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
+use crate::host::network_time::TimeServers;
 use crate::http::below;
 use crate::k3s::release::Tag;
 use anyhow::Result;
-use reqwest::Url;
+use url::Url;
 
 /// Checks every value, also of settings that this run does not use.
 pub(super) fn check(given: &Given) -> Result<Settings> {
@@ -27,18 +28,20 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         node_secret: node_secret(given)?,
         version: version(given)?,
         bin_dir: given.or_default("INSTALL_K3S_BIN_DIR").absolute_path()?,
-        skip_download: skip_download(given)?,
+        skip_download: installer::skip_download(given)?,
+        symlinks: installer::symlinks(given)?,
         exec: agent_arguments::parse(&given.or_default("INSTALL_K3S_EXEC"))?,
-        mirrors: mirrors(given, pin.is_some())?,
+        mirrors: mirrors::mirrors(given, pin.is_some())?,
         pin,
         https_proxy: https_proxy(given)?,
         no_proxy: given.get("NO_PROXY").map(|value| value.text),
+        proxy_to_server: proxy_to_server(given),
         ca_file: given.get("SSL_CERT_FILE"),
         config_file: absolute_for_k3s(given, "K3S_CONFIG_FILE")?,
         data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
-        warnings: Vec::new(),
+        warnings: given.warnings.clone(),
     })
 }
 
@@ -87,23 +90,20 @@ fn pin(given: &Given) -> Result<Option<Sha256>> {
     }
 }
 
-fn skip_download(given: &Given) -> Result<bool> {
-    let value = given.or_default("INSTALL_K3S_SKIP_DOWNLOAD");
-    // As in k3s's installer, the value may also name what to skip: `binary` is k3s itself, and
-    // `selinux` is a package that Alpine does not have.
-    match value.text.as_str() {
-        "binary" => Ok(true),
-        "selinux" => Ok(false),
-        _ => value.yes_or_no(),
-    }
-}
-
 fn https_proxy(given: &Given) -> Result<Option<String>> {
     let Some(value) = given.get("HTTPS_PROXY") else {
         return Ok(None);
     };
     Url::parse(&value.text).map_err(|error| value.bad(format_args!("is not a URL: {error}")))?;
     Ok(Some(value.text))
+}
+
+/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s (Go,
+/// `strconv.ParseBool`) counts as false there too.
+fn proxy_to_server(given: &Given) -> bool {
+    let allowed = given.for_k3s("K3S_AGENT_HTTP_PROXY_ALLOWED");
+    allowed
+        .is_some_and(|value| ["1", "t", "T", "true", "True", "TRUE"].contains(&value.text.as_str()))
 }
 
 fn node_secret(given: &Given) -> Result<Option<Value>> {
@@ -132,24 +132,35 @@ fn naming(given: &Given) -> Result<Naming> {
     })
 }
 
-fn ntp(given: &Given) -> Result<Vec<String>> {
+fn ntp(given: &Given) -> Result<Option<TimeServers>> {
     let value = given.or_default("MUSTER_NTP");
-    let servers: Vec<String> = value
-        .text
-        .split([' ', ','])
-        .filter(|word| !word.is_empty())
-        .map(String::from)
-        .collect();
-    match servers.as_slice() {
-        [no] if no == "no" => Ok(Vec::new()),
-        _ if servers.iter().all(|name| {
-            name.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
-        }) =>
-        {
-            Ok(servers)
+    let servers = |text: &str| -> Vec<String> {
+        let words = text.split([' ', ',']);
+        words
+            .filter(|word| !word.is_empty())
+            .map(String::from)
+            .collect()
+    };
+    let named = servers(&value.text);
+    let is_name = |name: &String| {
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".:-".contains(&b))
+    };
+    match named.as_slice() {
+        [] => Err(value.bad("names no time server")),
+        [no] if no == "no" => Ok(None),
+        _ if !named.iter().all(is_name) => {
+            Err(value.bad("must be names or addresses of time servers, or no"))
         }
-        _ => Err(value.bad("must be names or addresses of time servers, or no")),
+        _ if value.source == Source::Default => Ok(Some(TimeServers {
+            named: Vec::new(),
+            last: named,
+        })),
+        _ => {
+            let default = given::default("MUSTER_NTP").map(|value| value.text);
+            let last = servers(&default.unwrap_or_default());
+            Ok(Some(TimeServers { named, last }))
+        }
     }
 }
 
@@ -183,35 +194,10 @@ fn version(given: &Given) -> Result<Version> {
     Ok(Version::Channel(below(&base_url, &[&value.text])))
 }
 
-fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
-    let value = given.or_default("MUSTER_MIRRORS");
-    let mirror = |word: &str| match word {
-        "server" => Ok(Mirror::Server),
-        "github" => Ok(Mirror::Github),
-        _ if !word.contains("://") => {
-            Err(value.bad(format_args!("{word} is neither server, github nor a URL")))
-        }
-        _ => {
-            let url = value.url(word, &["https", "http"])?;
-            match url.scheme() == "http" && !pinned {
-                true => Err(value.bad(format_args!(
-                    "{word} is plain http, which is accepted only with MUSTER_K3S_SHA256"
-                ))),
-                false => Ok(Mirror::Base(url)),
-            }
-        }
-    };
-    value
-        .text
-        .split([' ', ','])
-        .filter(|word| !word.is_empty())
-        .map(mirror)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use crate::host::{Host, Mode};
+    use crate::settings::checked::Symlinks;
     use crate::settings::{self, Interface, Mirror, Settings, Sources, Version};
 
     /// The settings that these `--set` flags give, or the error's text.
@@ -255,11 +241,44 @@ mod tests {
             ("MUSTER_MIRRORS", "ftp://mirror"),
             ("MUSTER_MIRRORS", "mirror"),
             ("MUSTER_MIRRORS", "http://mirror"),
+            ("INSTALL_K3S_ARTIFACT_URL", "http://mirror"),
+            ("INSTALL_K3S_ARTIFACT_URL", "mirror"),
+            ("INSTALL_K3S_BIN_DIR_READ_ONLY", "perhaps"),
+            ("INSTALL_K3S_SYMLINK", "yes"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err();
             assert!(error.starts_with(&format!("{name}=")), "{error}");
             assert!(error.contains("(--set): "), "{error}");
         }
+    }
+
+    #[test]
+    fn a_read_only_folder_has_k3s_already_and_gets_no_links() {
+        let read_only = ("INSTALL_K3S_BIN_DIR_READ_ONLY", "true");
+        let settings = settings(&[read_only, ("INSTALL_K3S_SYMLINK", "force")]).unwrap();
+        assert!(settings.skip_download && settings.symlinks == Symlinks::Skip);
+    }
+
+    #[test]
+    fn the_artifact_url_takes_the_place_of_github() {
+        let artifacts = ("INSTALL_K3S_ARTIFACT_URL", "https://artifacts/k3s");
+        let base = Mirror::Base("https://artifacts/k3s".parse().unwrap());
+        let mirrors = settings(&[artifacts]).unwrap().mirrors;
+        assert_eq!(mirrors, [Mirror::Server, base]);
+        let other = [artifacts, ("MUSTER_MIRRORS", "server")];
+        assert_eq!(settings(&other).unwrap().mirrors, [Mirror::Server]);
+    }
+
+    #[test]
+    fn the_server_is_reached_through_the_proxy_only_where_k3s_does_it_too() {
+        let proxy = ("HTTPS_PROXY", "http://proxy:3128");
+        let allowed = |value| {
+            let allowed = ("K3S_AGENT_HTTP_PROXY_ALLOWED", value);
+            settings(&[proxy, allowed]).unwrap().proxy_to_server
+        };
+        assert!(allowed("true") && allowed("1"));
+        assert!(!allowed("") && !allowed("yes") && !allowed("false"));
+        assert!(!settings(&[proxy]).unwrap().proxy_to_server);
     }
 
     #[test]

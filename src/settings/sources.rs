@@ -42,28 +42,39 @@ pub struct Sources {
     pub conf: String,
 }
 
-/// Parses the `NAME=VALUE` words of a kernel command line. As in the kernel (Linux, lib/cmdline.c),
-/// a word with spaces is in double quotes, which are around the whole word or around its value.
-/// Words without `=` are skipped.
+/// Parses the `NAME=VALUE` words of a kernel command line as the kernel does (Linux, `next_arg` in
+/// lib/cmdline.c, `parse_args` in kernel/params.c). A word with spaces is in double quotes, which are
+/// around the whole word or around its value; other quotes are part of the value. The words behind
+/// `--` are for init and not settings. Words without `=` are skipped.
 pub fn kernel_words(text: &str) -> Vec<(String, String)> {
     let mut words = Vec::new();
-    let mut word = String::new();
-    let mut quoted = false;
-    let mut end = |word: &mut String| {
-        if let Some((name, value)) = std::mem::take(word).split_once('=') {
-            words.push((name.into(), value.into()));
-        }
-    };
-    for c in text.trim_end().chars() {
-        match c {
-            '"' => quoted = !quoted,
-            c if c.is_whitespace() && !quoted => end(&mut word),
-            c => word.push(c),
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let mut quoted = false;
+        let end = rest.find(|c: char| {
+            quoted ^= c == '"';
+            c.is_whitespace() && !quoted
+        });
+        let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = after.trim_start();
+        let inner = without_quotes(word);
+        match inner.split_once('=') {
+            Some(("", _)) => {}
+            Some((name, value)) => words.push((name.into(), without_quotes(value).into())),
+            None if inner == "--" => break,
+            None => {}
         }
     }
-    // A quote that is not closed ends at the end of the line, as in the kernel.
-    end(&mut word);
     words
+}
+
+/// The text without the quote at its start and the quote at its end. A text that begins with no quote
+/// stays as it is.
+fn without_quotes(text: &str) -> &str {
+    match text.strip_prefix('"') {
+        Some(inner) => inner.strip_suffix('"').unwrap_or(inner),
+        None => text,
+    }
 }
 
 /// One assignment of a settings file: the number of its line, counted from 1, its name, and its
@@ -73,11 +84,15 @@ pub type Assignment = (usize, String, Result<String, &'static str>);
 /// Parses the `NAME=value` lines of a conf.d file, with or without quotes, as OpenRC's shell does.
 /// Lines that assign nothing are skipped, because OpenRC sources the file as a shell script.
 pub fn conf_assignments(text: &str) -> Vec<Assignment> {
+    // Some editors write a byte order mark in front of the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines()
         .enumerate()
         .filter_map(|(index, line)| {
             let line = line.trim();
-            let line = line.strip_prefix("export ").unwrap_or(line);
+            let exported = line.strip_prefix("export");
+            let exported = exported.filter(|rest| rest.starts_with([' ', '\t']));
+            let line = exported.map_or(line, str::trim_start);
             let (name, value) = line.split_once('=')?;
             let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -158,6 +173,35 @@ mod tests {
             kernel_words("quiet A=\"b c\n"),
             [("A".to_string(), "b c".to_string())]
         );
+    }
+
+    /// As `next_arg` and `parse_args` of Linux do it (lib/cmdline.c, kernel/params.c).
+    #[test]
+    fn quotes_and_the_end_of_the_words_are_as_in_the_kernel() {
+        let pairs = |text| {
+            let words = kernel_words(text).into_iter();
+            words
+                .map(|(name, value)| format!("{name}|{value}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(pairs("A=b\"c d\"e"), ["A|b\"c d\"e"]);
+        assert_eq!(pairs("A=\"b c\"d"), ["A|b c\"d"]);
+        assert_eq!(pairs("A=\"b c\" B=d"), ["A|b c", "B|d"]);
+        assert_eq!(pairs("\"A=b c\" \"x y\""), ["A|b c"]);
+        assert_eq!(pairs("A=1 -- B=2"), ["A|1"]);
+        assert_eq!(pairs("A=1 --B=2 \"--\" C=3"), ["A|1", "--B|2"]);
+        assert_eq!(pairs("A=\"1 -- 2\" B=3"), ["A|1 -- 2", "B|3"]);
+        assert_eq!(pairs("=x A="), ["A|"]);
+    }
+
+    #[test]
+    fn export_may_be_followed_by_any_space_and_a_file_may_begin_with_a_byte_order_mark() {
+        let text = "\u{feff}A=1\nexport  B=2\nexport\tC=3\nexportD=4\n";
+        let names: Vec<_> = conf_assignments(text)
+            .into_iter()
+            .map(|(_, name, value)| format!("{name}={}", value.unwrap()))
+            .collect();
+        assert_eq!(names, ["A=1", "B=2", "C=3", "exportD=4"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 
 /// All settings, in the order of the help. A setting that k3s or its installer also has means the
 /// same here.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 24] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
         "K3S_TOKEN_FILE",
@@ -60,11 +60,26 @@ pub const SETTINGS: [Setting; 21] = [
         "false",
         "true: k3s is already in the image",
     ),
+    setting(
+        "INSTALL_K3S_BIN_DIR_READ_ONLY",
+        "false",
+        "true: never write to that folder",
+    ),
+    setting(
+        "INSTALL_K3S_SYMLINK",
+        "",
+        "links kubectl, crictl, ctr to k3s: skip or force",
+    ),
     setting("INSTALL_K3S_EXEC", "", "more arguments for k3s agent"),
     setting(
         "MUSTER_MIRRORS",
         "server github",
         "download mirrors, in order: server, github or a URL",
+    ),
+    setting(
+        "INSTALL_K3S_ARTIFACT_URL",
+        "",
+        "a base URL for the mirror github",
     ),
     setting(
         "MUSTER_K3S_SHA256",

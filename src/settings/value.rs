@@ -4,10 +4,10 @@ use super::sources::Source;
 use crate::host::Host;
 use crate::host::process::SECRET_VARIABLES;
 use anyhow::Result;
-use reqwest::Url;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use url::Url;
 
 /// A setting that cannot be used. The command exits with status 2. The message names the setting,
 /// its value, and where the value came from.

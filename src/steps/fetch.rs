@@ -2,6 +2,7 @@
 //! the right k3s is installed already.
 
 use crate::board::node::Node;
+use crate::digest::Sha256;
 use crate::download::mirror::{self, MirrorState, in_order};
 use crate::download::rounds::Install;
 use crate::host::Host;
@@ -10,29 +11,47 @@ use crate::http::retry::retry;
 use crate::k3s::channel::ask_channel;
 use crate::k3s::release::{Arch, Tag};
 use crate::k3s::{link::ServerLink, server::Server};
-use crate::settings::{Settings, Version};
+use crate::paths;
+use crate::settings::{Mirror, Settings, Symlinks, Version};
 use anyhow::{Result, anyhow, bail};
-use log::info;
+use log::{info, warn};
 
-/// Makes sure that the right k3s is installed. `link` connects to the k3s server; it is needed only
-/// when the version or a mirror comes from that server ([`Settings::fetch_needs_server`]).
+/// Makes sure that the right k3s is installed, and that commands such as `kubectl` lead to it.
+/// Returns k3s's digest; `None` in a dry run, and when the image already has k3s. `link` connects to
+/// the k3s server; it is needed only when the version or a mirror comes from that server
+/// ([`Settings::fetch_needs_server`]).
 pub fn run(
     host: &Host,
     settings: &Settings,
     clients: &Clients,
     node: &Node,
     link: Option<&ServerLink>,
-) -> Result<()> {
+) -> Result<Option<Sha256>> {
     let target = settings.bin_dir.join("k3s");
-    if settings.skip_download {
-        if !host.plans() && host.metadata(&target).is_none() {
-            let target = target.display();
-            bail!(
-                "INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {target}: put k3s into the image"
-            );
-        }
-        return Ok(());
+    if settings.skip_download && !host.plans() && host.metadata(&target).is_none() {
+        let target = target.display();
+        bail!("INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {target}: put k3s into the image");
     }
+    let digest = match settings.skip_download {
+        true => None,
+        false => install(host, settings, clients, node, link)?,
+    };
+    if let Err(error) = symlinks(host, settings) {
+        // k3s runs without them.
+        warn!("{error:#}");
+    }
+    Ok(digest)
+}
+
+/// Downloads k3s, unless the right one is installed, and returns its digest; `None` in a dry run.
+fn install(
+    host: &Host,
+    settings: &Settings,
+    clients: &Clients,
+    node: &Node,
+    link: Option<&ServerLink>,
+) -> Result<Option<Sha256>> {
+    let target = settings.bin_dir.join("k3s");
     let seed = node.mac.seed();
     let server = match link.filter(|_| settings.fetch_needs_server()) {
         Some(link) => link.connect(host, seed)?,
@@ -66,9 +85,27 @@ pub fn run(
             tag,
             target,
             mirrors: states.collect::<Result<_>>()?,
+            server_is_mirror: settings.mirrors.contains(&Mirror::Server),
         };
         install.run()
-    })?;
+    })
+}
+
+/// Links the commands that k3s also is, as k3s's install script does: each that does not exist yet,
+/// unless the settings say otherwise.
+fn symlinks(host: &Host, settings: &Settings) -> Result<()> {
+    for link in paths::K3S_LINKS {
+        let command = link.rsplit('/').next().unwrap_or(link);
+        let path = settings.bin_dir.join(command);
+        let wanted = match settings.symlinks {
+            Symlinks::Skip => false,
+            Symlinks::Force => true,
+            Symlinks::Missing => host.metadata(&path).is_none() && host.program(command).is_none(),
+        };
+        if wanted {
+            host.ensure_link("k3s", &path.display().to_string())?;
+        }
+    }
     Ok(())
 }
 

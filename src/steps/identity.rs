@@ -70,9 +70,9 @@ pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
                     host.report_problem(&format!("{message}; still waiting"));
                     last_message = message;
                 }
-                host.sleep(POLL);
+                host.wait(POLL)?;
             }
-            Err(_) => host.sleep(POLL),
+            Err(_) => host.wait(POLL)?,
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::{CLIENT, is_client_running};
+use crate::host::dhcp_client::{CLIENT, is_client_running, renew_lease};
 use crate::host::files::Content;
-use crate::host::routes::{has_default_route, has_resolver};
+use crate::host::routes::{default_interface, has_resolver};
 use crate::paths;
 use crate::settings::Settings;
 use anyhow::Result;
@@ -33,8 +33,13 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     if settings.dhcp {
         let script = Content::Public(include_str!("udhcpc.script"));
         host.ensure_file(paths::DHCP_SCRIPT, script)?;
-        if !is_client_running(host, interface) {
-            start_client(host, node)?;
+        if !is_client_running(host, interface)
+            && let Err(error) = start_client(host, node)
+        {
+            if host.program(CLIENT).is_none() {
+                return Err(error);
+            }
+            host.report_problem(&format!("{error:#}; trying again"));
         }
     }
     let wait = format!("wait for an address on {interface}, a default route and a resolver");
@@ -45,8 +50,25 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
 /// Returns a message for the operator about the first thing that is missing, or `None` when k3s can
 /// use the interface.
 pub fn problem(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
-    let missing = first_missing(host, &node.interface)?;
-    Ok(missing.map(|missing| missing.message(&node.interface, settings.dhcp)))
+    let interface = node.interface.as_str();
+    let Some(missing) = first_missing(host, interface)? else {
+        return Ok(None);
+    };
+    let down = !is_up(&host.read_text(format!("/sys/class/net/{interface}/flags"))?);
+    let nobody_asked = missing == Missing::Address && settings.dhcp;
+    Ok(Some(if down && nobody_asked {
+        format!(
+            "{interface} is down, so nobody has asked DHCP for an address yet: the network step of \
+             a boot brings it up and asks"
+        )
+    } else if nobody_asked && !is_client_running(host, interface) {
+        format!(
+            "no address on {interface} yet: no DHCP client is running, so nobody has asked for one: \
+             the network step of a boot starts one"
+        )
+    } else {
+        missing.message(host, interface, settings.dhcp)
+    }))
 }
 
 /// Starts the DHCP client. The client goes to the background when it has a lease or after three
@@ -79,6 +101,7 @@ fn start_client(host: &Host, node: &Node) -> Result<()> {
 fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let mut reported: Option<(Missing, Duration)> = None;
     let mut client_checked = host.uptime();
+    let mut client_failed = false;
     loop {
         let Some(missing) = first_missing(host, &node.interface)? else {
             let address = host
@@ -95,23 +118,37 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         let is_reported =
             reported.is_some_and(|(what, when)| what == missing && now < when + REPORT_AGAIN);
         if !is_reported {
-            let message = missing.message(&node.interface, settings.dhcp);
+            let message = missing.message(host, &node.interface, settings.dhcp);
             host.report_problem(&format!("{message}; still waiting"));
+            let lasts = reported.is_some_and(|(what, _)| what == missing);
+            if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
+                // The lease may be right, and the client's script could not write the file when the
+                // disk was full. Without this the client runs its script again after hours only.
+                if let Err(error) = renew_lease(host, &node.interface) {
+                    warn!("{error:#}");
+                }
+            }
             reported = Some((missing, now));
         }
         if settings.dhcp && now >= client_checked + CLIENT_CHECK {
             client_checked = now;
             if !is_client_running(host, &node.interface) {
-                warn!(
-                    "the DHCP client of {} is not running; starting it again",
-                    node.interface
-                );
-                if let Err(error) = start_client(host, node) {
+                if !client_failed {
+                    warn!(
+                        "the DHCP client of {} is not running; starting it again",
+                        node.interface
+                    );
+                }
+                let result = start_client(host, node);
+                // A client that fails each time is reported once. What is missing is reported again
+                // and again.
+                if let (Err(error), false) = (&result, client_failed) {
                     warn!("{error:#}");
                 }
+                client_failed = result.is_err();
             }
         }
-        host.sleep(POLL);
+        host.wait(POLL)?;
     }
 }
 
@@ -121,19 +158,29 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
 enum Missing {
     Carrier,
     Address,
+    /// There is no address, because the DHCP server has refused the lease (NAK).
+    Lease,
     Route,
     Resolver,
 }
 
 impl Missing {
     /// Returns a message for the operator. `dhcp` tells whether muster runs the DHCP client.
-    fn message(self, interface: &str, dhcp: bool) -> String {
+    fn message(self, host: &Host, interface: &str, dhcp: bool) -> String {
         match (self, dhcp) {
             (Missing::Carrier, _) => {
                 format!("{interface} has no carrier: check the cable and the switch port")
             }
             (Missing::Address, true) => {
                 format!("no address on {interface} yet: no DHCP server has answered")
+            }
+            (Missing::Lease, _) => {
+                let text = host.read_text(paths::DHCP_REFUSAL.path).unwrap_or_default();
+                let why = text.trim();
+                format!(
+                    "no address on {interface} yet: the DHCP server refuses the lease that it \
+                     offered (NAK: {why}): check its ranges, and whether there is a second DHCP server"
+                )
             }
             (Missing::Address, false) => format!(
                 "no address on {interface} yet: muster sets none, because MUSTER_DHCP is no"
@@ -159,11 +206,14 @@ fn first_missing(host: &Host, interface: &str) -> Result<Option<Missing>> {
         return Ok(Some(Missing::Carrier));
     }
     if host.address(interface).is_none() {
-        return Ok(Some(Missing::Address));
+        return Ok(Some(match host.metadata(paths::DHCP_REFUSAL.path) {
+            Some(_) => Missing::Lease,
+            None => Missing::Address,
+        }));
     }
     let v4 = host.read_text("/proc/net/route")?;
     let v6 = host.read_text("/proc/net/ipv6_route")?;
-    if !has_default_route(&v4, &v6) {
+    if default_interface(&v4, &v6).is_none() {
         return Ok(Some(Missing::Route));
     }
     let has_resolver = has_resolver(&host.read_text(paths::RESOLV_CONF)?);

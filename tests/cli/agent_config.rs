@@ -36,10 +36,8 @@ fn the_link_to_the_nodes_own_file_moves_with_the_configuration_file() {
     }
 }
 
-#[test]
-fn a_restart_of_k3s_reads_them_again() {
-    let root = Root::new();
-    let k3s = "#!/bin/sh\necho started\n";
+/// Makes this script the k3s that this boot verified.
+fn install(root: &Root, k3s: &str) {
     root.write("usr/local/bin/k3s", k3s);
     let mode = Permissions::from_mode(0o755);
     fs::set_permissions(root.path("usr/local/bin/k3s"), mode).unwrap();
@@ -51,6 +49,12 @@ fn a_restart_of_k3s_reads_them_again() {
             "server": "https://10.0.0.2:6443", "program": "/usr/local/bin/k3s", "sha256": "{digest}"}}"#
         ),
     );
+}
+
+#[test]
+fn a_restart_of_k3s_reads_them_again() {
+    let root = Root::new();
+    install(&root, "#!/bin/sh\necho started\n");
     assert_eq!(stdout(&root.muster(&[])), "started\n");
     root.write("etc/rancher/k3s/config.yaml", NAMES_THE_NODE);
     let output = root.muster(&["--set", "MUSTER_LOG=error"]);
@@ -59,4 +63,40 @@ fn a_restart_of_k3s_reads_them_again() {
         &output,
         &["node-name=\"foo\"", "config.yaml line 1"],
     );
+}
+
+#[test]
+fn check_runs_k3s_own_check_and_shows_what_fails_and_the_weakness_of_the_token() {
+    let root = Root::new();
+    let conf = "K3S_URL=https://127.0.0.1:1\nK3S_DATA_DIR=/srv/k3s\n";
+    root.write("etc/conf.d/muster", conf);
+    let script = "#!/bin/sh\necho \"- $1 in $K3S_DATA_DIR: missing (fail)\"\nexit 1\n";
+    install(&root, script);
+    let check = || stdout(&root.muster(&["check"]));
+    let failure = "WARNING  k3s       k3s check-config: check-config in /srv/k3s: missing";
+    assert!(!check().contains(failure), "k3s would unpack itself");
+    root.write("srv/k3s/data/current/bin/k3s", "");
+    let text = check();
+    assert!(text.contains(failure), "{text}");
+    let token = "WARNING  token     the join token is the server's own";
+    assert!(text.contains(token), "{text}");
+    root.write("usr/local/bin/k3s", "#!/bin/sh\necho planted\nexit 1\n");
+    assert!(
+        !check().contains("check-config"),
+        "nobody verified this k3s"
+    );
+}
+
+#[test]
+fn check_settings_reads_the_configuration_of_every_node() {
+    let root = Root::new();
+    let check = || root.muster(&["check", "--settings"]);
+    assert!(check().status.success(), "{}", stderr(&check()));
+    root.write("etc/muster/nodes/worker-000001.yaml", "node-label: [a=b]\n");
+    root.write("etc/muster/nodes/worker-000002.yaml", NAMES_THE_NODE);
+    let words = ["node-name=\"foo\" (/etc/muster/nodes/worker-000002.yaml line 1)"];
+    assert_one_line("a node's file", &check(), &words);
+    root.write("etc/muster/nodes/worker-000002.yaml", "");
+    root.write("etc/rancher/k3s/config.yaml", NAMES_THE_NODE);
+    assert_one_line("k3s's file", &check(), &["config.yaml line 1"]);
 }

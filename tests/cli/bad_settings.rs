@@ -101,6 +101,16 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["K3S_CONFIG_FILE=\"<redacted>\" (--set)", "absolute"],
         ),
         (
+            "commit",
+            set("INSTALL_K3S_COMMIT=abc"),
+            &["INSTALL_K3S_COMMIT (--set): a build of a commit"],
+        ),
+        (
+            "no variable of the install script",
+            set("INSTALL_K3S_MIRROR=abc"),
+            &["INSTALL_K3S_MIRROR (--set)", "no such variable"],
+        ),
+        (
             "interface",
             set("MUSTER_INTERFACE=eth9"),
             &[
@@ -134,6 +144,21 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["STEP=\"reboot\" (command line)", "identity, network"],
         ),
         ("flag", ["--dry-run", "--frob", ""], &["--frob"]),
+        (
+            "no mirror",
+            set("MUSTER_MIRRORS=,"),
+            &["MUSTER_MIRRORS=\",\" (--set)", "names no mirror"],
+        ),
+        (
+            "no time server",
+            set("MUSTER_NTP=,"),
+            &["MUSTER_NTP=\",\" (--set)", "names no time server"],
+        ),
+        (
+            "conf",
+            ["--dry-run", "--conf", "/etc/none"],
+            &["--conf /etc/none: there is no such file"],
+        ),
     ];
     for (name, arguments, words) in cases {
         let root = Root::new();

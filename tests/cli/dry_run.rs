@@ -1,6 +1,7 @@
 //! The dry run, and what the program says before any boot.
 
 use crate::root::{Root, SECRET, snapshot, stderr, stdout};
+use std::process::Command;
 
 #[test]
 fn dry_run_prints_the_boot_and_changes_nothing() {
@@ -29,4 +30,19 @@ fn status_before_any_boot_fails_and_says_so() {
     let output = root.muster(&["status"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("muster has not run on this boot"));
+}
+
+#[test]
+fn the_version_has_the_day_of_the_build() {
+    let epoch = muster::steps::clock::BUILD.as_secs();
+    let mut date = Command::new("date");
+    let day = date.args(["-u", "-d", &format!("@{epoch}"), "+%Y-%m-%d"]);
+    let day = stdout(&day.output().unwrap());
+    let version = stdout(&Root::new().muster(&["--version"]));
+    let expected = concat!("muster ", env!("CARGO_PKG_VERSION"), " (");
+    assert!(version.starts_with(expected), "{version}");
+    assert!(
+        version.ends_with(&format!("built {})\n", day.trim())),
+        "{version}"
+    );
 }

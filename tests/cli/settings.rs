@@ -1,7 +1,8 @@
 //! Where settings come from, and where they are documented.
 
-use crate::root::{Root, assert_one_line, stdout};
-use std::fs;
+use crate::root::{Root, assert_one_line, stderr, stdout};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn a_flag_beats_kernel_command_line_environment_and_conf_d() {
@@ -89,4 +90,82 @@ fn readme_and_conf_d_list_every_setting() {
             setting.name
         );
     }
+}
+
+#[test]
+fn a_secret_file_that_every_user_can_read_is_warned_of() {
+    let root = Root::new();
+    let secret = "etc/muster/secret";
+    root.write(secret, "node-secret\n");
+    let warnings = |root: &Root| {
+        let set = ["--set", "MUSTER_NODE_SECRET_FILE=/etc/muster/secret"];
+        let output = root.command(&set).arg("--dry-run").output().unwrap();
+        assert!(output.status.success());
+        let text = stderr(&output);
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("every user can read"));
+        lines.map(String::from).collect::<Vec<_>>()
+    };
+    let allow = |file: &str, mode| {
+        fs::set_permissions(root.path(file), Permissions::from_mode(mode)).unwrap()
+    };
+    for (token_mode, secret_mode, expected) in [
+        (0o600, 0o640, &[][..]),
+        (0o644, 0o400, &["K3S_TOKEN_FILE"]),
+        (0o604, 0o644, &["K3S_TOKEN_FILE", "MUSTER_NODE_SECRET_FILE"]),
+    ] {
+        allow("etc/muster/token", token_mode);
+        allow(secret, secret_mode);
+        let lines = warnings(&root);
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, name) in lines.iter().zip(expected) {
+            assert!(line.contains(name) && line.contains("chmod 600"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn commands_that_k3s_is_too_are_linked_where_they_do_not_exist() {
+    let root = Root::new();
+    let links = |flags: &[&str]| -> Vec<String> {
+        let plan = root.command(&[&["--dry-run"], flags, &["fetch"]].concat());
+        let plan = stdout(&{ plan }.env("PATH", "/usr/bin:/bin").output().unwrap());
+        let link = |line: &str| line.strip_prefix("fetch: link ").map(String::from);
+        plan.lines().filter_map(link).collect()
+    };
+    let to = |path: &str| format!("{path} to k3s");
+    let all = ["kubectl", "crictl", "ctr"].map(|name| to(&format!("/usr/local/bin/{name}")));
+    assert_eq!(links(&[]), all);
+    let moved = ["--set", "INSTALL_K3S_BIN_DIR=/opt/bin"];
+    assert_eq!(links(&moved)[0], to("/opt/bin/kubectl"));
+    root.write("usr/bin/kubectl", "");
+    root.write("usr/local/bin/ctr", "");
+    assert_eq!(links(&[]), all[1..2]);
+    assert_eq!(links(&["--set", "INSTALL_K3S_SYMLINK=force"]), all);
+    let none: [String; 0] = [];
+    assert_eq!(links(&["--set", "INSTALL_K3S_SYMLINK=skip"]), none);
+    let image = ["--set", "INSTALL_K3S_SKIP_DOWNLOAD=true"];
+    assert_eq!(links(&image), all[1..2]);
+    let read_only = ["--set", "INSTALL_K3S_BIN_DIR_READ_ONLY=true"];
+    assert_eq!(links(&read_only), none);
+}
+
+#[test]
+fn proxies_in_conf_d_reach_k3s_and_are_not_shown() {
+    let root = Root::new();
+    let conf = "K3S_URL=https://10.0.0.2:6443\nhttps_proxy=http://u:secret@proxy\nCONTAINERD_NO_PROXY=secret\n";
+    root.write("etc/conf.d/muster", conf);
+    let plan = stdout(&root.muster(&["--dry-run", "join"]));
+    let words = "CONTAINERD_NO_PROXY=<redacted> HTTPS_PROXY=<redacted> /usr/local/bin/k3s agent";
+    assert!(plan.contains(words) && !plan.contains("secret"), "{plan}");
+}
+
+#[test]
+fn a_variable_of_the_install_script_that_means_nothing_is_named_in_a_warning() {
+    let root = Root::new();
+    let output = root.muster(&["--dry-run", "--set", "INSTALL_K3S_NAME=x", "identity"]);
+    assert!(output.status.success());
+    let warning = "INSTALL_K3S_NAME (--set) means nothing here: the service is called muster";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
 }

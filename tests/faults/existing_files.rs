@@ -7,7 +7,7 @@ pub fn rows() -> Vec<Row> {
     let partial_file = |name, bytes: &[u8]| {
         row(name, [mirror()])
             .existing_file(".k3s.part", 0o600, bytes)
-            .existing_file(".k3s.part.json", 0o644, record(&right_digest()))
+            .existing_file(".k3s.part.json", 0o600, record(&right_digest()))
     };
     let (half, mut corrupt) = (&RIGHT[..HALF as usize], RIGHT[..HALF as usize].to_vec());
     corrupt[1000] ^= 1;
@@ -43,12 +43,12 @@ pub fn rows() -> Vec<Row> {
             .requests_start_at([0]),
         row("partial file of another k3s", [mirror()])
             .existing_file(".k3s.part", 0o600, half)
-            .existing_file(".k3s.part.json", 0o644, record(&"0".repeat(64)))
+            .existing_file(".k3s.part.json", 0o600, record(&"0".repeat(64)))
             .installs(SIZE)
             .requests_start_at([0]),
         row("partial file with half a record", [mirror()])
             .existing_file(".k3s.part", 0o600, half)
-            .existing_file(".k3s.part.json", 0o644, "{\"sha2")
+            .existing_file(".k3s.part.json", 0o600, "{\"sha2")
             .installs(SIZE)
             .requests_start_at([0]),
         row(
@@ -57,7 +57,7 @@ pub fn rows() -> Vec<Row> {
         )
         .existing_file("k3s", 0o755, RIGHT.clone())
         .existing_file(".k3s.part", 0o600, half)
-        .existing_file(".k3s.part.json", 0o644, record(&"0".repeat(64)))
+        .existing_file(".k3s.part.json", 0o600, record(&"0".repeat(64)))
         .installs(0),
         row("target is a directory", [mirror()])
             .existing_file("k3s/", 0o755, "")

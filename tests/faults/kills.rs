@@ -29,7 +29,7 @@ pub fn rows() -> Vec<Row> {
             [mirror().binary([stall(HALF)])],
         )
         .existing_file(".k3s.part", 0o755, partial_file)
-        .existing_file(".k3s.part.json", 0o644, record(&"0".repeat(64)))
+        .existing_file(".k3s.part.json", 0o600, record(&"0".repeat(64)))
         .runner(Runner::Killed(vec![HALF]))
         .installs(SIZE)
         .requests_start_at([0, HALF]),

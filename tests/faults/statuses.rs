@@ -12,6 +12,8 @@ pub fn rows() -> Vec<Row> {
         row("403", [refused(403)]).fails("answers 403"),
         row("403, another mirror works", [refused(403), mirror()]).installs(SIZE),
         row("404", [refused(404)]).fails("answers 404"),
+        row("404 from each mirror", [refused(404), refused(404)])
+            .fails(" of v1.34.1+k3s1 into /var/lib/rancher/k3s/server/static/k3s/v1.34.1+k3s1/ on"),
         row("404, another mirror works", [refused(404), mirror()]).installs(SIZE),
         row("416 to a request without Range", [refused(416)]).fails("answers 416"),
         row("408", passing(408)).installs(SIZE).logs("answers 408"),

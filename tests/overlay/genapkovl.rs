@@ -62,6 +62,7 @@ fn modes() {
     for (name, mode) in [
         ("usr/sbin/muster", 0o755),
         ("etc/init.d/muster", 0o755),
+        ("usr/libexec/muster-log", 0o755),
         ("etc/conf.d/muster", 0o644),
         ("etc/muster/token", 0o600),
         ("etc/muster/nodes/worker-64e59a.yaml", 0o600),
@@ -88,7 +89,7 @@ fn contents() {
         [
             r#"K3S_URL="https://k3s.lan:6443""#,
             r#"MUSTER_NTP="10.0.0.1 10.0.0.2""#,
-            r#"export HTTPS_PROXY="http://proxy:3128""#,
+            r#"HTTPS_PROXY="http://proxy:3128""#,
         ]
     );
     assert!(!conf.contains(SECRET));

@@ -1,4 +1,5 @@
-//! The two tools of `overlay/`, as their users meet them: run by `sh`, without root, judged by the files that they make.
+//! The two tools of `overlay/`, as their users meet them: run by `sh`, without root, judged by the files that they make. The
+//! service's log writer is here too.
 //! What needs root, or more than one system's shell and tar, is in `tests/labs/tests/overlay_tools.rs`.
 
 #![allow(
@@ -8,9 +9,11 @@
 
 mod genapkovl;
 mod genapkovl_safe;
+mod log;
 mod netboot_page;
 mod netboot_tree;
 mod netboot_tree_errors;
+mod packaging;
 mod release;
 mod support;
 

@@ -1,4 +1,5 @@
-//! `docs/netboot.md` shows what the tools do: its commands run, and what it says that they print is what they print.
+//! `docs/netboot.md` and the README show what the tools do: their commands run, and what the page says that they print is what
+//! they print.
 
 use crate::release;
 use crate::support::{Folder, project, succeed};
@@ -42,8 +43,8 @@ fn followed(page: &str) -> Folder {
     succeed(tar.current_dir(folder.path("")));
     fs::remove_file(folder.path("worker.apkovl.tar.gz")).unwrap();
     for block in blocks(page, "") {
-        if !block.contains(" --") {
-            continue; // not a command
+        if !block.contains("overlay/") {
+            continue; // not a command of these tools
         }
         let tools = format!("{}/overlay/", project().display());
         let script = below(&folder, &block.replace("overlay/", &tools));
@@ -79,6 +80,25 @@ fn its_commands_run_and_make_what_it_shows() {
         let path = line.split_whitespace().next().unwrap();
         assert!(folder.path(&path[1..]).exists(), "{path}");
     }
+}
+
+#[test]
+fn the_commands_of_the_readme_make_the_folder_of_the_page() {
+    let readme = fs::read_to_string(project().join("README.md")).unwrap();
+    let (readme, page) = (followed(&readme), followed(&page()));
+    let [readme, page] = [&readme, &page].map(|folder| {
+        let mut tree = release::tree(&folder.path("srv/muster"));
+        // It holds the time at which each of the two was made.
+        tree.remove("http/worker.apkovl.tar.gz").unwrap();
+        tree.into_iter().map(|(name, (mode, content))| {
+            let content = content.map(|bytes| {
+                let text = String::from_utf8_lossy(&bytes);
+                text.replace(&folder.path("").display().to_string(), "")
+            });
+            (name, mode, content)
+        })
+    });
+    assert!(readme.eq(page));
 }
 
 #[test]

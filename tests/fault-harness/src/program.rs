@@ -112,6 +112,7 @@ impl Program<'_> {
         for setting in [
             mirrors.as_str(),
             &format!("INSTALL_K3S_VERSION={TAG}"),
+            "INSTALL_K3S_SYMLINK=skip",
             "SSL_CERT_FILE=/ca.pem",
         ] {
             arguments.extend(["--set".into(), setting.into()]);

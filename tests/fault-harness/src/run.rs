@@ -121,6 +121,8 @@ fn in_process(
     let mut flags = vec![
         ("MUSTER_MIRRORS".to_string(), mirrors),
         ("INSTALL_K3S_VERSION".into(), TAG.into()),
+        // The target folder then has only what the download leaves there.
+        ("INSTALL_K3S_SYMLINK".into(), "skip".into()),
     ];
     flags.extend(
         row.settings
@@ -162,6 +164,7 @@ fn in_process(
     };
     log::clear();
     let result = fetch::run(&host, &settings, &net, &node, link.as_ref())
+        .map(|_| ())
         .map_err(|error| format!("{error:#}"));
     Outcome {
         result,

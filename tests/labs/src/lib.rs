@@ -18,6 +18,7 @@ mod services;
 mod shell;
 mod site;
 mod spawn;
+mod supervised;
 mod tools;
 mod tree;
 
@@ -31,7 +32,7 @@ pub use overlay::Overlay;
 pub use records::Request;
 pub use services::Service;
 pub use site::{ADDRESS, BRIDGE, Options, Site};
-pub use tools::{cache, host_program, k3s, muster, run, wait_for};
+pub use tools::{cache, host_program, k3s, mix, muster, run, wait_for};
 
 /// How long the labs wait for an event: a machine under load is slow, and a test that hangs has no message.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

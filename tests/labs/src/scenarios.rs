@@ -72,11 +72,7 @@ pub fn a_dhcp_server_that_is_down_is_waited_for(kind: Kind, outage: Duration) {
     }
     board.power_on();
     if kind == Kind::Machine {
-        // The initramfs needs an address to get the overlay. What it gets after that it asks for at a numeric address.
-        wait_for("the overlay to be fetched", kind.patience(), || {
-            let mut requests = site.web_requests().into_iter();
-            requests.find(|(path, ..)| path.ends_with(".apkovl.tar.gz"))
-        });
+        wait_for_overlay(&site);
         site.stop(Service::Dhcp);
     }
     let since = Instant::now();
@@ -86,6 +82,34 @@ pub fn a_dhcp_server_that_is_down_is_waited_for(kind: Kind, outage: Duration) {
     // The client that asked in vain is the one that renews the lease.
     let clients = board.shell("pidof udhcpc");
     assert_eq!(clients.split_whitespace().count(), 1, "{clients}");
+}
+
+/// A DHCP server that refuses each lease that it has offered is waited for, and named.
+pub fn a_dhcp_server_that_refuses_is_waited_for(kind: Kind) {
+    let site = Site::new(Options::of(kind));
+    let mut board = site.board(1);
+    if kind == Kind::Namespace {
+        site.refuse_leases(true);
+    }
+    board.power_on();
+    if kind == Kind::Machine {
+        wait_for_overlay(&site);
+        site.refuse_leases(true);
+    }
+    board.wait_for_warning("no address on eth0 yet: the DHCP server refuses the lease");
+    joins_when_repaired(&*board, Instant::now(), || site.refuse_leases(false));
+    assert_named(&*board);
+    let clients = board.shell("pidof udhcpc");
+    assert_eq!(clients.split_whitespace().count(), 1, "{clients}");
+}
+
+/// Waits until a machine has fetched its overlay, for which the initramfs needs an address. What the
+/// machine gets after that it asks for at a numeric address.
+fn wait_for_overlay(site: &Site) {
+    wait_for("the overlay to be fetched", site.kind().patience(), || {
+        let mut requests = site.web_requests().into_iter();
+        requests.find(|(path, ..)| path.ends_with(".apkovl.tar.gz"))
+    });
 }
 
 /// The only mirror of a board, by plain HTTP and with a known digest, is down at power-on and back after `outage`.

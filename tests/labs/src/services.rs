@@ -2,10 +2,11 @@
 
 use crate::site::ADDRESS;
 use crate::tools::{host_program, k3s, run, text, wait_for};
-use crate::{Kind, Output, PATIENCE, Site, tree};
+use crate::{Kind, Options, Output, PATIENCE, Site, tree};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
 /// A program that serves the boards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,20 +38,25 @@ impl Service {
 impl Site {
     /// Starts a service and waits until it serves.
     pub fn start(&self, service: Service) {
+        self.start_as(service, &self.options);
+    }
+
+    /// The same, with these options in place of the site's.
+    pub fn start_as(&self, service: Service, options: &Options) {
         match service {
-            Service::Dhcp => self.start_dnsmasq(self.options.dhcp),
+            Service::Dhcp => self.start_dnsmasq(options),
             Service::Web => self.start_nginx(service, 80, &self.path("tree/http"), ""),
             Service::Mirror => {
                 let folder = self.path("");
                 let tls = format!(
                     "ssl_certificate {0}mirror.pem;\nssl_certificate_key {0}mirror.key;\n{1}",
                     text(&folder),
-                    self.options.nginx
+                    options.nginx
                 );
                 self.start_nginx(service, 8443, &self.path("mirror"), &tls);
             }
             Service::Time => self.start_chronyd(),
-            Service::Server => self.start_server(),
+            Service::Server => self.start_server(&options.server),
         }
     }
 
@@ -82,15 +88,29 @@ impl Site {
         assert!(earlier.is_none(), "{service:?} runs already");
     }
 
-    fn start_dnsmasq(&self, dhcp: bool) {
+    /// Starts dnsmasq again, so that it answers each request for a lease that it has offered with a
+    /// NAK, or no longer does.
+    pub fn refuse_leases(&self, refused: bool) {
+        self.refuses_leases.store(refused, Ordering::Relaxed);
+        self.stop(Service::Dhcp);
+        self.start(Service::Dhcp);
+    }
+
+    fn start_dnsmasq(&self, options: &Options) {
         let file = self.path("dnsmasq.conf");
-        fs::write(&file, tree::dnsmasq_conf(self, dhcp)).expect("dnsmasq's configuration");
+        fs::write(&file, tree::dnsmasq_conf(self, options)).expect("dnsmasq's configuration");
         let mut command = self.command("dnsmasq");
         command
             .args(["--keep-in-foreground", "--log-facility=-"])
             .arg(format!("--conf-file={}", file.display()));
         self.run_service(Service::Dhcp, &mut command);
-        self.wait_for_port(Service::Dhcp, 53);
+        // It listens nowhere at all when the options turn off DNS and DHCP.
+        wait_for("dnsmasq serves", PATIENCE, || {
+            let services = self.services.lock().unwrap();
+            let output = &services[&Service::Dhcp];
+            assert!(!output.has_ended(), "dnsmasq ended: {}", output.text());
+            output.text().contains("started, version").then_some(())
+        });
     }
 
     /// Makes the mirror's CA and certificate.
@@ -151,7 +171,7 @@ impl Site {
         self.wait_for_port(Service::Time, 123);
     }
 
-    fn start_server(&self) {
+    fn start_server(&self, environment: &[(String, String)]) {
         let mut command = self.command(text(&k3s(Kind::Namespace)));
         command.args(["server", "--data-dir", text(&self.path("k3s"))]);
         command.args([
@@ -163,7 +183,7 @@ impl Site {
             "k3s.lan",
             "--disable-agent",
         ]);
-        command.envs(self.options.server.iter().map(|(k, v)| (k, v)));
+        command.envs(environment.iter().map(|(k, v)| (k, v)));
         self.run_service(Service::Server, &mut command);
         self.wait_for_port(Service::Server, 6443);
         let token = self.path("k3s/server/node-token");

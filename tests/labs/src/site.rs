@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The site's own address; every service listens here.
 pub const ADDRESS: &str = "10.11.0.1";
@@ -78,6 +78,8 @@ pub struct Site {
     pub(crate) services: Mutex<BTreeMap<Service, Output>>,
     pub(crate) archives: Mutex<BTreeMap<Overlay, PathBuf>>,
     boards: AtomicU32,
+    /// Whether dnsmasq refuses each lease that it has offered.
+    pub(crate) refuses_leases: AtomicBool,
     /// Held while the site lives.
     _slot: Option<File>,
 }
@@ -101,6 +103,7 @@ impl Site {
             services: Mutex::default(),
             archives: Mutex::default(),
             boards: AtomicU32::new(0),
+            refuses_leases: AtomicBool::new(false),
             _slot: slot,
         };
         run(&["ip", "netns", "add", &site.namespace]);

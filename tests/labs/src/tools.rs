@@ -43,6 +43,14 @@ pub fn wait_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Option<T
     }
 }
 
+/// Spreads numbers that lie close together over all 64 bits (the finalizer of splitmix64).
+pub fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// A path as an argument.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")

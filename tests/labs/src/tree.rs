@@ -2,9 +2,10 @@
 
 use crate::site::{ADDRESS, BRIDGE};
 use crate::tools::{cached, run, text, top};
-use crate::{Kind, Site};
+use crate::{Kind, Options, Site};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 /// The overlay that the boot loader's configuration names, for all boards.
 pub(crate) const OVERLAY: &str = "worker.apkovl.tar.gz";
@@ -90,8 +91,8 @@ pub(crate) fn direct_boot(site: &Site, overlay: &str) -> DirectBoot {
     }
 }
 
-/// dnsmasq's configuration: the tree's own, with what the labs add to it.
-pub(crate) fn dnsmasq_conf(site: &Site, dhcp: bool) -> String {
+/// dnsmasq's configuration: the tree's own, with what the labs and these options add to it.
+pub(crate) fn dnsmasq_conf(site: &Site, options: &Options) -> String {
     let mut text = match site.kind() {
         Kind::Machine => {
             fs::read_to_string(site.path("tree/dnsmasq.conf")).expect("the tree's dnsmasq.conf")
@@ -102,11 +103,16 @@ pub(crate) fn dnsmasq_conf(site: &Site, dhcp: bool) -> String {
              dhcp-range=10.11.0.50,10.11.0.250,12h\ndhcp-option=option:ntp-server,0.0.0.0\n"
         ),
     };
-    if !dhcp {
+    if !options.dhcp {
         text = text.replace("\ndhcp-range=", "\n# dhcp-range=");
+    }
+    if site.refuses_leases.load(Ordering::Relaxed) {
+        // A request names the address that was offered (option 50), and then there is no range for it.
+        text = text.replace("\ndhcp-range=", "\ndhcp-range=tag:!request,");
+        text += "dhcp-match=set:request,50\n";
     }
     // This machine's DNS is no part of the site. With another user or group dnsmasq would not be killed with this process.
     text += "no-resolv\nno-hosts\nno-ping\nlog-dhcp\nuser=root\ngroup=root\npid-file=\n";
     text += &format!("dhcp-leasefile={}\n", site.path("leases").display());
-    text + &site.options.dnsmasq
+    text + &options.dnsmasq
 }

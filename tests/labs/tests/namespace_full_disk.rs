@@ -94,6 +94,13 @@ fn rows() -> Vec<Row> {
             "mount -t tmpfs -o ro none $BIN",
         )
         .fails("Read-only file system"),
+        on(
+            "no room for the record of what was verified",
+            mirror(),
+            "mkdir -p $ROOT/run/muster && mount -t tmpfs -o nr_inodes=1 none $ROOT/run/muster",
+        )
+        .installs(SIZE)
+        .logs("WARN: fetch: cannot write /run/muster/k3s.json: No space left on device"),
         row("killed at the rename", [mirror()])
             .runner(Runner::InNamespace(RENAME_KILLS))
             .installs(SIZE)

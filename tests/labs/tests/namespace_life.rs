@@ -72,7 +72,7 @@ fn three_quick_deaths_cause_one_full_boot() {
     board.power_on_without_muster();
     let boot = board.boot_to_joined();
     // As if all steps had not run for a long time.
-    board.shell("sed -i 's/\"listed\":[0-9]*/\"listed\":0/' /run/muster/starts.json");
+    board.shell("sed -i 's/\"full_boot\":[0-9]*/\"full_boot\":0/' /run/muster/starts.json");
     board.signal_muster("KILL");
     drop(boot);
     let lists: Vec<bool> = (0..6)
@@ -198,4 +198,24 @@ fn an_interface_that_is_missing_is_waited_for_in_the_background() {
     boot.wait_for("the interfaces are eth0; still waiting");
     board.shell("ip link set eth0 name late0");
     boot.wait_for("joined as");
+}
+
+/// muster's notes are in `/run`. None of them is worth more than a running k3s.
+#[test]
+fn a_full_run_folder_does_not_stop_a_boot() {
+    let site = Site::new(Options::default());
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
+    board
+        .shell("mount -t tmpfs -o size=4k none /run && dd if=/dev/zero of=/run/full bs=4k count=1");
+    let boot = board.boot_to_joined();
+    let text = boot.text();
+    assert!(
+        text.contains("WARN: fetch: cannot write /run/muster/k3s.json"),
+        "{text}"
+    );
+    assert!(
+        text.contains("the next restart of k3s runs all steps"),
+        "{text}"
+    );
 }

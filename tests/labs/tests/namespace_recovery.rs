@@ -9,6 +9,11 @@ fn a_dhcp_server_that_comes_late_is_waited_for() {
 }
 
 #[test]
+fn a_dhcp_server_that_refuses_is_waited_for() {
+    scenarios::a_dhcp_server_that_refuses_is_waited_for(Kind::Namespace);
+}
+
+#[test]
 fn a_mirror_that_is_down_is_waited_for() {
     scenarios::a_mirror_that_is_down_is_waited_for(Kind::Namespace, Duration::ZERO);
 }

@@ -59,6 +59,12 @@ fn a_mirror_without_the_release_is_passed_over() {
         said.contains("mirror.lan:8443/k3s/v1.34.1%2Bk3s1/k3s answers 404 Not Found"),
         "{said}"
     );
+    let remedy = "put k3s and sha256sum-amd64.txt of v1.34.1+k3s1 into \
+                  /var/lib/rancher/k3s/server/static/k3s/v1.34.1+k3s1/ on the k3s server";
+    assert!(said.contains(remedy), "{said}");
+    let check = board.command(&["/usr/sbin/muster", "check"]).output();
+    let check = String::from_utf8(check.unwrap().stdout).unwrap();
+    assert!(check.contains(remedy), "{check}");
     // The server has none either, as most have not; once the mirror behind it has it, that is no obstacle.
     std::fs::rename(&aside, &binary).unwrap();
     board.boot_to_joined();

@@ -40,7 +40,7 @@ fn a_node_joins_sends_heartbeats_and_becomes_not_ready() {
             &["v1.34.1+k3s1", "rack=a,gpu=no"][..]
         )
     );
-    assert_eq!(server.kubelet("worker-1", "secret").status(), 200);
+    assert_eq!(server.kubelet("worker-1", "secret").status().0, 200);
     assert!(agent.terminate().success());
     eventually("the node becomes NotReady", || {
         server.kubectl("get nodes").contains(" NotReady ")

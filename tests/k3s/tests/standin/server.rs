@@ -1,6 +1,7 @@
 //! Tests the answers of `k3s server` with the HTTP client that muster uses.
 
-use crate::support::{Folder, Server, eventually};
+use crate::support::{Folder, Server, eventually, text};
+use muster::http::{Request, Status};
 use std::sync::Barrier;
 use std::thread;
 
@@ -10,7 +11,7 @@ const KUBE_PROXY: &str = "/v1-k3s/client-kube-proxy.crt";
 fn version_needs_a_certificate_and_a_certificate_needs_the_token() {
     let data = Folder::new("version");
     let server = Server::start(&data.0, &[("STANDIN_ROLES_DELAY_MS", "3600000")]);
-    assert_eq!(server.get("/ping").send().unwrap().text().unwrap(), "pong");
+    assert_eq!(text(server.get("/ping").response().unwrap()), "pong");
     let ca = ring::digest::digest(&ring::digest::SHA256, server.cacerts().as_bytes());
     assert!(
         server
@@ -21,43 +22,43 @@ fn version_needs_a_certificate_and_a_certificate_needs_the_token() {
     let ask = |user, password: &str| {
         server
             .get(KUBE_PROXY)
-            .basic_auth(user, Some(password))
-            .send()
+            .basic_auth(user, password)
+            .response()
             .unwrap()
     };
-    assert_eq!(ask("node", "wrong").status(), 401);
+    assert_eq!(ask("node", "wrong").status().0, 401);
     // Without credentials that an authenticator knows, `doAuth` answers 403.
-    assert_eq!(server.get(KUBE_PROXY).send().unwrap().status(), 403);
+    assert_eq!(server.get(KUBE_PROXY).response().unwrap().status().0, 403);
     assert_eq!(
         server
             .get(KUBE_PROXY)
             .bearer_auth("stand1.0000000000000000")
-            .send()
+            .response()
             .unwrap()
-            .status(),
+            .status()
+            .0,
         403
     );
     assert_eq!(
         server
             .get(KUBE_PROXY)
             .bearer_auth("stand1.0123456789abcdef")
-            .send()
+            .response()
             .unwrap()
-            .status(),
+            .status()
+            .0,
         200
     );
-    let identity = ask("node", &server.password()).text().unwrap();
+    let identity = text(ask("node", &server.password()));
     assert!(identity.contains("EC PRIVATE KEY"));
 
     let version = |server: &Server, identity| {
-        server
-            .client(identity)
-            .get(format!("{}/version", server.url))
-            .send()
+        Request::get(&server.client(identity), &server.url("/version"))
+            .response()
             .unwrap()
     };
-    assert_eq!(version(&server, None).status(), 401);
-    assert_eq!(version(&server, Some(&identity)).status(), 403);
+    assert_eq!(version(&server, None).status().0, 401);
+    assert_eq!(version(&server, Some(&identity)).status().0, 403);
     drop(server);
     // The certificate is still valid after a restart, and the roles are in place some time after
     // it.
@@ -68,11 +69,11 @@ fn version_needs_a_certificate_and_a_certificate_needs_the_token() {
             ("STANDIN_ROLES_DELAY_MS", "300"),
         ],
     );
-    assert_eq!(version(&server, None).status(), 401);
+    assert_eq!(version(&server, None).status().0, 401);
     eventually("/version answers 200", || {
-        version(&server, Some(&identity)).status() == 200
+        version(&server, Some(&identity)).status().0 == 200
     });
-    let answer = version(&server, Some(&identity)).text().unwrap();
+    let answer = text(version(&server, Some(&identity)));
     assert!(
         answer.contains(r#""gitVersion": "v1.33.4+k3s1""#),
         "{answer}"
@@ -83,7 +84,7 @@ fn version_needs_a_certificate_and_a_certificate_needs_the_token() {
 fn a_restarted_server_keeps_token_and_node_passwords() {
     let data = Folder::new("restart");
     let server = Server::start(&data.0, &[]);
-    assert_eq!(server.kubelet("n1", "first").status(), 200);
+    assert_eq!(server.kubelet("n1", "first").status().0, 200);
     let (token, port) = (
         server.token(),
         server.url.rsplit(':').next().unwrap().to_owned(),
@@ -92,9 +93,9 @@ fn a_restarted_server_keeps_token_and_node_passwords() {
 
     let server = Server::start_with(&data.0, &[], &["--https-listen-port", &port]);
     assert_eq!(server.token(), token);
-    assert_eq!(server.kubelet("n1", "other").status(), 403);
-    assert_eq!(server.kubelet("n1", "first").status(), 200);
-    assert_eq!(server.kubelet("../n1", "first").status(), 400);
+    assert_eq!(server.kubelet("n1", "other").status().0, 403);
+    assert_eq!(server.kubelet("n1", "first").status().0, 200);
+    assert_eq!(server.kubelet("../n1", "first").status().0, 400);
     let secrets = data.0.join("server/node-passwords/n1");
     assert!(
         !std::fs::read_to_string(secrets).unwrap().contains("first"),
@@ -108,29 +109,20 @@ fn static_files_support_range_requests() {
     let server = Server::start(&data.0, &[]);
     data.write("server/static/k3s/v1.34.1+k3s1/k3s-arm64", "0123456789");
     let path = "/static/k3s/v1.34.1%2Bk3s1/k3s-arm64";
-    let whole = server.get(path).send().unwrap();
-    assert_eq!(
-        (whole.status().as_u16(), whole.content_length()),
-        (200, Some(10))
-    );
-    let modified = whole.headers()["last-modified"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    assert!(whole.headers().get("etag").is_none(), "k3s sends no ETag");
+    let whole = server.get(path).response().unwrap();
+    assert_eq!((whole.status().0, whole.content_length()), (200, Some(10)));
+    let modified = whole.header("last-modified").unwrap().to_owned();
+    assert!(whole.header("etag").is_none(), "k3s sends no ETag");
 
     let part = |range: &str, known: &str| {
         let answer = server
             .get(path)
             .header("Range", range)
             .header("If-Range", known)
-            .send()
+            .response()
             .unwrap();
-        let range = answer
-            .headers()
-            .get("content-range")
-            .map(|value| value.to_str().unwrap().to_owned());
-        (answer.status().as_u16(), range, answer.text().unwrap())
+        let range = answer.header("content-range").map(String::from);
+        (answer.status().0, range, text(answer))
     };
     assert_eq!(
         part("bytes=4-", &modified),
@@ -144,21 +136,16 @@ fn static_files_support_range_requests() {
         part("bytes=10-", &modified),
         (416, Some("bytes */10".into()), String::new())
     );
-    let head = server
-        .client(None)
-        .head(format!("{}{path}", server.url))
-        .send()
+    let head = Request::new(&server.client(None), "HEAD", &server.url(path))
+        .response()
         .unwrap();
     assert_eq!(
-        (
-            head.status(),
-            head.headers()["content-length"].to_str().unwrap()
-        ),
-        (reqwest::StatusCode::OK, "10")
+        (head.status(), head.header("content-length")),
+        (Status(200), Some("10"))
     );
     for missing in ["/static/nothing", "/static/", "/static/..%2Ftoken"] {
         assert_eq!(
-            server.get(missing).send().unwrap().status(),
+            server.get(missing).response().unwrap().status().0,
             404,
             "{missing}"
         );
@@ -174,7 +161,7 @@ fn certificate_chain_and_validity_are_configurable() {
     let data = Folder::new("chain");
     let server = Server::start(&data.0, &[("STANDIN_CHAIN", "1")]);
     assert_eq!(server.cacerts().matches("BEGIN CERTIFICATE").count(), 2);
-    assert_eq!(server.kubelet("n1", "secret").status(), 200);
+    assert_eq!(server.kubelet("n1", "secret").status().0, 200);
     drop(server);
 
     for env in [
@@ -182,12 +169,13 @@ fn certificate_chain_and_validity_are_configurable() {
         ("STANDIN_NOT_BEFORE", "2500000000"),
     ] {
         let server = Server::start(&data.0, &[env]);
-        let error = format!("{:?}", server.get("/ping").send().unwrap_err());
+        let failure = server.get("/ping").response().err().unwrap();
+        let error = failure.to_string();
         assert!(
             error.contains(if env.0 == "STANDIN_NOT_AFTER" {
-                "Expired"
+                "has expired"
             } else {
-                "NotValidYet"
+                "is not valid yet"
             }),
             "{error}"
         );
@@ -202,20 +190,19 @@ fn only_ten_writers_are_admitted_at_a_time() {
     let barrier = Barrier::new(WRITERS);
     let ask = &|number: usize| {
         let client = server.client(None);
-        client.get(format!("{}/ping", server.url)).send().unwrap();
-        let request = client.post(format!("{}/v1-k3s/client-kubelet.crt", server.url));
+        let ping = Request::get(&client, &server.url("/ping"));
+        text(ping.response().unwrap());
+        let url = server.url("/v1-k3s/client-kubelet.crt");
+        let request = Request::post(&client, &url, Vec::new());
         let request = request
-            .basic_auth("node", Some(server.password()))
+            .basic_auth("node", &server.password())
             .header("k3s-Node-IP", "192.0.2.1");
         let request = request
-            .header("k3s-Node-Name", format!("n{number}"))
+            .header("k3s-Node-Name", &format!("n{number}"))
             .header("k3s-Node-Password", "secret");
         barrier.wait();
-        let answer = request.send().unwrap();
-        (
-            answer.status().as_u16(),
-            answer.headers().get("retry-after").is_some(),
-        )
+        let answer = request.response().unwrap();
+        (answer.status().0, answer.header("retry-after").is_some())
     };
     let answers: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..WRITERS)

@@ -1,16 +1,18 @@
 //! Starts the built stand-in, reads its log, and sends requests to a server with muster's HTTP
 //! client.
 
-use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::{Certificate, Identity};
+use muster::http::identity::SigningRequest;
+use muster::http::{Ca, Client, Clients, Identity, Request, Response};
+use rustls::pki_types::UnixTime;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use url::Url;
 
 /// The longest wait for an event.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -147,31 +149,28 @@ impl Server {
 
     /// Fetches `/cacerts` without certificate verification, as a joining node does.
     pub fn cacerts(&self) -> String {
-        let client = builder()
-            .tls_danger_accept_invalid_certs(true)
-            .build()
-            .unwrap();
-        client
-            .get(format!("{}/cacerts", self.url))
-            .send()
-            .unwrap()
-            .text()
-            .unwrap()
+        let client = clients().unverified().unwrap();
+        let request = Request::get(&client, &self.url("/cacerts"));
+        text(request.response().unwrap())
+    }
+
+    /// The URL of a path on this server.
+    pub fn url(&self, path: &str) -> Url {
+        format!("{}{path}", self.url).parse().unwrap()
     }
 
     /// Makes a client that trusts only this server's CA. `identity` is a client certificate with
     /// its key.
     pub fn client(&self, identity: Option<&str>) -> Client {
-        let roots = Certificate::from_pem_bundle(self.cacerts().as_bytes()).unwrap();
-        let mut builder = builder().tls_certs_only(roots);
-        if let Some(pem) = identity {
-            builder = builder.identity(Identity::from_pem(pem.as_bytes()).unwrap());
-        }
-        builder.build().unwrap()
+        let ca = Ca::check(self.cacerts().as_bytes(), None, UnixTime::now()).unwrap();
+        // The key in the answer is used, and not that of the request.
+        let request = SigningRequest::new().unwrap();
+        let identity = identity.map(|pem| Identity::of_answer(pem.as_bytes(), &request).unwrap());
+        clients().pinned(&ca, identity.as_ref()).unwrap()
     }
 
-    pub fn get(&self, path: &str) -> RequestBuilder {
-        self.client(None).get(format!("{}{path}", self.url))
+    pub fn get(&self, path: &str) -> Request {
+        Request::get(&self.client(None), &self.url(path))
     }
 
     /// Requests a kubelet certificate.
@@ -183,13 +182,13 @@ impl Server {
         ];
         let request = self
             .get("/v1-k3s/client-kubelet.crt")
-            .basic_auth("node", Some(self.password()));
+            .basic_auth("node", &self.password());
         headers
             .iter()
             .fold(request, |request, (name, value)| {
-                request.header(*name, *value)
+                request.header(name, value)
             })
-            .send()
+            .response()
             .unwrap()
     }
 
@@ -224,10 +223,19 @@ impl Server {
     }
 }
 
-fn builder() -> reqwest::blocking::ClientBuilder {
-    // This fails if another test of this process has installed the provider already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy()
+fn clients() -> Clients {
+    let mut clients = Clients::new(None, None, None).unwrap();
+    // The machine may be busy with other tests.
+    clients.timeouts.connect = Duration::from_secs(60);
+    clients.timeouts.stall = Duration::from_secs(60);
+    clients
+}
+
+/// The body of an answer.
+pub fn text(mut answer: Response) -> String {
+    let mut text = String::new();
+    answer.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// Waits until a condition holds.

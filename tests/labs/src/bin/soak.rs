@@ -3,7 +3,7 @@
 //!
 //! Usage: `soak BOOTS [SEED]`. The same seed gives the same boots.
 
-use muster_labs::{Board, Firmware, Kind, MachineBoard, Options, Service, Site, wait_for};
+use muster_labs::{Board, Firmware, Kind, MachineBoard, Options, Service, Site, mix, wait_for};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -179,14 +179,6 @@ fn work(next: &AtomicU64, boots: u64, seed: u64, times: &Mutex<Vec<Duration>>, n
             }
         }
     }
-}
-
-/// Spreads numbers that lie close together over all 64 bits (the finalizer of splitmix64).
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 fn main() -> ExitCode {

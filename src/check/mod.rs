@@ -1,22 +1,27 @@
 //! The command `muster check`: it checks what a boot needs and changes nothing. It asks each server
 //! once and does not retry.
 
+mod k3s;
+
+use crate::board::hostname::Hostname;
 use crate::board::node::Node;
 use crate::download::mirror;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::k3s::channel::ask_channel;
+use crate::k3s::release::remedy;
 use crate::k3s::token::JoinToken;
 use crate::k3s::{link::ServerLink, server::Server};
+use crate::paths;
 use crate::redact::redacted;
-use crate::settings::{AgentConfig, Settings, Version};
+use crate::settings::{AgentConfig, Mirror, Settings, Version};
 use crate::steps::{clock, identity, network, prepare};
 use anyhow::Result;
 use std::fmt::Write;
 
 /// The result of a check.
 pub struct Report {
-    /// One line for each thing that was checked, with `ok` or `MISSING` in front.
+    /// One line for each thing that was checked, with `ok`, `WARNING` or `MISSING` in front.
     pub text: String,
     /// Whether the check found everything that a boot needs.
     pub complete: bool,
@@ -41,6 +46,11 @@ impl Report {
         let _ = writeln!(self.text, "MISSING  {what:<9} {why}");
     }
 
+    fn warning(&mut self, what: &str, why: impl std::fmt::Display) {
+        let why = redacted(&why.to_string());
+        let _ = writeln!(self.text, "WARNING  {what:<9} {why}");
+    }
+
     fn add(&mut self, what: &str, result: Result<String, String>) {
         match result {
             Ok(detail) => self.ok(what, detail),
@@ -56,11 +66,7 @@ impl Report {
 /// names the node does not exist.
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
     let mut report = Report::new();
-    let net = Clients::new(
-        settings.https_proxy.as_deref(),
-        settings.no_proxy.as_deref(),
-        settings.ca_file(host),
-    )?;
+    let net = settings.clients(host)?;
     let link = ServerLink::new(settings.url()?.clone(), settings.token(host)?, &net);
     let node = identity::find(host, settings, identity::Wait::Short)?;
     report.ok(
@@ -102,6 +108,13 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
     for problem in problems {
         report.missing("prepare", problem);
     }
+    for warning in prepare::warnings(host, &config, &node)? {
+        report.warning("prepare", warning);
+    }
+    k3s::check_config(&mut report, host, settings, &config);
+    for warning in link.token_warnings() {
+        report.warning("token", warning);
+    }
     match link.token() {
         JoinToken::Unreadable => report.missing(
             "server",
@@ -118,6 +131,12 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
 /// Fails when a value or the content of a file cannot be right.
 pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
     settings.url()?;
+    let files = host.list(paths::NODES);
+    let names = files.iter().filter_map(|file| file.strip_suffix(".yaml"));
+    // A board without a file of its own is checked too.
+    for node in names.chain(["node"]).filter_map(Hostname::parse) {
+        settings.agent_config(host, &node)?;
+    }
     let mut report = Report::new();
     for why in settings.missing_files(host) {
         report.missing("settings", why);
@@ -174,12 +193,18 @@ fn check_server(
     let mirrors = mirror::probe(settings, net, node, server, &tag)?;
     // One mirror that has the release is enough for a boot.
     let any = mirrors.iter().any(|(_, answer)| answer.is_ok());
-    for (base, answer) in mirrors {
+    let none_has_it = !any && mirrors.iter().any(|(mirror, _)| mirror.lacks_release);
+    for (mirror, answer) in mirrors {
+        let base = mirror.base;
         match answer {
             Ok(()) => report.ok("mirror", format_args!("{base} has k3s {tag}")),
             Err(why) if any => report.ok("mirror", format_args!("{base} is skipped: {why}")),
             Err(why) => report.missing("mirror", why),
         }
+    }
+    if none_has_it {
+        let server_is_mirror = settings.mirrors.contains(&Mirror::Server);
+        report.missing("mirror", remedy(&tag, server_is_mirror));
     }
     Ok(())
 }

@@ -1,0 +1,281 @@
+//! Network time: it asks time servers by SNTP and sets the clock to the first acceptable answer.
+
+use super::Host;
+use crate::paths;
+use anyhow::{Result, anyhow, bail};
+use log::{debug, info};
+use std::cell::{Cell, RefCell};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The time in which one time server must answer.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time in which one of the servers from one place must answer, with the lookup of their names.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A smaller difference to network time is not corrected: certificates and leases count in seconds.
+const TOLERANCE: Duration = Duration::from_millis(500);
+/// How far after the earliest possible time network time is accepted. The answer of a time server
+/// is not authenticated, so this limits what a false answer can do.
+pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+/// A clock that lags behind by more than this was set back by something. A clock that a time daemon
+/// steers moves by less.
+const SET_BACK: Duration = Duration::from_secs(60);
+/// For this time after a time server answered, a certificate whose dates are wrong is a bad
+/// certificate, and the time servers are not asked again because of it.
+const ASK_AGAIN: Duration = Duration::from_secs(300);
+
+/// The time servers of the settings. Those that DHCP names (option 42) are asked in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeServers {
+    /// The servers that the operator named, which are asked first.
+    pub named: Vec<String>,
+    /// The servers that are asked last.
+    pub last: Vec<String>,
+}
+
+impl TimeServers {
+    /// All time servers in the order in which they are asked. Those from one place are together.
+    pub fn places(&self, host: &Host) -> Vec<Vec<String>> {
+        let by_dhcp = host.read_text(paths::DHCP_TIME_SERVERS.path);
+        let by_dhcp = by_dhcp.unwrap_or_default();
+        let by_dhcp = by_dhcp.split_whitespace().map(String::from);
+        let by_dhcp = by_dhcp.filter(|server| !self.named.contains(server));
+        let mut places = vec![self.named.clone(), by_dhcp.collect(), self.last.clone()];
+        places.retain(|servers| !servers.is_empty());
+        places
+    }
+}
+
+/// Where the time of a boot comes from.
+#[derive(Clone, Debug, Default)]
+pub struct TimeSource {
+    /// `None`: no time server is asked.
+    pub servers: Option<TimeServers>,
+    /// The earliest time (since 1970) that the clock can have.
+    pub earliest: Duration,
+}
+
+/// What this process knows about the clock.
+#[derive(Default)]
+pub(super) struct ClockState {
+    source: RefCell<TimeSource>,
+    /// The time since boot and the wall clock at the moment when a time server answered last.
+    answered: Cell<Option<(Duration, Duration)>>,
+    /// Whether a certificate's dates were wrong since the time servers were asked last.
+    doubted: Cell<bool>,
+}
+
+impl Host {
+    /// Sets where [`Host::wait_before_retry`] gets the time from when the clock seems to be wrong.
+    pub fn set_time_source(&self, source: TimeSource) {
+        self.clock.source.replace(source);
+    }
+
+    /// Notes that a certificate was rejected because of its dates, if `doubted`, so that the time
+    /// servers are asked again before the next attempt.
+    pub fn doubt_clock_if(&self, doubted: bool) {
+        self.clock.doubted.set(self.clock.doubted.get() || doubted);
+    }
+
+    /// Asks the time servers in order and sets the clock to the first acceptable answer. Fails when
+    /// there is none. Without time servers it does nothing.
+    pub fn set_clock_from(&self, source: &TimeSource) -> Result<()> {
+        let Some(servers) = &source.servers else {
+            return Ok(());
+        };
+        let (named, last) = (servers.named.join(" "), servers.last.join(" "));
+        let first = match named.is_empty() {
+            true => String::new(),
+            false => format!("{named}, else "),
+        };
+        let what = format!("set the clock from {first}the DHCP server's time servers, else {last}");
+        self.effect(what, || self.ask_places(servers, source.earliest))?;
+        Ok(())
+    }
+
+    fn ask_places(&self, servers: &TimeServers, earliest: Duration) -> Result<()> {
+        let places = servers.places(self);
+        let names = places.concat().join(" ");
+        let mut last = anyhow!("no time server is set");
+        for servers in places {
+            match ask_servers(servers, earliest) {
+                Ok((server, time)) => return self.set_clock_to(&server, time),
+                Err(error) => last = error,
+            }
+        }
+        Err(last.context(format!(
+            "no network time ({names}): the clock stays as it is; if certificates are rejected, \
+             set MUSTER_NTP to a time server that answers"
+        )))
+    }
+
+    fn set_clock_to(&self, server: &str, time: Duration) -> Result<()> {
+        let now = self.now();
+        let mut time = time;
+        if now.abs_diff(time) < TOLERANCE {
+            info!("the clock agrees with {server}");
+            time = now;
+        } else {
+            let direction = if time > now { "forward" } else { "back" };
+            let by = now.abs_diff(time).as_secs_f64();
+            info!("set the clock {direction} by {by:.1} s, to the time of {server}");
+            self.write_clock(time)?;
+        }
+        self.clock.answered.set(Some((self.uptime(), time)));
+        Ok(())
+    }
+
+    /// Sets the clock right where that is needed, before the next attempt to reach something: when
+    /// something set it back (a hwclock service that starts late reads a chip without a battery), or
+    /// when a certificate's dates were wrong. Without that no attempt could succeed.
+    pub(super) fn correct_clock(&self) {
+        let doubted = self.clock.doubted.replace(false);
+        let source = self.clock.source.borrow().clone();
+        let answered = self.clock.answered.get();
+        let expected = expected(answered, source.earliest, self.uptime());
+        let is_set_back = self.now() + SET_BACK < expected;
+        if is_set_back {
+            self.report_problem("something has set the clock back; setting it forward again");
+        } else if !doubted || is_recent(answered, self.uptime()) {
+            return;
+        }
+        if let Err(error) = self.set_clock_from(&source) {
+            debug!("{error:#}");
+        }
+        if self.now() + SET_BACK < expected {
+            let what = "set the clock forward again";
+            if let Err(error) = self.set_clock(what, || Ok(expected)) {
+                self.report_problem(&format!("{error:#}"));
+            }
+        }
+    }
+}
+
+/// The time that the clock must have at least: the time that a server answered and what has passed
+/// since then, or the earliest possible time. A time that no server answered is not held against the
+/// clock: it may have been in the future until a time daemon corrected it.
+fn expected(
+    answered: Option<(Duration, Duration)>,
+    earliest: Duration,
+    uptime: Duration,
+) -> Duration {
+    let expected = answered.map(|(then, clock)| clock + uptime.saturating_sub(then));
+    expected.unwrap_or_default().max(earliest)
+}
+
+fn is_recent(answered: Option<(Duration, Duration)>, uptime: Duration) -> bool {
+    answered.is_some_and(|(then, _)| uptime < then + ASK_AGAIN)
+}
+
+/// Asks the servers in order. Returns the first one with an acceptable answer, and its time.
+fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(String, Duration)> {
+    let (sender, receiver) = mpsc::channel();
+    // The lookup of a name may take longer than the timeout and cannot be stopped. So it runs in a
+    // thread, which is left to itself after the timeout.
+    let names = servers.join(" ");
+    std::thread::spawn(move || {
+        let mut last = Err(anyhow!("no time server is set"));
+        for server in servers {
+            last = ask_server(&server, earliest).map(|time| (server, time));
+            if last.is_ok() {
+                break;
+            }
+        }
+        let _ = sender.send(last);
+    });
+    let answer = receiver.recv_timeout(PLACE_TIMEOUT);
+    let seconds = PLACE_TIMEOUT.as_secs();
+    answer.unwrap_or_else(|_| Err(anyhow!("{names}: no answer within {seconds} s")))
+}
+
+fn ask_server(server: &str, earliest: Duration) -> Result<Duration> {
+    let client = rsntp::SntpClient::with_config(rsntp::Config::default().timeout(SERVER_TIMEOUT));
+    let answer = client
+        .synchronize(server)
+        .map_err(|error| anyhow!("{server}: {error}"))?;
+    let time = answer
+        .datetime()
+        .unix_timestamp()
+        .map_err(|error| anyhow!("{server}: {error}"))?;
+    check(server, time, earliest)?;
+    Ok(time)
+}
+
+/// Fails when the time that a server answered is not acceptable.
+fn check(server: &str, time: Duration, earliest: Duration) -> Result<()> {
+    let seconds = time.as_secs();
+    if time < earliest {
+        bail!("{server} answered {seconds} s since 1970, which is before this image was made");
+    }
+    if time > earliest + ACCEPTED_RANGE {
+        bail!(
+            "{server} answered {seconds} s since 1970, which is over 20 years after this image \
+             was made"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the file that the DHCP script would"
+)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+
+    const EARLIEST: Duration = Duration::from_secs(1_700_000_000);
+
+    fn second(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn a_time_outside_the_accepted_range_is_refused() {
+        let check = |time| check("server", time, EARLIEST).map_err(|error| error.to_string());
+        for time in [Duration::ZERO, EARLIEST - second(1)] {
+            let error = check(time).unwrap_err();
+            assert!(error.ends_with("before this image was made"), "{error}");
+        }
+        let error = check(EARLIEST + ACCEPTED_RANGE + second(1)).unwrap_err();
+        assert!(error.contains("over 20 years after"), "{error}");
+        assert_eq!(check(EARLIEST), Ok(()));
+    }
+
+    #[test]
+    fn the_operators_servers_come_first_then_those_of_dhcp_then_the_default() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        let mut servers = TimeServers {
+            named: vec!["a".into(), "b".into()],
+            last: vec!["pool".into()],
+        };
+        assert_eq!(servers.places(&host).concat(), ["a", "b", "pool"]);
+        let file = root.path().join("run/muster/ntp");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "10.0.0.1 a 10.0.0.2\n").unwrap();
+        let all = ["a", "b", "10.0.0.1", "10.0.0.2", "pool"];
+        assert_eq!(servers.places(&host).concat(), all);
+        servers.named.clear();
+        let all = ["10.0.0.1", "a", "10.0.0.2", "pool"];
+        assert_eq!(servers.places(&host).concat(), all);
+    }
+
+    #[test]
+    fn only_an_answered_time_is_held_against_the_clock() {
+        let answer = EARLIEST + second(1000);
+        let held = expected(Some((second(20), answer)), EARLIEST, second(50));
+        assert_eq!(held, answer + second(30));
+        // Without an answer the clock may have any time that is not before the image.
+        assert_eq!(expected(None, EARLIEST, second(50)), EARLIEST);
+    }
+
+    #[test]
+    fn wrong_dates_cause_one_question_in_five_minutes() {
+        let answered = Some((second(20), EARLIEST));
+        assert!(is_recent(answered, second(319)));
+        assert!(!is_recent(answered, second(320)));
+        assert!(!is_recent(None, second(20)));
+    }
+}

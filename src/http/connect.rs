@@ -1,0 +1,157 @@
+//! Opens connections: finds the addresses of a host, tries each, and opens a tunnel where there is a
+//! proxy.
+
+use super::connection::{Connection, Deadline, Link};
+use super::head::{Head, Status};
+use super::proxy::Proxy;
+use super::tls::Tls;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// How long each of several addresses is tried before the next one.
+const FIRST_TRY: Duration = Duration::from_secs(1);
+/// The longest answer of a proxy to `CONNECT` (bytes).
+const PROXY_ANSWER_MAX: usize = 16 * 1024;
+
+/// Opens a connection to the host of `url`, through `proxy` where it is for this URL. The addresses
+/// of the host are looked up first; the system's resolver has a timeout of its own.
+pub(super) fn connect(
+    url: &Url,
+    tls: &Arc<ClientConfig>,
+    proxy: Option<&Proxy>,
+    timeout: Duration,
+) -> io::Result<Connection> {
+    let proxy = proxy.filter(|proxy| proxy.is_for(url));
+    let addresses = addresses(proxy.map_or(url, |proxy| &proxy.url))?;
+    let deadline = Deadline::to_connect(timeout);
+    let mut link = Link::Tcp(open(&addresses, deadline)?);
+    if let Some(proxy) = proxy {
+        let mut connection = secured(link, &proxy.url, tls, deadline)?;
+        open_tunnel(&mut connection, proxy, url, deadline)?;
+        link = Link::Tunnel(Box::new(connection));
+    }
+    secured(link, url, tls, deadline)
+}
+
+/// Adds TLS where the URL has it.
+fn secured(
+    mut link: Link,
+    url: &Url,
+    config: &Arc<ClientConfig>,
+    deadline: Deadline,
+) -> io::Result<Connection> {
+    if url.scheme() != "https" {
+        return Ok(Connection::new(link, None));
+    }
+    let name = match url.host() {
+        Some(Host::Domain(name)) => ServerName::try_from(name.to_string()).ok(),
+        Some(Host::Ipv4(address)) => Some(ServerName::IpAddress(address.into())),
+        Some(Host::Ipv6(address)) => Some(ServerName::IpAddress(address.into())),
+        None => None,
+    };
+    let name = name.ok_or_else(|| io::Error::other("no certificate can have this host name"))?;
+    let tls = Tls::connect(&mut link, config.clone(), name, deadline)?;
+    Ok(Connection::new(link, Some(tls)))
+}
+
+fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
+    let port = url.port_or_known_default().unwrap_or_default();
+    Ok(match url.host() {
+        Some(Host::Domain(name)) => (name, port).to_socket_addrs()?.collect(),
+        Some(Host::Ipv4(address)) => vec![(address, port).into()],
+        Some(Host::Ipv6(address)) => vec![(address, port).into()],
+        None => Vec::new(),
+    })
+}
+
+/// Tries the addresses in turn, and those that did not answer a second time. So an address without
+/// a route, which is often the IPv6 one, costs a second and not half of the time.
+fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
+    let mut result = Err(io::Error::other("the host name has no address"));
+    let mut silent = Vec::new();
+    for (i, address) in addresses.iter().enumerate() {
+        let last = i + 1 == addresses.len() && silent.is_empty();
+        let limit = if last { Duration::MAX } else { FIRST_TRY };
+        match try_address(*address, deadline.left()?.min(limit)) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => silent.push(*address),
+            Err(error) => result = Err(error),
+            connected => return connected,
+        }
+    }
+    for (i, address) in silent.iter().enumerate() {
+        let parts = (silent.len() - i) as u32;
+        match try_address(*address, deadline.left()? / parts) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => result = Err(deadline.passed()),
+            Err(error) => result = Err(error),
+            connected => return connected,
+        }
+    }
+    result
+}
+
+fn try_address(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect_timeout(&address, timeout)?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+/// Has the proxy connect to the host of `url`.
+fn open_tunnel(
+    connection: &mut Connection,
+    proxy: &Proxy,
+    url: &Url,
+    deadline: Deadline,
+) -> io::Result<()> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
+    if let Some(value) = proxy.authorization() {
+        request += &format!("Proxy-Authorization: {value}\r\n");
+    }
+    request += "\r\n";
+    connection.send(request.as_bytes(), deadline)?;
+    loop {
+        if let Some((head, len)) = Head::parse(connection.ahead())? {
+            connection.consume(len);
+            return match head.status {
+                status if status.is_success() => Ok(()),
+                Status(407) => Err(io::Error::other("the proxy wants another user or password")),
+                status => Err(io::Error::other(format!("the proxy answers {status}"))),
+            };
+        }
+        if connection.ahead().len() > PROXY_ANSWER_MAX {
+            return Err(io::Error::other("the proxy's answer is too long"));
+        }
+        connection.look_ahead(deadline)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn the_next_address_is_tried_when_one_refuses() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open_port = listener.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed_port = closed.local_addr().unwrap();
+        drop(closed);
+        let try_all = |addresses: &[SocketAddr]| {
+            open(addresses, Deadline::to_connect(Duration::from_secs(10)))
+                .map(|tcp| tcp.peer_addr().unwrap())
+        };
+        for addresses in [[open_port, closed_port], [closed_port, open_port]] {
+            assert_eq!(try_all(&addresses).unwrap(), open_port);
+        }
+        let refused = try_all(&[closed_port; 2]).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        assert!(try_all(&[]).is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! The status line and the headers of an answer.
+
+use std::fmt;
+use std::io;
+
+/// The most headers that an answer may have.
+const HEADERS: usize = 100;
+
+/// An HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub u16);
+
+impl Status {
+    /// Whether the request was answered as asked (2xx).
+    pub fn is_success(self) -> bool {
+        self.0 / 100 == 2
+    }
+
+    /// Whether the answer names another URL, or says that nothing has changed (3xx).
+    pub fn is_redirection(self) -> bool {
+        self.0 / 100 == 3
+    }
+
+    /// The name of a status (RFC 9110, 15) that a mirror, a proxy or a k3s server may send. The
+    /// name in the answer is not shown: the server can write anything there.
+    fn name(self) -> &'static str {
+        match self.0 {
+            200 => " OK",
+            204 => " No Content",
+            206 => " Partial Content",
+            301 => " Moved Permanently",
+            302 => " Found",
+            303 => " See Other",
+            304 => " Not Modified",
+            307 => " Temporary Redirect",
+            308 => " Permanent Redirect",
+            400 => " Bad Request",
+            401 => " Unauthorized",
+            403 => " Forbidden",
+            404 => " Not Found",
+            405 => " Method Not Allowed",
+            407 => " Proxy Authentication Required",
+            408 => " Request Timeout",
+            410 => " Gone",
+            416 => " Range Not Satisfiable",
+            425 => " Too Early",
+            429 => " Too Many Requests",
+            451 => " Unavailable For Legal Reasons",
+            500 => " Internal Server Error",
+            501 => " Not Implemented",
+            502 => " Bad Gateway",
+            503 => " Service Unavailable",
+            504 => " Gateway Timeout",
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.0, self.name())
+    }
+}
+
+/// The status and the headers of an answer.
+pub(super) struct Head {
+    pub status: Status,
+    /// Whether the server speaks HTTP/1.1, not HTTP/1.0.
+    pub is_1_1: bool,
+    headers: Vec<(String, String)>,
+}
+
+/// How long the body of an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    Chunked,
+    /// It ends with the connection.
+    UntilEnd,
+}
+
+impl Head {
+    /// Reads the head at the beginning of `bytes`. Returns it with its length, or `None` when it is
+    /// not complete.
+    pub fn parse(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let len = match response.parse(bytes) {
+            Ok(httparse::Status::Complete(len)) => len,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(invalid(error)),
+        };
+        let headers = response.headers.iter().map(|header| {
+            // A header may hold any byte. Those that are no text are of no use here.
+            let value = header.value.iter().map(|byte| char::from(*byte)).collect();
+            (header.name.to_ascii_lowercase(), value)
+        });
+        let headers = headers.collect();
+        let head = Head {
+            status: Status(response.code.unwrap_or(0)),
+            is_1_1: response.version == Some(1),
+            headers,
+        };
+        Ok(Some((head, len)))
+    }
+
+    fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers.iter().filter(move |(key, _)| key == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of the first header of this name, in lower case; `None` where it is no text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let is_text = |text: &&str| {
+            text.bytes()
+                .all(|b| (b' '..=b'~').contains(&b) || b == b'\t')
+        };
+        self.all(name).next().filter(is_text)
+    }
+
+    /// Whether a header that is a list has this word, in lower case.
+    fn has_word(&self, name: &str, word: &str) -> bool {
+        self.all(name)
+            .flat_map(|value| value.split(','))
+            .any(|item| item.trim().eq_ignore_ascii_case(word))
+    }
+
+    /// Whether the connection is kept after this answer (RFC 9112, 9.3).
+    pub fn keeps_connection(&self) -> bool {
+        !self.has_word("connection", "close")
+            && (self.is_1_1 || self.has_word("connection", "keep-alive"))
+    }
+
+    /// How long the body of the answer to a request with this method is (RFC 9112, 6.3).
+    pub fn framing(&self, method: &str) -> io::Result<Framing> {
+        if method == "HEAD" || matches!(self.status.0, 204 | 304) {
+            return Ok(Framing::Length(0));
+        }
+        if let Some(encoding) = self.all("transfer-encoding").last() {
+            let last = encoding.rsplit(',').next().unwrap_or_default();
+            return Ok(match last.trim().eq_ignore_ascii_case("chunked") {
+                true => Framing::Chunked,
+                false => Framing::UntilEnd,
+            });
+        }
+        let mut length = None;
+        for value in self.all("content-length").flat_map(|text| text.split(',')) {
+            let value = value.trim();
+            let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+            let value = value.parse::<u64>().ok().filter(|_| digits);
+            if value.is_none() || length.is_some_and(|length| Some(length) != value) {
+                return Err(invalid("its Content-Length is not a number"));
+            }
+            length = value;
+        }
+        Ok(length.map_or(Framing::UntilEnd, Framing::Length))
+    }
+}
+
+/// The error that an answer is not HTTP.
+pub(super) fn invalid(why: impl fmt::Display) -> io::Error {
+    io::Error::other(format!("the answer is not valid HTTP: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framing(text: &str) -> Option<Framing> {
+        let text = format!("HTTP/1.1 200 OK\r\n{text}\r\n\r\n");
+        let (head, len) = Head::parse(text.as_bytes()).unwrap().unwrap();
+        assert_eq!(len, text.len());
+        head.framing("GET").ok()
+    }
+
+    #[test]
+    fn the_length_of_a_body_is_unambiguous() {
+        let length = |n| Some(Framing::Length(n));
+        for (headers, expected) in [
+            ("Content-Length: 5", length(5)),
+            ("content-length: 5, 5", length(5)),
+            ("Content-Length: 5\r\nContent-Length: 5", length(5)),
+            ("Content-Length: 5\r\nContent-Length: 6", None),
+            ("Content-Length: +5", None),
+            ("Content-Length: -5", None),
+            ("Content-Length: 99999999999999999999", None),
+            ("Content-Length:", None),
+            ("Transfer-Encoding: chunked", Some(Framing::Chunked)),
+            // The length is ignored, as RFC 9112 says.
+            (
+                "Content-Length: 5\r\nTransfer-Encoding: gzip, Chunked",
+                Some(Framing::Chunked),
+            ),
+            ("Transfer-Encoding: gzip", Some(Framing::UntilEnd)),
+            ("X: y", Some(Framing::UntilEnd)),
+        ] {
+            assert_eq!(framing(headers), expected, "{headers}");
+        }
+        let none = b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n";
+        let (head, _) = Head::parse(none).unwrap().unwrap();
+        assert_eq!(head.framing("GET").ok(), length(0));
+    }
+
+    #[test]
+    fn a_connection_is_kept_unless_the_server_says_otherwise() {
+        let keeps = |head: &str| {
+            Head::parse(head.as_bytes())
+                .unwrap()
+                .unwrap()
+                .0
+                .keeps_connection()
+        };
+        assert!(keeps("HTTP/1.1 200 OK\r\n\r\n"));
+        assert!(!keeps("HTTP/1.1 200 OK\r\nConnection: x, Close\r\n\r\n"));
+        assert!(!keeps("HTTP/1.0 200 OK\r\n\r\n"));
+        assert!(keeps("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n\r\n"));
+    }
+
+    #[test]
+    fn headers_are_text_in_any_case() {
+        let head = "HTTP/1.1 404 What\r\nETag:  \"a\" \r\nLocation: \u{e9}\r\n\r\n";
+        let (head, _) = Head::parse(head.as_bytes()).unwrap().unwrap();
+        assert_eq!(head.header("etag"), Some("\"a\""));
+        assert_eq!(head.header("location"), None);
+        assert_eq!(head.status.to_string(), "404 Not Found");
+        assert!(Head::parse(b"HTTP/1.1 200 OK\r\nA: b").unwrap().is_none());
+        assert!(Head::parse(b"SSH-2.0-OpenSSH\r\n").is_err());
+    }
+}

@@ -1,0 +1,144 @@
+//! The proxy for https URLs (`HTTPS_PROXY`), and the hosts that are reached without it (`NO_PROXY`).
+
+use super::request::base64;
+use anyhow::{Context, Result, ensure};
+use percent_encoding::percent_decode_str;
+use std::net::IpAddr;
+use url::{Host, Url};
+
+/// A proxy that opens tunnels (`CONNECT`, RFC 9110, 9.3.6).
+#[derive(Clone, Debug)]
+pub(super) struct Proxy {
+    pub url: Url,
+    exceptions: Vec<Exception>,
+}
+
+/// An entry of `NO_PROXY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Exception {
+    All,
+    /// The addresses whose first bits are those of this one.
+    Network(IpAddr, u32),
+    /// This host and all hosts below it.
+    Domain(String),
+}
+
+impl Proxy {
+    /// Reads the values of the two settings. A proxy without `http://` is accepted, as curl does.
+    pub fn parse(text: &str, no_proxy: Option<&str>) -> Result<Proxy> {
+        let url = match text.contains("://") {
+            true => Url::parse(text),
+            false => Url::parse(&format!("http://{text}")),
+        };
+        let url = url.context("cannot use HTTPS_PROXY")?;
+        let known = ["http", "https"].contains(&url.scheme()) && url.has_host();
+        ensure!(
+            known,
+            "cannot use HTTPS_PROXY: it must begin with http:// or https://"
+        );
+        let entries = no_proxy.unwrap_or_default().split(',').map(str::trim);
+        let exceptions = entries.filter(|entry| !entry.is_empty()).map(exception);
+        Ok(Proxy {
+            exceptions: exceptions.collect(),
+            url,
+        })
+    }
+
+    /// Whether requests for this URL go through the proxy.
+    pub fn is_for(&self, url: &Url) -> bool {
+        let except = |host: Host<&str>| {
+            let contains = |exception: &Exception| exception.contains(&host);
+            self.exceptions.iter().any(contains)
+        };
+        url.scheme() == "https" && !url.host().is_some_and(except)
+    }
+
+    /// The value of `Proxy-Authorization`; `None` for a URL without a user.
+    pub fn authorization(&self) -> Option<String> {
+        let (user, password) = (self.url.username(), self.url.password());
+        if user.is_empty() && password.is_none() {
+            return None;
+        }
+        let user: Vec<u8> = percent_decode_str(user).collect();
+        let password: Vec<u8> = percent_decode_str(password.unwrap_or_default()).collect();
+        let both = [&user[..], b":", &password].concat();
+        Some(format!("Basic {}", base64(&both)))
+    }
+}
+
+fn exception(entry: &str) -> Exception {
+    if entry == "*" {
+        return Exception::All;
+    }
+    let (address, bits) = match entry.split_once('/') {
+        Some((address, bits)) => (address, bits.parse().ok()),
+        None => (entry, Some(128)),
+    };
+    match (address.parse(), bits) {
+        (Ok(address), Some(bits)) => Exception::Network(address, bits),
+        _ => Exception::Domain(entry.trim_start_matches('.').to_ascii_lowercase()),
+    }
+}
+
+impl Exception {
+    fn contains(&self, host: &Host<&str>) -> bool {
+        match (self, host) {
+            (Exception::All, _) => true,
+            (Exception::Domain(domain), Host::Domain(host)) => {
+                // The url crate has made the host lower case.
+                let below = host.strip_suffix(domain.as_str());
+                below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+            }
+            (Exception::Network(IpAddr::V4(net), bits), Host::Ipv4(host)) => {
+                let differ = net.to_bits() ^ host.to_bits();
+                differ.leading_zeros() >= (*bits).min(32)
+            }
+            (Exception::Network(IpAddr::V6(net), bits), Host::Ipv6(host)) => {
+                let differ = net.to_bits() ^ host.to_bits();
+                differ.leading_zeros() >= (*bits).min(128)
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_names_hosts_domains_and_networks() {
+        let list = "lan, .example.com ,10.0.0.0/8,fd00::/8,192.0.2.1,";
+        let proxy = Proxy::parse("http://proxy:3128", Some(list)).unwrap();
+        let goes = |proxy: &Proxy, host: &str| {
+            let url = format!("https://{host}/x");
+            proxy.is_for(&Url::parse(&url).unwrap())
+        };
+        for host in ["lan", "k3s.LAN:6443", "example.com", "a.example.com"] {
+            assert!(!goes(&proxy, host), "{host}");
+        }
+        for host in ["10.1.2.3", "[fd12::1]:6443", "192.0.2.1"] {
+            assert!(!goes(&proxy, host), "{host}");
+        }
+        for host in ["wlan", "lan.org", "11.0.0.1", "192.0.2.2", "[fe80::1]"] {
+            assert!(goes(&proxy, host), "{host}");
+        }
+        let all = Proxy::parse("proxy:3128", Some("*")).unwrap();
+        assert!(!goes(&all, "github.com"));
+        assert!(!proxy.is_for(&Url::parse("http://github.com").unwrap()));
+    }
+
+    #[test]
+    fn a_proxy_has_a_host_and_may_have_a_user() {
+        let proxy = |text| Proxy::parse(text, None);
+        assert_eq!(proxy("proxy:3128").unwrap().authorization(), None);
+        // RFC 7617 has this user and password as its example.
+        let with = proxy("http://Aladdin:open%20sesame@proxy").unwrap();
+        let basic = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
+        assert_eq!(with.authorization().as_deref(), Some(basic));
+        for text in ["socks5://proxy", "http://", "http://a b"] {
+            let error = proxy(text).unwrap_err().to_string();
+            assert!(error.starts_with("cannot use HTTPS_PROXY"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Parses `MUSTER_MIRRORS`, the places where releases are downloaded from.
+
+use super::checked::Mirror;
+use super::given::Given;
+use super::value::Value;
+use anyhow::Result;
+use url::Url;
+
+/// Reads the mirrors in their order. `pinned` tells whether `MUSTER_K3S_SHA256` was given, without
+/// which plain http is not accepted. `INSTALL_K3S_ARTIFACT_URL` takes the place of `github`.
+pub(super) fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
+    let value = given.or_default("MUSTER_MIRRORS");
+    let github = match given.get("INSTALL_K3S_ARTIFACT_URL") {
+        Some(artifacts) => Mirror::Base(base(&artifacts, &artifacts.text, pinned)?),
+        None => Mirror::Github,
+    };
+    let mirror = |word: &str| match word {
+        "server" => Ok(Mirror::Server),
+        "github" => Ok(github.clone()),
+        _ if !word.contains("://") => {
+            Err(value.bad(format_args!("{word} is neither server, github nor a URL")))
+        }
+        _ => base(&value, word, pinned).map(Mirror::Base),
+    };
+    let words = value.text.split([' ', ',']);
+    let words = words.filter(|word| !word.is_empty());
+    let mirrors: Vec<Mirror> = words.map(mirror).collect::<Result<_>>()?;
+    match mirrors.is_empty() {
+        true => Err(value.bad("names no mirror")),
+        false => Ok(mirrors),
+    }
+}
+
+/// Reads `word`, the value or one word of it, as a base URL that the tag and the asset follow.
+fn base(value: &Value, word: &str, pinned: bool) -> Result<Url> {
+    let url = value.url(word, &["https", "http"])?;
+    match url.scheme() == "http" && !pinned {
+        true => Err(value.bad(format_args!(
+            "{word} is plain http, which is accepted only with MUSTER_K3S_SHA256"
+        ))),
+        false => Ok(url),
+    }
+}
