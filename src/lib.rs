@@ -5,8 +5,8 @@
 //! only modules that come later in this list:
 //!
 //! ```text
-//! main → cli → watch, name, check, supervise → arguments → boot → steps, life → download → settings → k3s
-//!      → http → host → status, report, board, digest, paths, redact
+//! main → cli → watch, name, check, supervise → arguments, logging → boot → steps, life → download
+//!      → settings → k3s → http → host → status, report, board, digest, paths, redact
 //! ```
 //!
 //! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],

@@ -67,7 +67,8 @@ impl Report {
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
     let mut report = Report::new();
     let net = settings.clients(host)?;
-    let link = ServerLink::new(settings.url()?.clone(), settings.token(host)?, &net);
+    let token = settings.token(host)?;
+    let link = ServerLink::new(settings.url()?.clone(), token, &net, settings.spread);
     let node = identity::find(host, settings, identity::Wait::Short)?;
     report.ok(
         "identity",

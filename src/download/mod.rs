@@ -108,7 +108,7 @@ pub fn attempt(
         }
     };
     check_size(host, url, part, total, folder)?;
-    let result = receive::receive(host, download, &mut answer, part);
+    let result = receive::receive(host, download, &mut answer, part, total);
     // A server may announce more bytes than it sends, and then close the connection. This is no
     // failure when the digest is right.
     if part.is_complete() {

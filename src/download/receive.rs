@@ -7,19 +7,20 @@ use crate::host::Host;
 use crate::host::machine::megabytes;
 use crate::http::{Failure, MinimumRate, Response};
 use anyhow::anyhow;
-use log::info;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 use url::Url;
 
-/// Reads the body to its end into the partial file.
+/// Reads the body to its end into the partial file. `total` is the length of the complete object
+/// (bytes), if it is known.
 pub fn receive(
     host: &Host,
     download: Download<'_>,
     answer: &mut Response,
     part: &mut PartialFile,
+    total: Option<u64>,
 ) -> Result<(), AttemptError> {
-    match append(host, download, answer, Appender::new(part)) {
+    match append(host, download, answer, Appender::new(part), total) {
         Ok(()) => Ok(()),
         Err(Stop::Keep(error)) => Err(error),
         Err(Stop::Discard(failure)) => {
@@ -50,6 +51,7 @@ fn append(
     download: Download<'_>,
     answer: &mut Response,
     mut part: Appender<'_>,
+    total: Option<u64>,
 ) -> Result<(), Stop> {
     let Download {
         url, minimum_rate, ..
@@ -69,10 +71,10 @@ fn append(
         // the error.
         if part.len() == resumed_at {
             match resumed_at {
-                0 => info!(target: host.step(), "downloading {url}"),
+                0 => host.resume_step(&format!("downloading {url}")),
                 _ => {
                     let at = megabytes(resumed_at);
-                    info!(target: host.step(), "resuming {url} at {at} MB");
+                    host.resume_step(&format!("resuming {url} at {at} MB"));
                 }
             }
         }
@@ -81,6 +83,7 @@ fn append(
         }
         let written = part.append(n);
         written.map_err(|error| write_failed(url, part.len(), &error))?;
+        host.report_download(part.len(), total);
         let elapsed = window.0.elapsed();
         if elapsed >= minimum_rate.window {
             check_rate(url, part.len() - window.1, minimum_rate)?;

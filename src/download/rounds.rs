@@ -13,7 +13,7 @@ use crate::http::retry::{Backoff, LONGEST_RETRY_AFTER};
 use crate::http::{Failure, MinimumRate};
 use crate::k3s::release::{Arch, Tag, asset_url, remedy};
 use anyhow::{Result, anyhow};
-use log::{debug, info, warn};
+use log::{debug, warn};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -69,7 +69,6 @@ impl Install<'_> {
         let mut backoff = Backoff::new(self.node.mac.seed());
         let mut furthest = 0;
         let mut on_no_range = OnNoRange::Restart;
-        let mut last_message = String::new();
         loop {
             let later = match self.round(installed, on_no_range, &mut part)? {
                 Round::Installed(digest) => return Ok(digest),
@@ -78,10 +77,7 @@ impl Install<'_> {
             };
             let reasons: Vec<&str> = later.iter().map(|(why, _)| why.as_str()).collect();
             let message = reasons.join("; ");
-            if message != last_message {
-                self.host.report_problem(&format!("{message}; retrying"));
-                last_message = message;
-            }
+            self.host.report_problem(&format!("{message}; retrying"));
             // If this round made the partial file longer than before, the delays start short again,
             // and in the next round a mirror that cannot resume must not empty the partial file.
             // Otherwise such a mirror may restart the download.
@@ -223,7 +219,6 @@ impl Install<'_> {
         mut open: PartialFile,
         part: &mut Option<PartialFile>,
     ) -> Result<Outcome> {
-        let started = Instant::now();
         let digest = open.origin().sha256;
         let folder = self.target.parent().unwrap_or(Path::new("/"));
         let mut result = attempt(self.host, download, &mut open, folder);
@@ -234,14 +229,13 @@ impl Install<'_> {
         }
         match result {
             Ok(()) => {
-                let (bytes, seconds) = (megabytes(open.len()), started.elapsed().as_secs_f64());
+                let bytes = megabytes(open.len());
                 open.install()?;
                 self.record_verified(digest);
                 let (tag, target) = (&self.tag, self.target.display());
-                info!(
-                    target: self.host.step(),
-                    "installed k3s {tag} as {target} ({bytes} MB, {seconds:.1} s, sha256 {digest})"
-                );
+                self.host.set_result(format!(
+                    "installed k3s {tag} as {target}, {bytes} MB, sha256 {digest}"
+                ));
                 Ok(Outcome::Installed(digest))
             }
             Err(AttemptError::Mirror(failure)) => {
@@ -278,7 +272,8 @@ impl Install<'_> {
     }
 
     fn keep_installed(&self) {
-        info!(target: self.host.step(), "k3s {} is already installed", self.tag);
+        self.host
+            .set_result(format!("k3s {} is already installed", self.tag));
         // The right k3s is installed, so the boot continues even if a partial file cannot be
         // removed.
         if let Err(error) = target::clear(self.host, &self.target) {

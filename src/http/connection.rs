@@ -16,6 +16,9 @@ pub(super) struct Deadline {
     message: &'static str,
 }
 
+/// The message of a deadline for data that has passed.
+pub(super) const NO_DATA: &str = "timed out while waiting for data";
+
 /// A deadline has passed.
 #[derive(Debug)]
 struct TimedOut(&'static str);
@@ -41,7 +44,7 @@ impl Deadline {
     pub fn for_data(after: Duration) -> Deadline {
         Deadline {
             at: Instant::now() + after,
-            message: "timed out while waiting for data",
+            message: NO_DATA,
         }
     }
 

@@ -1,11 +1,12 @@
 //! Why an HTTP request failed, and whether a retry may succeed.
 
+use super::connection::NO_DATA;
+use super::explain::explain;
 use super::headers::retry_after;
 use super::response::Response;
 use anyhow::anyhow;
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::time::{Duration, SystemTime};
 use url::Url;
 
@@ -95,6 +96,18 @@ impl Failure {
         }
     }
 
+    /// Whether the server is overloaded or not ready: it said so, or it did not answer in time. Each
+    /// request with a password that a k3s server refuses in this way has cost it a scrypt, so it is
+    /// left alone with pauses that grow.
+    pub fn is_distress(&self) -> bool {
+        match self {
+            Failure::Transient { error, status, .. } => {
+                matches!(status, Some(429 | 503 | 504)) || error.is::<NoData>()
+            }
+            Failure::Permanent { .. } => false,
+        }
+    }
+
     /// The error alone, when it does not matter whether a retry may succeed.
     pub fn into_error(self) -> anyhow::Error {
         match self {
@@ -135,12 +148,27 @@ impl Failure {
     pub fn of_connection(url: &Url, error: &(dyn Error + 'static)) -> Failure {
         let (cause, is_about_dates) = explain(error);
         let message = format!("{url}: {cause}");
-        Failure::transient(match is_about_dates {
-            true => WrongDates(message).into(),
-            false => anyhow!(message),
+        Failure::transient(if is_about_dates {
+            WrongDates(message).into()
+        } else if cause == NO_DATA {
+            NoData(message).into()
+        } else {
+            anyhow!(message)
         })
     }
 }
+
+/// The message of a failure of a server that accepted the connection and then sent nothing.
+#[derive(Debug)]
+struct NoData(String);
+
+impl fmt::Display for NoData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NoData {}
 
 /// The message of a failure that the dates of a certificate caused.
 #[derive(Debug)]
@@ -170,80 +198,27 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Describes an error by its innermost cause, which says what happened. The errors that wrap this
-/// cause only say where it was noticed. Also returns whether the dates of a certificate are the cause.
-fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
-    let mut innermost = error.to_string();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return (explain_tls(tls), is_about_dates(tls));
-        }
-        innermost = error.to_string();
-        cause = match error.downcast_ref::<io::Error>() {
-            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return ("the connection was closed early".into(), false);
-            }
-            // `source` of an io::Error does not return the error that the io::Error wraps, so
-            // `get_ref` is used. The wrapped error may wrap another error.
-            Some(error) => error
-                .get_ref()
-                .map(|wrapped| wrapped as &(dyn Error + 'static)),
-            None => error.source(),
-        };
-    }
-    (innermost, false)
-}
-
-fn is_about_dates(error: &rustls::Error) -> bool {
-    use rustls::CertificateError as Bad;
-    matches!(
-        error,
-        rustls::Error::InvalidCertificate(
-            Bad::Expired
-                | Bad::ExpiredContext { .. }
-                | Bad::NotValidYet
-                | Bad::NotValidYetContext { .. }
-        )
-    )
-}
-
-/// The length of an HTTP date without the time of day (bytes): `Thu, 01 Jan 1970`.
-const DAY: usize = 16;
-
-fn explain_tls(error: &rustls::Error) -> String {
-    use rustls::CertificateError as Bad;
-    // Only the date is shown. With the time of day, the message would be different at each attempt,
-    // and every message that is new becomes a line in the log.
-    let clock = || {
-        format!(
-            "this board's clock says {}",
-            &httpdate::fmt_http_date(SystemTime::now())[..DAY]
-        )
-    };
-    match error {
-        rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::Expired | Bad::ExpiredContext { .. } => {
-                format!("the server's certificate has expired ({})", clock())
-            }
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-                format!("the server's certificate is not valid yet ({})", clock())
-            }
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-                "the server's certificate is for another name".into()
-            }
-            Bad::UnknownIssuer => {
-                "the server's certificate is signed by a CA that is not trusted here".into()
-            }
-            bad => format!("the server's certificate is bad: {bad:?}"),
-        },
-        error => format!("TLS: {error}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
+
+    #[test]
+    fn a_server_that_is_overloaded_or_silent_is_in_distress() {
+        let url = Url::parse("https://a/").unwrap();
+        let silent = crate::http::connection::Deadline::for_data(Default::default()).passed();
+        let far = crate::http::connection::Deadline::to_connect(Default::default()).passed();
+        assert!(Failure::of_connection(&url, &silent).is_distress());
+        assert!(!Failure::of_connection(&url, &far).is_distress());
+        for (status, distress) in [(429, true), (503, true), (504, true), (500, false)] {
+            let failure = Failure::Transient {
+                error: anyhow!("no"),
+                retry_after: None,
+                status: Some(status),
+            };
+            assert_eq!(failure.is_distress(), distress, "{status}");
+        }
+    }
 
     #[test]
     fn the_innermost_cause_speaks() {

@@ -1,8 +1,8 @@
 //! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
 //!
 //! [`ca`] verifies the k3s server's certificate, [`request`] sends a request, [`failure`] tells
-//! which failures are retried, [`retry`] repeats a request, and [`headers`] parses the headers that
-//! servers send. Below them is HTTP/1.1 itself: a [`client`] has connections (`connect`, `proxy`,
+//! which failures are retried (`explain` words them), [`retry`] repeats a request, and [`headers`]
+//! parses the headers that servers send. Below them is HTTP/1.1 itself: a [`client`] has connections (`connect`, `proxy`,
 //! `connection`, `tls`) and receives a [`response`] (`head`).
 
 pub mod ca;
@@ -11,6 +11,7 @@ mod chain;
 pub mod client;
 mod connect;
 mod connection;
+mod explain;
 pub mod failure;
 mod head;
 pub mod headers;

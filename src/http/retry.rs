@@ -4,11 +4,14 @@ use super::failure::Failure;
 use crate::board::mac::mix;
 use crate::host::Host;
 use anyhow::Result;
-use log::info;
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
+/// The longest delay for a server in distress ([`Failure::is_distress`]). With it, 2,000 boards that
+/// register at once with a server of four cores all register in the end; with [`LONGEST`] none of them
+/// ever would (`tests/simulation`).
+const LONGEST_IN_DISTRESS: Duration = Duration::from_secs(300);
 /// The longest `Retry-After` that is honoured.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
@@ -39,18 +42,31 @@ impl Backoff {
     /// delay is that wait, at most [`LONGEST_RETRY_AFTER`], plus half of the usual delay, as
     /// jitter.
     pub fn delay(&mut self, retry_after: Option<Duration>) -> Duration {
+        let delay = self.grow(LONGEST);
+        retry_after.map_or(delay, |asked| asked.min(LONGEST_RETRY_AFTER) + delay / 2)
+    }
+
+    /// As [`Backoff::delay`], for a server in distress: the delays grow to
+    /// [`LONGEST_IN_DISTRESS`], and come on top of the wait that the server asked for.
+    pub fn delay_in_distress(&mut self, retry_after: Option<Duration>) -> Duration {
+        let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        asked + self.grow(LONGEST_IN_DISTRESS)
+    }
+
+    /// The next delay, of which none is longer than `longest`.
+    fn grow(&mut self, longest: Duration) -> Duration {
         self.state = mix(self.state);
         let fraction = self.state as f64 / u64::MAX as f64;
-        let delay = self.next.mul_f64(0.5 + fraction / 2.0);
-        self.next = (self.next * 2).min(LONGEST);
-        retry_after.map_or(delay, |asked| asked.min(LONGEST_RETRY_AFTER) + delay / 2)
+        let delay = self.next.min(longest).mul_f64(0.5 + fraction / 2.0);
+        self.next = (self.next * 2).min(longest);
+        delay
     }
 }
 
-/// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged only when
-/// its error differs from the previous one. A success after failures is logged too. `what` is the
-/// name of the requested thing in these log lines. Fails too when a watched file changes during a
-/// wait.
+/// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged when its
+/// error differs from the previous one, and every 30 s. A success after failures is logged too.
+/// `what` is the name of the requested thing in these log lines. Fails too when a watched file
+/// changes during a wait.
 pub fn retry<T>(
     host: &Host,
     seed: u64,
@@ -58,27 +74,27 @@ pub fn retry<T>(
     mut attempt: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T> {
     let mut backoff = Backoff::new(seed);
-    let mut last_message = String::new();
     loop {
         let answer = attempt();
         host.doubt_clock_if(answer.as_ref().is_err_and(Failure::is_about_dates));
         match answer {
             Ok(value) => {
-                if !last_message.is_empty() {
-                    info!(target: host.step(), "{what}: recovered");
-                }
+                host.problem_solved(&format!("{what}: recovered"));
                 return Ok(value);
             }
             Err(Failure::Permanent { error, .. }) => return Err(error),
-            Err(Failure::Transient {
-                error, retry_after, ..
-            }) => {
-                let message = format!("{error:#}");
-                if message != last_message {
-                    host.report_problem(&format!("{what}: {message}; retrying"));
-                    last_message = message;
-                }
-                host.wait_before_retry(backoff.delay(retry_after))?;
+            Err(
+                ref failure @ Failure::Transient {
+                    ref error,
+                    retry_after,
+                    ..
+                },
+            ) => {
+                host.report_problem(&format!("{what}: {error:#}; retrying"));
+                host.wait_before_retry(match failure.is_distress() {
+                    true => backoff.delay_in_distress(retry_after),
+                    false => backoff.delay(retry_after),
+                })?;
             }
         }
     }
@@ -99,6 +115,19 @@ mod tests {
         assert!(one[11] >= LONGEST / 2 && one[11] <= LONGEST);
         assert_eq!(one, delays(1));
         assert_ne!(one, delays(2));
+    }
+
+    #[test]
+    fn a_server_in_distress_is_left_alone_for_longer_and_longer() {
+        let mut backoff = Backoff::new(1);
+        let delays: Vec<_> = (0..12).map(|_| backoff.delay_in_distress(None)).collect();
+        assert!(delays[0] <= FIRST && delays[11] >= LONGEST_IN_DISTRESS / 2);
+        // A server that is down costs nothing, so it is asked again sooner.
+        assert!(backoff.delay(None) <= LONGEST);
+        let asked = Duration::from_secs(40);
+        let mut backoff = Backoff::new(1);
+        assert!(backoff.delay_in_distress(Some(asked)) > asked);
+        assert!(backoff.delay_in_distress(Some(Duration::MAX)) < LONGEST_RETRY_AFTER * 2);
     }
 
     #[test]

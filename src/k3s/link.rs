@@ -8,21 +8,20 @@ use crate::host::Host;
 use crate::http::retry::retry;
 use crate::http::{Ca, Clients, Failure, Request, below};
 use anyhow::{Result, anyhow};
-use log::warn;
+use log::{info, warn};
 use rustls::pki_types::UnixTime;
 use std::cell::OnceCell;
 use std::time::Duration;
 use url::Url;
 
-/// The time over which boards that were powered on together spread their first requests. It delays
-/// a single board only a little, and it is long enough that hundreds of boards do not exceed the 10
-/// requests that a server handles at a time.
-const SPREAD: Duration = Duration::from_millis(1500);
+/// A wait for a board's turn that is longer than this is logged.
+const LOGGED: Duration = Duration::from_secs(5);
 
-/// How long a board waits before its first request. `seed` is the number of the board
-/// ([`crate::board::mac::Mac::seed`]).
-pub fn spread(seed: u64) -> Duration {
-    SPREAD.mul_f64(seed as f64 / u64::MAX as f64)
+/// How long a board waits before its first request with a password, so that the boards of a site
+/// that were powered on together spread these requests over `over`. `seed` is the number of the
+/// board ([`crate::board::mac::Mac::seed`]).
+pub fn spread(seed: u64, over: Duration) -> Duration {
+    over.mul_f64(seed as f64 / u64::MAX as f64)
 }
 
 /// The link to the k3s server. The connection is made when a step first needs the server, and then
@@ -31,16 +30,20 @@ pub struct ServerLink {
     url: Url,
     token: JoinToken,
     clients: Clients,
+    /// The time over which the boards of a site spread their registration.
+    spread: Duration,
     server: OnceCell<Option<Server>>,
 }
 
 impl ServerLink {
-    /// Makes the link to the server at `url`. This sends nothing yet.
-    pub fn new(url: Url, token: JoinToken, clients: &Clients) -> ServerLink {
+    /// Makes the link to the server at `url`. This sends nothing yet. `spread` is the time over which
+    /// the boards of a site spread their registration (`MUSTER_SPREAD`).
+    pub fn new(url: Url, token: JoinToken, clients: &Clients, spread: Duration) -> ServerLink {
         ServerLink {
             url,
             token,
             clients: clients.clone(),
+            spread,
             server: OnceCell::new(),
         }
     }
@@ -66,14 +69,30 @@ impl ServerLink {
             self.cacerts()
         );
         let server = host.ask(what, || {
-            host.sleep(spread(seed));
             let server = retry(host, seed, "the k3s server", || self.reach())?;
+            // The requests until now cost the server little. The wait comes after them, because a
+            // site's boards may all have waited for the server to start.
+            self.wait_for_turn(host, seed)?;
             for warning in self.token_warnings() {
                 warn!(target: host.step(), "{warning}");
             }
             Ok(server)
         })?;
         Ok(self.server.get_or_init(|| server).as_ref())
+    }
+
+    /// Waits for this board's turn to send its first request with a password. Fails when a watched
+    /// file has changed ([`Host::wait`]).
+    fn wait_for_turn(&self, host: &Host, seed: u64) -> Result<()> {
+        let wait = spread(seed, self.spread);
+        if wait > LOGGED {
+            let seconds = wait.as_secs();
+            info!(
+                target: host.step(),
+                "registering in {seconds} s, so that not all boards ask at once (MUSTER_SPREAD)"
+            );
+        }
+        host.wait(wait)
     }
 
     /// Returns one message for each weakness of the join token.

@@ -1,17 +1,20 @@
 //! Checks the given values and turns them into [`Settings`].
 
-use super::checked::{Interface, Settings, TokenPlace, Version};
+use super::checked::{Interface, Settings, TokenPlace};
 use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
-use super::{agent_arguments, installer, mirrors};
+use super::{agent_arguments, installer, releases};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
 use crate::host::network_time::TimeServers;
-use crate::http::below;
-use crate::k3s::release::Tag;
 use anyhow::Result;
+use std::time::Duration;
 use url::Url;
+
+/// The longest time over which boards may spread their registration (seconds). A board seems to do
+/// nothing meanwhile, so a longer time can only be a mistake.
+const SPREAD_MAX: u64 = 3600;
 
 /// Checks every value, also of settings that this run does not use.
 pub(super) fn check(given: &Given) -> Result<Settings> {
@@ -23,15 +26,18 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         naming: naming(given)?,
         dhcp: given.or_default("MUSTER_DHCP").yes_or_no()?,
         ntp: ntp(given)?,
+        led: given.or_default("MUSTER_LED").led()?,
+        log_server: given.or_default("MUSTER_SYSLOG").log_server()?,
         url: url(given)?,
         token: token_place(given)?,
         node_secret: node_secret(given)?,
-        version: version(given)?,
+        spread: spread(given)?,
+        version: releases::version(given)?,
         bin_dir: given.or_default("INSTALL_K3S_BIN_DIR").absolute_path()?,
         skip_download: installer::skip_download(given)?,
         symlinks: installer::symlinks(given)?,
         exec: agent_arguments::parse(&given.or_default("INSTALL_K3S_EXEC"))?,
-        mirrors: mirrors::mirrors(given, pin.is_some())?,
+        mirrors: releases::mirrors(given, pin.is_some())?,
         pin,
         https_proxy: https_proxy(given)?,
         no_proxy: given.get("NO_PROXY").map(|value| value.text),
@@ -132,6 +138,17 @@ fn naming(given: &Given) -> Result<Naming> {
     })
 }
 
+fn spread(given: &Given) -> Result<Duration> {
+    let value = given.or_default("MUSTER_SPREAD");
+    let seconds = value
+        .text
+        .parse()
+        .ok()
+        .filter(|seconds| *seconds <= SPREAD_MAX);
+    let seconds = seconds.ok_or_else(|| value.bad("must be a number of seconds, 0 to 3600"))?;
+    Ok(Duration::from_secs(seconds))
+}
+
 fn ntp(given: &Given) -> Result<Option<TimeServers>> {
     let value = given.or_default("MUSTER_NTP");
     let servers = |text: &str| -> Vec<String> {
@@ -171,27 +188,6 @@ fn token_place(given: &Given) -> Result<TokenPlace> {
         Some(token) if file.source == Source::Default => Ok(TokenPlace::Inline(token)),
         _ => file.absolute_path().map(|_| TokenPlace::File(file)),
     }
-}
-
-fn version(given: &Given) -> Result<Version> {
-    let base = given.or_default("INSTALL_K3S_CHANNEL_URL");
-    let base_url = base.url(&base.text, &["https"])?;
-    if let Some(value) = given.get("INSTALL_K3S_VERSION") {
-        let tag = Tag::parse(&value.text)
-            .ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
-        return Ok(Version::Tag(tag));
-    }
-    let Some(value) = given.get("INSTALL_K3S_CHANNEL") else {
-        return Ok(Version::Server);
-    };
-    if !value
-        .text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
-    {
-        return Err(value.bad("is not a channel's name, such as stable or v1.34"));
-    }
-    Ok(Version::Channel(below(&base_url, &[&value.text])))
 }
 
 #[cfg(test)]
@@ -234,6 +230,11 @@ mod tests {
             ("HTTPS_PROXY", "proxy"),
             ("MUSTER_NODE_SECRET_FILE", "relative"),
             ("MUSTER_NTP", "a_b"),
+            ("MUSTER_SYSLOG", "udp://logs"),
+            ("MUSTER_LED", "leds/ACT"),
+            ("MUSTER_SPREAD", "2s"),
+            ("MUSTER_SPREAD", "-1"),
+            ("MUSTER_SPREAD", "3601"),
             ("INSTALL_K3S_VERSION", "stable"),
             ("INSTALL_K3S_CHANNEL", "a/b"),
             ("INSTALL_K3S_EXEC", "server"),

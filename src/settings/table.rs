@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 
 /// All settings, in the order of the help. A setting that k3s or its installer also has means the
 /// same here.
-pub const SETTINGS: [Setting; 24] = [
+pub const SETTINGS: [Setting; 27] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
         "K3S_TOKEN_FILE",
@@ -112,6 +112,11 @@ pub const SETTINGS: [Setting; 24] = [
         "time servers; no: do not ask any",
     ),
     setting(
+        "MUSTER_SPREAD",
+        "2",
+        "seconds over which boards spread their registration",
+    ),
+    setting(
         "MUSTER_NODE_SECRET_FILE",
         "",
         "file with the node password's key; unset: the token",
@@ -120,6 +125,16 @@ pub const SETTINGS: [Setting; 24] = [
         "MUSTER_LOG",
         "info",
         "the log filter, in the syntax of env_logger",
+    ),
+    setting(
+        "MUSTER_SYSLOG",
+        "",
+        "HOST[:PORT] that gets the log; unset: DHCP's; or no",
+    ),
+    setting(
+        "MUSTER_LED",
+        "auto",
+        "the LED that blinks during a boot: auto, no or NAME",
     ),
     setting("HTTPS_PROXY", "", "the proxy for https:// URLs"),
     setting("NO_PROXY", "", "hosts that are reached without the proxy"),

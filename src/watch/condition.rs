@@ -1,10 +1,12 @@
 //! How a board is doing.
 
+use crate::report::led::PATIENCE;
 use std::time::Duration;
 
 /// A board that waits this long, or that says nothing for this long, is stuck unless it has joined.
-/// A board that waits logs a line every 30 s.
-pub const STUCK_AFTER: Duration = Duration::from_secs(60);
+/// A board that waits logs a line every 30 s. The board's LED blinks fast after the same time.
+pub const STUCK_AFTER: Duration = PATIENCE;
+
 /// How a board is doing. The conditions are in the order in which the rack is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Condition {

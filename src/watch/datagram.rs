@@ -11,7 +11,7 @@ use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
 use crate::boot::Step;
 use crate::k3s::release::Tag;
-use crate::report::format::{APP_NAME, NIL, State, param, severity};
+use crate::report::format::{APP_NAME, JOINED_END, NIL, State, param, severity};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -151,6 +151,9 @@ impl Report {
             {
                 (text, self.step) = (rest, Some(step));
             }
+            if text.ends_with(JOINED_END) {
+                (self.step, self.state) = (Some(Step::Join), Some(State::Joined));
+            }
         }
         self.text = text.chars().take(TEXT_MAX).map(printable).collect();
     }
@@ -259,6 +262,8 @@ mod tests {
         let report = read(line);
         assert_eq!(report.address, "192.0.2.7".parse().ok());
         assert_eq!((report.severity, &*report.text), (3, "no token"));
+        let line = "<30>Nov 25 03:50:18 worker-7 muster[1] x; starting k3s agent in this process";
+        assert_eq!(read(line).state, Some(State::Joined));
     }
 
     #[test]
@@ -274,7 +279,6 @@ mod tests {
             "<28>1 - a muster - network [muster@32473 mac=\"a\\",
             "<28>1 - a muster - network x",
             "<28>Nov 25 03:50:01 worker sshd[1]: muster: x",
-            "<28>Nov 25 03:50:01 muster",
         ] {
             assert_eq!(parse(line.as_bytes()), None, "{line}");
         }

@@ -185,11 +185,16 @@ pub fn retry(text: &str) {
     let Some(asked) = retry_after(text, UNIX_EPOCH + NOW) else {
         return;
     };
-    let delay = Backoff::new(text.len() as u64).delay(Some(asked));
-    assert!(
-        delay >= asked.min(Duration::from_secs(300)) && delay <= Duration::from_secs(360),
-        "{delay:?}"
-    );
+    let backoff = || Backoff::new(text.len() as u64);
+    for delay in [
+        backoff().delay(Some(asked)),
+        backoff().delay_in_distress(Some(asked)),
+    ] {
+        assert!(
+            delay >= asked.min(Duration::from_secs(300)) && delay <= Duration::from_secs(360),
+            "{delay:?}"
+        );
+    }
 }
 
 /// A returned range starts before its total, and both numbers are in the text.

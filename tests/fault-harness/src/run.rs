@@ -154,6 +154,7 @@ fn in_process(
             server.url().parse().unwrap(),
             JoinToken::Read(Token::parse(&token).unwrap()),
             &net,
+            settings.spread,
         )
     });
     let node = Node {

@@ -93,7 +93,7 @@ fn ask(server: &Server, row: &Row) -> Result<Option<String>, Failure> {
     // The machine may be busy with other tests.
     clients.timeouts.stall = Duration::from_secs(60);
     let url = server.url.parse().unwrap();
-    let link = ServerLink::new(url, JoinToken::Read(token), &clients);
+    let link = ServerLink::new(url, JoinToken::Read(token), &clients, Duration::ZERO);
     let reached = link.reach()?;
     let mut version = None;
     for question in row.asks {

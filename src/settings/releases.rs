@@ -1,10 +1,34 @@
-//! Parses `MUSTER_MIRRORS`, the places where releases are downloaded from.
+//! Parses which release of k3s is installed, and `MUSTER_MIRRORS`, from where it is downloaded.
 
-use super::checked::Mirror;
+use super::checked::{Mirror, Version};
 use super::given::Given;
 use super::value::Value;
+use crate::http::below;
+use crate::k3s::release::Tag;
 use anyhow::Result;
 use url::Url;
+
+/// Reads which release is asked for.
+pub(super) fn version(given: &Given) -> Result<Version> {
+    let base = given.or_default("INSTALL_K3S_CHANNEL_URL");
+    let base_url = base.url(&base.text, &["https"])?;
+    if let Some(value) = given.get("INSTALL_K3S_VERSION") {
+        let tag = Tag::parse(&value.text)
+            .ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
+        return Ok(Version::Tag(tag));
+    }
+    let Some(value) = given.get("INSTALL_K3S_CHANNEL") else {
+        return Ok(Version::Server);
+    };
+    if !value
+        .text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+    {
+        return Err(value.bad("is not a channel's name, such as stable or v1.34"));
+    }
+    Ok(Version::Channel(below(&base_url, &[&value.text])))
+}
 
 /// Reads the mirrors in their order. `pinned` tells whether `MUSTER_K3S_SHA256` was given, without
 /// which plain http is not accepted. `INSTALL_K3S_ARTIFACT_URL` takes the place of `github`.
