@@ -143,9 +143,14 @@ fn end(host: &Host, settings: &Settings, result: Result<()>) -> Result<()> {
 /// Reports a boot attempt that cannot begin, because the settings are wrong. Does nothing while
 /// another muster, or k3s, is running on this node.
 pub fn report_bad_settings(host: &Host, run: &Run) {
-    if host.agent_pid().is_none() && (run.steps.is_empty() || host.attempts() == 0) {
+    if host.agent_pid().is_some() {
+        return;
+    }
+    if run.steps.is_empty() {
         host.own_status();
         begin(host, run);
+    } else if host.attempts() == 0 {
+        host.own_status();
     }
 }
 
