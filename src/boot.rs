@@ -7,6 +7,7 @@ use crate::k3s::link::ServerLink;
 use crate::life::pause::Pause;
 use crate::life::record::Record;
 use crate::life::restart::{self, StartKind};
+use crate::report::format::JOINED_END;
 use crate::settings::{AgentConfig, Settings};
 use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
@@ -142,9 +143,14 @@ fn end(host: &Host, settings: &Settings, result: Result<()>) -> Result<()> {
 /// Reports a boot attempt that cannot begin, because the settings are wrong. Does nothing while
 /// another muster, or k3s, is running on this node.
 pub fn report_bad_settings(host: &Host, run: &Run) {
-    if host.agent_pid().is_none() && (run.steps.is_empty() || host.attempts() == 0) {
+    if host.agent_pid().is_some() {
+        return;
+    }
+    if run.steps.is_empty() {
         host.own_status();
         begin(host, run);
+    } else if host.attempts() == 0 {
+        host.own_status();
     }
 }
 
@@ -277,8 +283,7 @@ fn write_record(host: &Host, record: &Record) {
     }
 }
 
-/// Records that k3s starts now, and replaces this process with `k3s agent`. Returns only when that
-/// fails.
+/// Records that k3s starts now, and becomes `k3s agent`. Returns only when that fails.
 fn become_k3s(host: &Host, settings: &Settings, record: &Record, kind: StartKind) -> Result<()> {
     host.enter(Step::Join.name());
     let tag = record.tag.as_deref().unwrap_or("(version unknown)");
@@ -286,7 +291,7 @@ fn become_k3s(host: &Host, settings: &Settings, record: &Record, kind: StartKind
     host.report_start(kind == StartKind::FullBoot);
     restart::note_start(host, kind);
     Pause::forget(host);
-    let starting = format!("starting {} agent in this process", record.program);
+    let starting = format!("starting {} {JOINED_END}", record.program);
     host.log_joined(&match kind {
         StartKind::ByRecord => starting,
         StartKind::FullBoot => format!(

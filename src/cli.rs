@@ -10,6 +10,7 @@ use crate::paths;
 use crate::settings::{self, BadSetting, Settings, Sources};
 use crate::status::shown;
 use crate::supervise;
+use crate::watch;
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 
@@ -82,6 +83,10 @@ fn run(arguments: Arguments) -> Result<()> {
                 1 => bail!("not ready: 1 thing that a boot needs is MISSING, see above"),
                 n => bail!("not ready: {n} things that a boot needs are MISSING, see above"),
             }
+        }
+        Command::Watch(options) => {
+            let settings = load(&host, &conf()?, arguments.set)?;
+            watch::run(&host, &settings, &options)
         }
         Command::Boot(steps) => {
             host.resume_status();

@@ -5,7 +5,7 @@
 //! only modules that come later in this list:
 //!
 //! ```text
-//! main → cli → arguments, name, check, supervise → logging → boot → steps, life → download
+//! main → cli → watch, name, check, supervise → arguments, logging → boot → steps, life → download
 //!      → settings → k3s → http → host → status, report, board, digest, paths, redact, similar
 //! ```
 //!
@@ -34,3 +34,4 @@ pub mod similar;
 pub mod status;
 pub mod steps;
 pub mod supervise;
+pub mod watch;

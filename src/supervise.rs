@@ -56,9 +56,9 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         let next = Pause::begin(host, files, pause.as_ref());
         let seconds = next.until.saturating_sub(host.uptime()).as_secs();
         let text = format!("{error}; the next try comes in {seconds} s, or when {names} changes");
+        host.report(|status| status.failed(&error, Some(next.until)));
         logging::print_error(&text);
         host.send_failure(text);
-        host.report(|status| status.failed(&error, Some(next.until)));
         pause = Some(next);
     }
 }

@@ -132,6 +132,8 @@ impl Host {
     /// Sets the step that later effects and log lines belong to.
     pub fn enter(&self, step: &'static str) {
         self.step.set(step);
+        self.outbox
+            .set_step(Some(step).filter(|step| *step != NO_STEP));
     }
 
     /// The step that is running, for the log.

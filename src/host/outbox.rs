@@ -32,6 +32,8 @@ pub(super) struct Contents {
     attempt: u64,
     pub(super) version: Option<String>,
     pub(super) clock_is_set: bool,
+    /// The running step. Lines that name no step belong to it.
+    step: Option<&'static str>,
     /// Whether the running step waits.
     is_waiting: bool,
     /// The state and the duration of the line that is logged next.
@@ -69,6 +71,10 @@ impl Outbox {
         self.lock().is_waiting = is_waiting;
     }
 
+    pub(super) fn set_step(&self, step: Option<&'static str>) {
+        self.lock().step = step;
+    }
+
     pub(super) fn set_attempt(&self, attempt: u64) {
         self.lock().attempt = attempt;
     }
@@ -78,6 +84,9 @@ impl Outbox {
         let mut contents = self.lock();
         if contents.closed {
             return;
+        }
+        if line.step == BOOT {
+            line.step = contents.step.unwrap_or(BOOT);
         }
         if let Some((state, took)) = contents.next.take() {
             (line.state, line.took) = (Some(state), took);

@@ -114,16 +114,17 @@ impl Host {
     }
 
     /// Sends the error with which a boot attempt ends to the log server, and shows by the LED that a
-    /// person is needed. The caller prints the error.
+    /// person is needed. The caller prints the error. Later lines belong to no step.
     pub fn send_failure(&self, text: String) {
         self.set_rhythm(Rhythm::Stuck);
         self.outbox.add(Line {
             severity: severity::ERROR,
-            step: self.step_or_boot(),
+            step: BOOT,
             state: Some(State::Failed),
             text,
             ..Line::default()
         });
+        self.enter(NO_STEP);
     }
 
     /// Reports that k3s starts now: after all steps, or restarted without them.
@@ -220,13 +221,6 @@ impl Host {
             Rhythm::Working
         });
         since.is_some()
-    }
-
-    fn step_or_boot(&self) -> &'static str {
-        match self.step() {
-            NO_STEP => BOOT,
-            step => step,
-        }
     }
 
     /// Sends a line to the log server that is not logged on the console.

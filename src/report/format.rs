@@ -33,6 +33,10 @@ pub mod severity {
     pub const DEBUG: u8 = 7;
 }
 
+/// How the text of the message with the state [`State::Joined`] ends. A receiver needs it where a log
+/// server has left out the structured data.
+pub const JOINED_END: &str = "agent in this process";
+
 /// The names of the parameters in the structured data. A parameter whose value is not known is not
 /// sent.
 pub mod param {

@@ -101,6 +101,7 @@ impl Status {
 
     /// Marks a step as running. `now` is the time since boot, as in [`Status::end`].
     pub fn start(&mut self, step: &str, now: Duration) {
+        self.last_error = None;
         if self.entry(step).is_none() {
             // The operator named this step on the command line, and there was no boot attempt yet.
             self.steps.push(Entry::pending(step));

@@ -17,3 +17,5 @@ mod root;
 mod settings;
 mod status;
 mod streams;
+mod watch;
+mod watching;

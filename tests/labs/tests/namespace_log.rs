@@ -57,8 +57,7 @@ fn the_whole_story_of_a_boot_arrives_in_order_and_without_a_secret() {
         // Every other line was printed too, in the same order.
         if severity != "7" {
             let (_, text) = data.split_once("] ").expect("a text");
-            let text = format!("{step}: {text}");
-            let found = rest.find(&text);
+            let found = rest.find(&format!(": {text}\n"));
             rest = &rest[found.unwrap_or_else(|| panic!("{text:?} is not next: {rest}"))..];
         }
     }
