@@ -84,7 +84,7 @@ pub const SETTINGS: [Setting; 25] = [
     setting(
         "MUSTER_K3S_SHA256",
         "",
-        "the only digest accepted; allows http:// mirrors",
+        "the only digest that k3s may have",
     ),
     setting(
         "MUSTER_INTERFACE",
