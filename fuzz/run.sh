@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 export RUSTC_BOOTSTRAP=1
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- sums token kernel conf mac tag version location retry range mounts config
+[ $# -gt 0 ] || set -- sums token kernel conf mac tag version location retry range mounts datagram config
 target=${CARGO_TARGET_DIR:-target}/fuzz
 for name in "$@"; do
 	mkdir -p "fuzz/corpus/$name"

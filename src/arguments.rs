@@ -16,6 +16,7 @@ Usage:
   muster name [--json] [MAC | FILE | -]...
   muster check [--settings]
   muster status [--json]
+  muster watch [--listen ADDRESS] [--macs FILE] [--json]
   muster --help | --version
 
 Without a command it runs the boot: all steps, or those named, in order:
@@ -38,6 +39,11 @@ Without a command it runs the boot: all steps, or those named, in order:
                     files that they name, without a question to anyone
   status            print the steps of this boot and their errors; --json: as
                     JSON
+  watch             show what the boards of a rack report to this machine, one
+                    row for each board; --listen: the IP address, the port or
+                    both, instead of 0.0.0.0:5514; --macs: a list of boards as
+                    for name, which are shown also if they were not heard;
+                    --json: print an object at each change
 
 Settings:
 ";
@@ -80,8 +86,21 @@ pub enum Command {
         /// Whether `--json` was given.
         json: bool,
     },
+    /// Show what the boards of a rack report.
+    Watch(WatchOptions),
     /// Print this text: the help or the version.
     Print(String),
+}
+
+/// What `muster watch` was given.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct WatchOptions {
+    /// The address to listen on (`--listen`).
+    pub listen: Option<String>,
+    /// The file with the MAC addresses of the rack (`--macs`); `-` is standard input.
+    pub macs: Option<String>,
+    /// Whether `--json` was given.
+    pub json: bool,
 }
 
 /// The arguments of a command line.
@@ -103,7 +122,6 @@ pub struct Arguments {
 
 /// Parses the arguments, of which the first is the program's name. The error is a [`Usage`].
 pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
-    let usage = |error: lexopt::Error| Usage(format!("{error}; see muster --help"));
     let mut arguments = Arguments {
         command: Command::Boot(Vec::new()),
         dry_run: false,
@@ -118,22 +136,28 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             Long("dry-run") => arguments.dry_run = true,
             Long("supervised") => arguments.supervised = true,
             Long("root") => arguments.root = parser.value().map_err(usage)?.into(),
-            Long("conf") => {
-                let file = parser.value().and_then(|value| value.string());
-                arguments.conf = Some(file.map_err(usage)?)
-            }
+            Long("conf") => arguments.conf = Some(text(&mut parser)?),
             Long("set") => {
-                let word = parser
-                    .value()
-                    .and_then(|value| value.string())
-                    .map_err(usage)?;
+                let word = text(&mut parser)?;
                 let (name, value) = word
                     .split_once('=')
                     .ok_or_else(|| Usage("--set must be given a NAME=VALUE".into()))?;
                 arguments.set.push((name.into(), value.into()));
             }
+            Long(option @ ("listen" | "macs")) => {
+                let Command::Watch(watch) = &mut arguments.command else {
+                    bail!(usage(Long(option).unexpected()));
+                };
+                let given = match option {
+                    "listen" => &mut watch.listen,
+                    _ => &mut watch.macs,
+                };
+                *given = Some(text(&mut parser)?);
+            }
             Long("json") => match &mut arguments.command {
-                Command::Name { json, .. } | Command::Status { json } => *json = true,
+                Command::Name { json, .. }
+                | Command::Status { json }
+                | Command::Watch(WatchOptions { json, .. }) => *json = true,
                 _ => bail!(usage(Long("json").unexpected())),
             },
             Long("settings") if matches!(arguments.command, Command::Check { .. }) => {
@@ -159,6 +183,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     (Command::Boot(_), "status") if first => {
                         arguments.command = Command::Status { json: false }
                     }
+                    (Command::Boot(_), "watch") if first => {
+                        arguments.command = Command::Watch(WatchOptions::default())
+                    }
                     (Command::Boot(steps), word) => {
                         steps.push(Step::parse(word).ok_or_else(|| unknown_step(word))?)
                     }
@@ -181,6 +208,16 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
         bail!(Usage(why.into()));
     }
     Ok(arguments)
+}
+
+/// The value of an option.
+fn text(parser: &mut lexopt::Parser) -> Result<String> {
+    let value = parser.value().and_then(|value| value.string());
+    value.map_err(|error| usage(error).into())
+}
+
+fn usage(error: lexopt::Error) -> Usage {
+    Usage(format!("{error}; see muster --help"))
 }
 
 fn unknown_step(word: &str) -> Usage {

@@ -7,8 +7,8 @@ use crate::k3s::link::ServerLink;
 use crate::life::pause::Pause;
 use crate::life::record::Record;
 use crate::life::restart::{self, StartKind};
+use crate::report::format::JOINED_END;
 use crate::settings::{AgentConfig, Settings};
-use crate::status::Status;
 use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
 use log::{info, warn};
@@ -102,18 +102,16 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         host.lock_agent()?;
     }
     if run.steps.is_empty() {
-        if let Some(record) = restart::by_record(host, settings, run.supervised)? {
-            host.enter(Step::Join.name());
-            // The operator may have changed k3s's configuration since the boot.
-            settings.agent_config(host, &record.node.name)?;
-            if let Err(error) = join::keep_files(host, settings, &record.node) {
-                // Only a warning, because k3s keeps its own copies of what these files hold.
-                warn!("{error:#}");
-            }
-            write_record(host, &record);
-            return become_k3s(host, settings, &record, StartKind::ByRecord);
+        host.own_status();
+        let record = restart::by_record(host, settings, run.supervised);
+        if let Some(record) = record.inspect_err(|_| begin(host, run))? {
+            let result = restart_k3s(host, settings, &record);
+            return end(host, settings, result);
         }
-        host.report(|status| status.begin(run.steps().map(|(step, _)| step.name())));
+        begin(host, run);
+        host.blink_led(&settings.led);
+    } else if host.attempts() == 0 {
+        host.own_status();
     }
     let (node, fetched) = run_steps(host, settings, run)?;
     if !run.has(Step::Join) {
@@ -131,8 +129,50 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         }
         become_k3s(host, settings, &record, StartKind::FullBoot)
     });
-    report_end(host, Step::Join.name(), result.as_ref().err());
+    end(host, settings, result)
+}
+
+/// Reports that k3s could not be started, if `result` is an error.
+fn end(host: &Host, settings: &Settings, result: Result<()>) -> Result<()> {
+    let result = host.fail_step_on_error(result);
+    // The LED was already restored, because k3s was about to start.
+    let result = result.inspect_err(|_| host.blink_led(&settings.led));
     result.context(Step::Join.name())
+}
+
+/// Reports a boot attempt that cannot begin, because the settings are wrong. Does nothing while
+/// another muster, or k3s, is running on this node.
+pub fn report_bad_settings(host: &Host, run: &Run) {
+    if host.agent_pid().is_some() {
+        return;
+    }
+    if run.steps.is_empty() {
+        host.own_status();
+        begin(host, run);
+    } else if host.attempts() == 0 {
+        host.own_status();
+    }
+}
+
+fn begin(host: &Host, run: &Run) {
+    host.begin_attempt(run.steps().map(|(step, _)| step.name()));
+}
+
+/// Restarts k3s from the record of this boot, without a question to anyone.
+fn restart_k3s(host: &Host, settings: &Settings, record: &Record) -> Result<()> {
+    host.enter(Step::Join.name());
+    host.send_log_as(&record.node);
+    host.send_log_with_time();
+    let (server, found) = (&settings.log_server, record.log_server.as_ref());
+    host.send_log_without_lookup(server, &record.node.interface, found);
+    // The operator may have changed k3s's configuration since the boot.
+    settings.agent_config(host, &record.node.name)?;
+    if let Err(error) = join::keep_files(host, settings, &record.node) {
+        // Only a warning, because k3s keeps its own copies of what these files hold.
+        warn!("{error:#}");
+    }
+    write_record(host, record);
+    become_k3s(host, settings, record, StartKind::ByRecord)
 }
 
 /// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
@@ -167,8 +207,11 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
     let mut fetched = None;
     for (step, on_failure) in run.steps() {
         let name = step.name();
-        host.enter(name);
-        host.report(|status| status.start(name, host.uptime()));
+        // find_node has begun the identity step.
+        if step != Step::Identity {
+            host.begin_step(name);
+        }
+        host.send_log(&settings.log_server, &node.interface);
         let result = match (step, &link) {
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
@@ -180,29 +223,30 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
             (Step::Register | Step::Join, None) => unreachable!("link is set for these steps"),
         };
-        report_end(host, name, result.as_ref().err());
-        match (result, on_failure) {
-            (Ok(()), _) => {}
-            (Err(error), OnFailure::GoOn) => warn!(target: name, "{error:#}"),
+        match (host.fail_step_on_error(result), on_failure) {
+            (Ok(()), _) => host.end_step(),
+            (Err(error), OnFailure::GoOn) => host.log_failure(&format!("{error:#}")),
             (Err(error), OnFailure::Stop) => return Err(error.context(name)),
         }
     }
     Ok((node, fetched))
 }
 
-/// Finds this board's interface, MAC address and hostname. The status shows a failure as a failure
-/// of the identity step.
+/// Finds this board's interface, MAC address and hostname. This begins the identity step, if it is
+/// one of the steps to run.
 fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     let name = Step::Identity.name();
-    host.enter(name);
-    host.report(|status| status.start(name, host.uptime()));
+    match run.has(Step::Identity) {
+        true => host.begin_step(name),
+        false => host.enter(name),
+    }
     let wait = match run.supervised {
         true => identity::Wait::ForEver,
         false => identity::Wait::Short,
     };
     let node = identity::find(host, settings, wait);
-    report_end(host, name, node.as_ref().err());
-    let node = node.context(name)?;
+    let node = host.fail_step_on_error(node).context(name)?;
+    host.send_log_as(&node);
     host.report(|status| status.hostname(node.name.as_str()));
     Ok(node)
 }
@@ -227,6 +271,7 @@ fn joined(
         tag: restart::tag(host, sha256),
         program: restart::program(settings),
         sha256,
+        log_server: host.found_log_server(&settings.log_server),
     })
 }
 
@@ -238,19 +283,23 @@ fn write_record(host: &Host, record: &Record) {
     }
 }
 
-/// Records that k3s starts now, and replaces this process with `k3s agent`. Returns only when that
-/// fails.
+/// Records that k3s starts now, and becomes `k3s agent`. Returns only when that fails.
 fn become_k3s(host: &Host, settings: &Settings, record: &Record, kind: StartKind) -> Result<()> {
     host.enter(Step::Join.name());
-    if kind == StartKind::ByRecord {
-        host.report(Status::restart);
-    }
+    let tag = record.tag.as_deref().unwrap_or("(version unknown)");
+    host.set_k3s_version(tag);
+    host.report_start(kind == StartKind::FullBoot);
     restart::note_start(host, kind);
     Pause::forget(host);
+    let starting = format!("starting {} {JOINED_END}", record.program);
+    host.log_joined(&match kind {
+        StartKind::ByRecord => starting,
+        StartKind::FullBoot => format!(
+            "{} is ready {:.1} s after power-on, with the address {} and k3s {tag}; {starting}",
+            record.node.name,
+            host.uptime().as_secs_f64(),
+            record.address.as_deref().unwrap_or("(none)"),
+        ),
+    });
     join::exec(host, settings, &record.node)
-}
-
-fn report_end(host: &Host, step: &str, error: Option<&anyhow::Error>) {
-    let error = error.map(|error| format!("{error:#}"));
-    host.report(|status| status.end(step, host.uptime(), error.as_deref()));
 }

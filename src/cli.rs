@@ -10,6 +10,7 @@ use crate::paths;
 use crate::settings::{self, BadSetting, Settings, Sources};
 use crate::status::shown;
 use crate::supervise;
+use crate::watch;
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 
@@ -47,12 +48,16 @@ fn run(arguments: Arguments) -> Result<()> {
             let file = paths::STATUS.path;
             let text = host.read_text(file)?;
             if text.is_empty() {
-                bail!("there is no {file}: muster has not run on this boot");
+                bail!(
+                    "there is no {file}: muster has not run in this boot; start it with \
+                     rc-service muster start"
+                );
             }
-            let text = shown::current(&text, |pid| host.process_exists(pid)).context(file)?;
+            let exists = |pid| host.process_exists(pid);
+            let text = shown::current(&text, host.uptime(), exists).context(file)?;
             print(&match json {
                 true => text,
-                false => shown::table(&text, host.uptime()).context(file)?,
+                false => shown::table(&text).context(file)?,
             })
         }
         Command::Name { words, json } => {
@@ -78,6 +83,10 @@ fn run(arguments: Arguments) -> Result<()> {
             }
             Ok(())
         }
+        Command::Watch(options) => {
+            let settings = load(&host, &conf()?, arguments.set)?;
+            watch::run(&host, &settings, &options)
+        }
         Command::Boot(steps) => {
             host.resume_status();
             let conf = &conf()?;
@@ -91,7 +100,15 @@ fn run(arguments: Arguments) -> Result<()> {
                 steps: &steps,
                 supervised: false,
             };
-            boot::run(&host, &load()?, &run)
+            let settings = load().inspect_err(|_| boot::report_bad_settings(&host, &run));
+            let result = settings.and_then(|settings| boot::run(&host, &settings, &run));
+            result.inspect_err(|error| {
+                let text = logging::one_line(error);
+                host.report(|status| status.failed(&text, None));
+                host.send_failure(text);
+                // The person who runs this boot by hand sees the error.
+                host.restore_led();
+            })
         }
     }
 }

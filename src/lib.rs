@@ -5,8 +5,8 @@
 //! only modules that come later in this list:
 //!
 //! ```text
-//! main → cli → arguments, name, check, supervise → boot → steps, life → download → settings → k3s
-//!      → http → host → status, report, board, digest, paths, redact
+//! main → cli → watch, name, check, supervise → arguments, logging → boot → steps, life → download
+//!      → settings → k3s → http → host → status, report, board, digest, paths, redact
 //! ```
 //!
 //! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],
@@ -33,3 +33,4 @@ pub mod settings;
 pub mod status;
 pub mod steps;
 pub mod supervise;
+pub mod watch;

@@ -1,44 +1,95 @@
-//! Sets up the log, which writes each message as one line to standard error.
+//! Sets up the log. It writes each message as one line to standard error, and gives the important
+//! ones to the log server too.
 
+use crate::boot::Step;
+use crate::host::outbox::Outbox;
 use crate::host::{EFFECTS, Host};
 use crate::redact::redacted;
+use crate::report::format::{BOOT, severity};
+use crate::report::line::Line;
 use crate::settings::Value;
 use crate::settings::sources::Source;
 use anyhow::Result;
-use log::{Level, LevelFilter};
+use env_filter::Filter;
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
 
 /// Sets up the log with the filter of `MUSTER_LOG`. Fails when the filter is not valid in the
 /// syntax of env_logger.
 pub fn init(host: &Host, setting: &Value) -> Result<()> {
-    let filter = env_filter::Builder::new()
-        .try_parse(&setting.text)
-        .map(|builder| builder.build());
-    let filter = filter.map_err(|error| setting.bad(error))?;
-    let mut logger = env_logger::Builder::new();
-    logger
-        .filter_level(filter.filter())
-        .parse_filters(&setting.text);
-    if host.plans() && setting.source == Source::Default {
+    let text = match host.plans() && setting.source == Source::Default {
         // A dry run prints its plan to standard output. Messages about what a boot did would be
         // wrong in a dry run, so only warnings and errors are logged.
-        logger.filter_level(LevelFilter::Warn);
+        true => "warn",
+        false => setting.text.as_str(),
+    };
+    let filter = env_filter::Builder::new()
+        .try_parse(text)
+        .map(|builder| builder.build());
+    let filter = filter.map_err(|error| setting.bad(error))?;
+    let mut most = filter.filter();
+    let outbox = host.outbox();
+    if outbox.is_open() {
+        most = most.max(LevelFilter::Info);
     }
-    logger.format(|out, record| {
-        let level = match record.level() {
-            Level::Error => "ERROR: ",
-            Level::Warn => "WARN: ",
-            Level::Info | Level::Debug | Level::Trace => "",
-        };
-        // The log target muster::steps::network is shown as the name of the step, network.
-        let step = record.target().rsplit("::").next().unwrap_or(EFFECTS);
-        let message = redacted(&record.args().to_string());
-        writeln!(out, "muster: {level}{step}: {message}")
-    });
     // After a failed boot attempt the settings are read again. The log can be set up only once in
     // a process, so the error of a second time is ignored.
-    let _ = logger.try_init();
+    let logger = LOGGER.get_or_init(|| Logger { filter, outbox });
+    if log::set_logger(logger).is_ok() {
+        log::set_max_level(most);
+    }
     Ok(())
+}
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+struct Logger {
+    filter: Filter,
+    outbox: Arc<Outbox>,
+}
+
+impl Log for Logger {
+    fn enabled(&self, _: &Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record) {
+        let shown = self.filter.matches(record);
+        // MUSTER_LOG is a filter for the console. The log server gets the same lines in any case, so
+        // that `muster watch` shows the board.
+        let sent = record.level() <= Level::Info;
+        if !shown && !sent {
+            return;
+        }
+        let text = redacted(&record.args().to_string());
+        // The log target muster::steps::network is shown as the name of the step, network.
+        let target = record.target().rsplit("::").next().unwrap_or(EFFECTS);
+        if shown {
+            let level = match record.level() {
+                Level::Error => "ERROR: ",
+                Level::Warn => "WARN: ",
+                Level::Info | Level::Debug | Level::Trace => "",
+            };
+            // A boot must not fail because nobody reads its messages.
+            let _ = writeln!(io::stderr(), "muster: {level}{target}: {text}");
+        }
+        if sent {
+            let step = Step::parse(target).map(Step::name);
+            self.outbox.add(Line {
+                severity: match record.level() {
+                    Level::Error => severity::ERROR,
+                    Level::Warn => severity::WARNING,
+                    Level::Info | Level::Debug | Level::Trace => severity::INFO,
+                },
+                step: step.unwrap_or(BOOT),
+                text,
+                ..Line::default()
+            });
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// The text of an error in one line, without secrets. Line breaks and other control characters are

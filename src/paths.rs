@@ -63,8 +63,13 @@ pub const STARTS: NodeFile = file("/run/muster/starts.json", 0o600);
 pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
 /// Locked by the process that is, or becomes, `k3s agent`.
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
+/// What the LED that blinks was before the boot.
+pub const LED: NodeFile = file("/run/muster/led.json", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
+/// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
+/// writes it.
+pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
 /// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes it.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
@@ -84,7 +89,7 @@ pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 17] = [
+pub const WRITTEN: [NodeFile; 19] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -97,7 +102,9 @@ pub const WRITTEN: [NodeFile; 17] = [
     STARTS,
     RETRY,
     LOCK,
+    LED,
     DHCP_TIME_SERVERS,
+    DHCP_LOG_SERVERS,
     DHCP_REFUSAL,
     K3S,
     K3S_PART,

@@ -8,6 +8,7 @@ use crate::host::watch::changed_file;
 use crate::life::pause::Pause;
 use crate::logging;
 use crate::paths;
+use crate::report::led::Led;
 use crate::settings::Settings;
 use anyhow::Result;
 use log::info;
@@ -34,6 +35,11 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
             steps: &[],
             supervised: true,
         };
+        if settings.is_err() {
+            boot::report_bad_settings(host, &run);
+            // The setting of the LED is unknown too.
+            host.blink_led(&Led::Auto);
+        }
         let result = settings.and_then(|settings| boot::run(host, &settings, &run));
         host.limit_run(None);
         let Err(error) = result else { return };
@@ -49,10 +55,10 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         // The stored pause is not read again: it is missing when the disk is full.
         let next = Pause::begin(host, files, pause.as_ref());
         let seconds = next.until.saturating_sub(host.uptime()).as_secs();
-        logging::print_error(&format!(
-            "{error}; the next try comes in {seconds} s, or when {names} changes"
-        ));
+        let text = format!("{error}; the next try comes in {seconds} s, or when {names} changes");
         host.report(|status| status.failed(&error, Some(next.until)));
+        logging::print_error(&text);
+        host.send_failure(text);
         pause = Some(next);
     }
 }

@@ -8,7 +8,7 @@ packages='
 	gcc libc6-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	iproute2 util-linux procps nftables strace tcpdump
-	busybox-static udhcpc dnsmasq-base nginx-light openssl curl
+	busybox-static udhcpc dnsmasq-base nginx-light openssl curl rsyslog
 	qemu-user-static
 	qemu-utils e2fsprogs squashfs-tools
 	python3-pip

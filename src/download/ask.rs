@@ -10,7 +10,7 @@ use crate::host::machine::megabytes;
 use crate::http::Failure;
 use crate::k3s::release::{Arch, asset_url};
 use anyhow::Result;
-use log::{debug, info, warn};
+use log::{debug, warn};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -113,7 +113,6 @@ impl Install<'_> {
         mut open: PartialFile,
         part: &mut Option<PartialFile>,
     ) -> Result<(Outcome, u64)> {
-        let started = Instant::now();
         let digest = open.origin().sha256;
         let mut result = attempt(self.host, download, &mut open);
         if let Err(AttemptError::DigestMismatch { resumed: true }) = result {
@@ -124,14 +123,13 @@ impl Install<'_> {
         let reached = open.len();
         let outcome = match result {
             Ok(()) => {
-                let (bytes, seconds) = (megabytes(open.len()), started.elapsed().as_secs_f64());
+                let bytes = megabytes(open.len());
                 open.install()?;
                 self.record_verified(digest);
                 let (tag, target) = (&self.tag, self.target.display());
-                info!(
-                    target: self.host.step(),
-                    "installed k3s {tag} as {target} ({bytes} MB, {seconds:.1} s, sha256 {digest})"
-                );
+                self.host.set_result(format!(
+                    "installed k3s {tag} as {target}, {bytes} MB, sha256 {digest}"
+                ));
                 Outcome::Installed(digest)
             }
             Err(AttemptError::Mirror(failure)) => {
@@ -169,7 +167,8 @@ impl Install<'_> {
     }
 
     pub(super) fn keep_installed(&self) {
-        info!(target: self.host.step(), "k3s {} is already installed", self.tag);
+        self.host
+            .set_result(format!("k3s {} is already installed", self.tag));
         // The right k3s is installed, so the boot continues even if a partial file cannot be
         // removed.
         if let Err(error) = target::clear(self.host, &self.target) {

@@ -7,7 +7,6 @@ use crate::host::Host;
 use crate::host::machine::{self, megabytes};
 use crate::http::{Failure, MinimumRate, Response};
 use anyhow::anyhow;
-use log::info;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 use url::Url;
@@ -21,8 +20,7 @@ pub fn receive(
     part: &mut PartialFile,
     total: Option<u64>,
 ) -> Result<(), AttemptError> {
-    let watched = total.is_none();
-    match append(host, download, answer, Appender::new(part), watched) {
+    match append(host, download, answer, Appender::new(part), total) {
         Ok(()) => Ok(()),
         Err(Stop::Keep(error)) => Err(error),
         Err(Stop::Discard(failure)) => {
@@ -56,7 +54,7 @@ fn append(
     download: Download<'_>,
     answer: &mut Response,
     mut part: Appender<'_>,
-    watched: bool,
+    total: Option<u64>,
 ) -> Result<(), Stop> {
     let Download {
         url, minimum_rate, ..
@@ -77,10 +75,10 @@ fn append(
         // the error.
         if part.len() == resumed_at {
             match resumed_at {
-                0 => info!(target: host.step(), "downloading {url}"),
+                0 => host.resume_step(&format!("downloading {url}")),
                 _ => {
                     let at = megabytes(resumed_at);
-                    info!(target: host.step(), "resuming {url} at {at} MB");
+                    host.resume_step(&format!("resuming {url} at {at} MB"));
                 }
             }
         }
@@ -89,7 +87,8 @@ fn append(
         }
         let written = part.append(n);
         written.map_err(|error| write_failed(url, part.len(), &error))?;
-        if watched && part.len() >= next_check {
+        host.report_download(part.len(), total);
+        if total.is_none() && part.len() >= next_check {
             check_room(host, download, part.len())?;
             next_check = part.len() + CHECKED;
         }
@@ -141,7 +140,7 @@ fn check_rate(host: &Host, download: Download<'_>, received: u64) -> Result<(), 
         anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow")
     } else if received < slow && (rivals.untried || rivals.best > 2 * received) {
         let why = format!("{url}: {received} bytes in {window:?}: another mirror may be faster");
-        info!(target: host.step(), "{why}");
+        log::info!(target: host.step(), "{why}");
         anyhow!(why)
     } else {
         return Ok(());

@@ -60,7 +60,6 @@ impl Install<'_> {
         let mut backoff = Backoff::new(self.node.mac.seed());
         let mut furthest = 0;
         let mut on_no_range = OnNoRange::Restart;
-        let mut last_message = String::new();
         loop {
             let later = match self.round(installed, on_no_range, &mut part)? {
                 Round::Installed(digest) => return Ok(digest),
@@ -69,10 +68,7 @@ impl Install<'_> {
             };
             let reasons: Vec<&str> = later.iter().map(|(why, _)| why.as_str()).collect();
             let message = reasons.join("; ");
-            if message != last_message {
-                self.host.report_problem(&format!("{message}; retrying"));
-                last_message = message;
-            }
+            self.host.report_problem(&format!("{message}; retrying"));
             // If this round made the partial file longer than before, the delays start short again,
             // and in the next round a mirror that cannot resume must not empty the partial file.
             // Otherwise such a mirror may restart the download.

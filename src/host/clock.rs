@@ -7,6 +7,13 @@ use nix::time::{ClockId, clock_gettime, clock_settime};
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The time since boot ([`Host::uptime`]).
+pub(super) fn uptime() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map(Duration::from)
+        .unwrap_or_default()
+}
+
 impl Host {
     /// The wall clock, as the time since 1970.
     pub fn now(&self) -> Duration {
@@ -17,9 +24,7 @@ impl Host {
 
     /// The time since boot (CLOCK_BOOTTIME), which no program can set.
     pub fn uptime(&self) -> Duration {
-        clock_gettime(ClockId::CLOCK_BOOTTIME)
-            .map(Duration::from)
-            .unwrap_or_default()
+        uptime()
     }
 
     /// Sets the wall clock to the time since 1970 that `time` returns.
@@ -42,7 +47,7 @@ impl Host {
     /// ([`super::network_time`]). Fails when a watched file has changed ([`Host::wait`]).
     pub fn wait_before_retry(&self, time: Duration) -> Result<()> {
         self.correct_clock();
-        self.wait(time)
+        self.wait_and_report(time)
     }
 
     /// Sleeps, except in a dry run.

@@ -19,6 +19,10 @@
 //! | [`network_time`] | asks time servers |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
+//! | [`led`] | makes a LED blink |
+//! | [`log_server`] | finds the log server |
+//! | [`outbox`] | sends the log to it |
+//! | [`progress`] | reports how far the boot is |
 //! | [`routes`] | looks for a default route and a DNS server |
 //! | [`machine`] | reads what `/proc` says about mounts and memory |
 //! | [`watch`] | ends a wait when the operator changes a file |
@@ -31,34 +35,50 @@
 pub mod cgroup;
 pub mod clock;
 pub mod dhcp_client;
+mod download_progress;
 pub mod files;
+pub mod led;
 pub mod links;
 pub mod lock;
+pub mod log_server;
 pub mod machine;
 pub mod modules;
 pub mod network_time;
 mod notes;
+pub mod outbox;
 pub mod process;
+pub mod progress;
 pub mod routes;
 pub mod system;
 mod temporary;
 pub mod watch;
 
-use crate::paths;
 use crate::redact::redacted;
 use crate::status::Status;
 use anyhow::{Context, Result};
-use log::{debug, warn};
+use led::Blinking;
+use log::debug;
 use network_time::ClockState;
+use outbox::Outbox;
+use progress::Progress;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use watch::Watch;
 
 /// The log target under which a boot logs each effect, with the description that a dry run prints.
 pub const EFFECTS: &str = "effect";
+
+/// What [`Host::step`] returns before the first step.
+const NO_STEP: &str = "muster";
+
+/// The time after which a problem that still exists is logged again, and so is the progress of a
+/// download.
+const LOG_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a [`Host`] does with effects, which are changes of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +97,9 @@ pub struct Host {
     mode: Mode,
     step: Cell<&'static str>,
     status: RefCell<Status>,
+    progress: Progress,
+    blinking: Blinking,
+    outbox: Arc<Outbox>,
     clock: ClockState,
     watch: Watch,
     /// The open lock file, when this process holds the lock ([`Host::lock_agent`]).
@@ -90,8 +113,11 @@ impl Host {
         Host {
             root: root.into(),
             mode,
-            step: Cell::new("muster"),
+            step: Cell::new(NO_STEP),
             status: RefCell::default(),
+            progress: Progress::default(),
+            blinking: Blinking::default(),
+            outbox: Arc::new(Outbox::new(mode)),
             clock: ClockState::default(),
             watch: Watch::default(),
             agent_lock: OnceCell::new(),
@@ -106,6 +132,8 @@ impl Host {
     /// Sets the step that later effects and log lines belong to.
     pub fn enter(&self, step: &'static str) {
         self.step.set(step);
+        self.outbox
+            .set_step(Some(step).filter(|step| *step != NO_STEP));
     }
 
     /// The step that is running, for the log.
@@ -147,29 +175,5 @@ impl Host {
     /// dry run prints the description `what` and returns `None`.
     pub fn ask<T>(&self, what: impl Display, ask: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         self.effect(what, ask)
-    }
-
-    /// Loads the status that an earlier muster process of this boot wrote, so that this process
-    /// adds to it.
-    pub fn resume_status(&self) {
-        let text = self.read_text(paths::STATUS.path).unwrap_or_default();
-        self.status.replace(Status::parse(&text));
-    }
-
-    /// Changes what `muster status` shows, and writes the status file.
-    pub fn report(&self, change: impl FnOnce(&mut Status)) {
-        let mut status = self.status.borrow_mut();
-        change(&mut status);
-        if let Err(error) = self.write_note(paths::STATUS, &status.to_json()) {
-            // A boot must not fail only because the status file cannot be written.
-            debug!("{error:#}");
-        }
-    }
-
-    /// Logs the problem that keeps the running step waiting, and shows it in `muster status`.
-    pub fn report_problem(&self, text: &str) {
-        let step = self.step.get();
-        warn!(target: step, "{text}");
-        self.report(|status| status.problem(step, text));
     }
 }

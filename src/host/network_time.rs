@@ -77,11 +77,12 @@ impl Host {
         self.clock.doubted.set(self.clock.doubted.get() || doubted);
     }
 
-    /// Asks the time servers in order and sets the clock to the first acceptable answer. Fails when
-    /// there is none. Without time servers it does nothing.
-    pub fn set_clock_from(&self, source: &TimeSource) -> Result<()> {
+    /// Asks the time servers in order and sets the clock to the first acceptable answer. Returns what
+    /// was done, in words. Fails when there is no acceptable answer. Without time servers, and in a
+    /// dry run, it does nothing.
+    pub fn set_clock_from(&self, source: &TimeSource) -> Result<Option<String>> {
         let Some(servers) = &source.servers else {
-            return Ok(());
+            return Ok(None);
         };
         let (named, last) = (servers.named.join(" "), servers.last.join(" "));
         let first = match named.is_empty() {
@@ -89,11 +90,10 @@ impl Host {
             false => format!("{named}, else "),
         };
         let what = format!("set the clock from {first}the DHCP server's time servers, else {last}");
-        self.effect(what, || self.ask_places(servers, source.earliest))?;
-        Ok(())
+        self.effect(what, || self.ask_places(servers, source.earliest))
     }
 
-    fn ask_places(&self, servers: &TimeServers, earliest: Duration) -> Result<()> {
+    fn ask_places(&self, servers: &TimeServers, earliest: Duration) -> Result<String> {
         let places = servers.places(self);
         let names = places.concat().join(" ");
         let mut last = anyhow!("no time server is set");
@@ -109,20 +109,21 @@ impl Host {
         )))
     }
 
-    fn set_clock_to(&self, server: &str, time: Duration) -> Result<()> {
+    fn set_clock_to(&self, server: &str, time: Duration) -> Result<String> {
         let now = self.now();
-        let mut time = time;
-        if now.abs_diff(time) < TOLERANCE {
-            info!("the clock agrees with {server}");
-            time = now;
+        let agrees = now.abs_diff(time) < TOLERANCE;
+        let (time, done) = if agrees {
+            (now, format!("the clock agrees with {server}"))
         } else {
             let direction = if time > now { "forward" } else { "back" };
             let by = now.abs_diff(time).as_secs_f64();
-            info!("set the clock {direction} by {by:.1} s, to the time of {server}");
             self.write_clock(time)?;
-        }
+            let done = format!("set the clock {direction} by {by:.1} s, to the time of {server}");
+            (time, done)
+        };
         self.clock.answered.set(Some((self.uptime(), time)));
-        Ok(())
+        self.send_log_with_time();
+        Ok(done)
     }
 
     /// Sets the clock right where that is needed, before the next attempt to reach something: when
@@ -139,8 +140,10 @@ impl Host {
         } else if !doubted || is_recent(answered, self.uptime()) {
             return;
         }
-        if let Err(error) = self.set_clock_from(&source) {
-            debug!("{error:#}");
+        match self.set_clock_from(&source) {
+            Ok(Some(done)) => info!("{done}"),
+            Ok(None) => {}
+            Err(error) => debug!("{error:#}"),
         }
         if self.now() + SET_BACK < expected {
             let what = "set the clock forward again";

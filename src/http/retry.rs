@@ -4,7 +4,6 @@ use super::failure::Failure;
 use crate::board::mac::mix;
 use crate::host::Host;
 use anyhow::Result;
-use log::info;
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
@@ -64,10 +63,10 @@ impl Backoff {
     }
 }
 
-/// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged only when
-/// its error differs from the previous one. A success after failures is logged too. `what` is the
-/// name of the requested thing in these log lines. Fails too when a watched file changes during a
-/// wait.
+/// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged when its
+/// error differs from the previous one, and every 30 s. A success after failures is logged too.
+/// `what` is the name of the requested thing in these log lines. Fails too when a watched file
+/// changes during a wait.
 pub fn retry<T>(
     host: &Host,
     seed: u64,
@@ -75,15 +74,12 @@ pub fn retry<T>(
     mut attempt: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T> {
     let mut backoff = Backoff::new(seed);
-    let mut last_message = String::new();
     loop {
         let answer = attempt();
         host.doubt_clock_if(answer.as_ref().is_err_and(Failure::is_about_dates));
         match answer {
             Ok(value) => {
-                if !last_message.is_empty() {
-                    info!(target: host.step(), "{what}: recovered");
-                }
+                host.problem_solved(&format!("{what}: recovered"));
                 return Ok(value);
             }
             Err(Failure::Permanent { error, .. }) => return Err(error),
@@ -94,11 +90,7 @@ pub fn retry<T>(
                     ..
                 },
             ) => {
-                let message = format!("{error:#}");
-                if message != last_message {
-                    host.report_problem(&format!("{what}: {message}; retrying"));
-                    last_message = message;
-                }
+                host.report_problem(&format!("{what}: {error:#}; retrying"));
                 host.wait_before_retry(match failure.is_distress() {
                     true => backoff.delay_in_distress(retry_after),
                     false => backoff.delay(retry_after),

@@ -92,7 +92,7 @@ impl Server {
                 .ok_or_else(|| Failure::transient(anyhow!("{} has no address", node.interface)))?;
             self.ask_acceptance(node.name.as_str(), password, address)
         })?;
-        info!(target: host.step(), "the server accepts {}", node.name);
+        host.set_result(format!("the server accepts {}", node.name));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::board::mac::Mac;
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
+use crate::host::log_server::FoundServer;
 use crate::paths;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ pub struct Record {
     pub program: String,
     /// The digest of the k3s binary.
     pub sha256: Sha256,
+    /// The log server whose name this boot looked up, so that a restart sends no DNS request.
+    pub log_server: Option<FoundServer>,
 }
 
 impl Record {
@@ -47,6 +50,7 @@ impl Record {
             tag: text("tag"),
             program: text("program")?,
             sha256: Sha256::parse(&text("sha256")?)?,
+            log_server: found_server(&record["log_server"]),
         })
     }
 
@@ -62,9 +66,17 @@ impl Record {
             "tag": self.tag,
             "program": self.program,
             "sha256": self.sha256.to_string(),
+            "log_server": self.log_server.as_ref().map(|(host, address)| {
+                json!({ "host": host, "address": address.to_string() })
+            }),
         });
         host.write_note(paths::RECORD, &format!("{record:#}\n"))
     }
+}
+
+fn found_server(value: &Value) -> Option<FoundServer> {
+    let address = value["address"].as_str()?.parse().ok()?;
+    Some((value["host"].as_str()?.into(), address))
 }
 
 #[cfg(test)]
@@ -88,6 +100,7 @@ pub(crate) mod tests {
             tag: Some("v1.34.1+k3s1".into()),
             program: "/usr/local/bin/k3s".into(),
             sha256: Sha256::of(k3s),
+            log_server: Some(("logs.lan".into(), ([10, 0, 0, 5], 514).into())),
         }
     }
 

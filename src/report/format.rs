@@ -33,6 +33,10 @@ pub mod severity {
     pub const DEBUG: u8 = 7;
 }
 
+/// How the text of the message with the state [`State::Joined`] ends. A receiver needs it where a log
+/// server has left out the structured data.
+pub const JOINED_END: &str = "agent in this process";
+
 /// The names of the parameters in the structured data. A parameter whose value is not known is not
 /// sent.
 pub mod param {
@@ -210,10 +214,10 @@ mod tests {
             (param::STATE, State::Done.name().into()),
             (param::SECONDS, "1.200".into()),
         ];
-        let line = message(&params, "done in 1.2 s").datagram();
+        let line = message(&params, "k3s v1.34.1+k3s1 is already installed (1.2 s)").datagram();
         let expected = "<30>1 2026-08-01T12:34:56.123456Z worker-43dfae muster 412 fetch \
             [muster@32473 mac=\"dc:a6:32:01:02:03\" ip=\"192.0.2.7\" uptime=\"12.345\" \
-            state=\"done\" seconds=\"1.200\"] done in 1.2 s";
+            state=\"done\" seconds=\"1.200\"] k3s v1.34.1+k3s1 is already installed (1.2 s)";
         assert_eq!(line, expected);
         let documented = include_str!("../../docs/log-format.md");
         assert!(documented.contains(&line), "{line}");

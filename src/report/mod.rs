@@ -1,4 +1,109 @@
-//! What a board sends to a log server while it boots, so that a person sees at a desk what each
-//! board does. [`format`] is the format of the datagrams, which `muster watch` reads.
+//! What a board shows of its boot to persons who are not logged in: to one at a desk, what it sends to
+//! a log server, and to one at the rack, how a LED blinks ([`led`]). [`format`] is the format of the datagrams, which `muster watch` reads.
+//! [`crate::host::outbox`] sends them.
 
 pub mod format;
+pub mod led;
+pub mod line;
+
+use format::PORT;
+use std::net::IpAddr;
+
+/// Where the log is sent, as `MUSTER_SYSLOG` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogServer {
+    /// To no server.
+    No,
+    /// To the server that DHCP names (option 7).
+    Dhcp,
+    /// To this server.
+    Named {
+        /// A host name, or an IP address without brackets.
+        host: String,
+        port: u16,
+    },
+}
+
+impl LogServer {
+    /// Parses the value of `MUSTER_SYSLOG`; `None` when it is wrong. An IPv6 address with a port is
+    /// in brackets, as in a URL.
+    pub fn parse(text: &str) -> Option<LogServer> {
+        if text.is_empty() {
+            return Some(LogServer::Dhcp);
+        }
+        if text == "no" {
+            return Some(LogServer::No);
+        }
+        let named = |host: &str, port| LogServer::Named {
+            host: host.into(),
+            port,
+        };
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(text).parse::<IpAddr>() {
+            return Some(named(&address.to_string(), PORT));
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (text, PORT),
+        };
+        if let Some(v6) = host.strip_prefix('[') {
+            let address: IpAddr = v6.strip_suffix(']')?.parse().ok()?;
+            return Some(named(&address.to_string(), port));
+        }
+        let is_name = !host.is_empty()
+            && !host.starts_with('-')
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+        (is_name && port > 0).then(|| named(host, port))
+    }
+
+    /// The log server as a plan shows it; `None` when the log is sent to no server.
+    pub fn shown(&self) -> Option<String> {
+        match self {
+            LogServer::No => None,
+            LogServer::Dhcp => Some("the log server that the DHCP server names, if any".into()),
+            LogServer::Named { host, port } if host.contains(':') => {
+                Some(format!("[{host}]:{port}"))
+            }
+            LogServer::Named { host, port } => Some(format!("{host}:{port}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_server_has_a_host_and_perhaps_a_port() {
+        for (text, host, port) in [
+            ("logs.lan", "logs.lan", 514),
+            ("logs.lan:5140", "logs.lan", 5140),
+            ("10.0.0.5", "10.0.0.5", 514),
+            ("10.0.0.5:99", "10.0.0.5", 99),
+            ("fd00::5", "fd00::5", 514),
+            ("[fd00::5]", "fd00::5", 514),
+            ("[fd00::5]:99", "fd00::5", 99),
+        ] {
+            let host = host.into();
+            let expected = Some(LogServer::Named { host, port });
+            assert_eq!(LogServer::parse(text), expected, "{text}");
+        }
+        assert_eq!(LogServer::parse("no"), Some(LogServer::No));
+        assert_eq!(LogServer::parse(""), Some(LogServer::Dhcp));
+        for text in [
+            "a b",
+            "udp://logs",
+            "logs:x",
+            "logs:0",
+            ":514",
+            "[logs]:1",
+            "logs:99999",
+        ] {
+            assert_eq!(LogServer::parse(text), None, "{text}");
+        }
+    }
+}

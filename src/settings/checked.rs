@@ -11,6 +11,8 @@ use crate::http::Clients;
 use crate::k3s::password;
 use crate::k3s::release::Tag;
 use crate::k3s::token::{JoinToken, Token};
+use crate::report::LogServer;
+use crate::report::led::Led;
 use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +76,10 @@ pub struct Settings {
     pub dhcp: bool,
     /// Time servers; `None` when `MUSTER_NTP` is `no`.
     pub ntp: Option<TimeServers>,
+    /// The LED that shows the boot.
+    pub led: Led,
+    /// Where the log is sent.
+    pub log_server: LogServer,
     pub(super) url: Option<Url>,
     pub(super) token: TokenPlace,
     pub(super) node_secret: Option<Value>,

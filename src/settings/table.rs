@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 
 /// All settings, in the order of the help. A setting that k3s or its installer also has means the
 /// same here.
-pub const SETTINGS: [Setting; 25] = [
+pub const SETTINGS: [Setting; 27] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
         "K3S_TOKEN_FILE",
@@ -81,11 +81,7 @@ pub const SETTINGS: [Setting; 25] = [
         "",
         "a base URL for the mirror github",
     ),
-    setting(
-        "MUSTER_K3S_SHA256",
-        "",
-        "the only digest that k3s may have",
-    ),
+    setting("MUSTER_K3S_SHA256", "", "the only digest that k3s may have"),
     setting(
         "MUSTER_INTERFACE",
         "eth0",
@@ -125,6 +121,16 @@ pub const SETTINGS: [Setting; 25] = [
         "MUSTER_LOG",
         "info",
         "the log filter, in the syntax of env_logger",
+    ),
+    setting(
+        "MUSTER_SYSLOG",
+        "",
+        "HOST[:PORT] that gets the log; unset: DHCP's; or no",
+    ),
+    setting(
+        "MUSTER_LED",
+        "auto",
+        "the LED that blinks during a boot: auto, no or NAME",
     ),
     setting("HTTPS_PROXY", "", "the proxy for https:// URLs"),
     setting("NO_PROXY", "", "hosts that are reached without the proxy"),

@@ -3,6 +3,8 @@
 use super::sources::Source;
 use crate::host::Host;
 use crate::host::process::SECRET_VARIABLES;
+use crate::report::LogServer;
+use crate::report::led::Led;
 use anyhow::Result;
 use std::fmt;
 use std::io;
@@ -60,6 +62,19 @@ impl Value {
             "no" | "false" | "0" | "off" => Ok(false),
             _ => Err(self.bad("must be yes or no")),
         }
+    }
+
+    /// The value as a LED.
+    pub(super) fn led(&self) -> Result<Led> {
+        Led::parse(&self.text)
+            .ok_or_else(|| self.bad("must be auto, no, or a name in /sys/class/leds"))
+    }
+
+    /// The value as the place where the log is sent.
+    pub(super) fn log_server(&self) -> Result<LogServer> {
+        LogServer::parse(&self.text).ok_or_else(|| {
+            self.bad("must be the name or address of a log server, such as logs.lan:514, or no")
+        })
     }
 
     /// The value as an absolute path.

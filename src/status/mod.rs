@@ -1,45 +1,21 @@
-//! What this boot did, for `muster status`: each step with its state, its duration and its last
-//! error.
+//! What this boot did, for `muster status`: each step with its state, its time and its last error.
+//!
+//! `docs/status.md` describes the status file, which other programs may read.
 
+mod advice;
+mod entry;
 pub mod shown;
 
+pub use entry::Download;
+
 use crate::redact::redacted;
+use entry::{Entry, State, rounded, seconds, text};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Pending,
-    Running,
-    Done,
-    Failed,
-}
-
-impl State {
-    const ALL: [State; 4] = [State::Pending, State::Running, State::Done, State::Failed];
-
-    fn parse(name: &str) -> Option<State> {
-        State::ALL.into_iter().find(|state| state.name() == name)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            State::Pending => "pending",
-            State::Running => "running",
-            State::Done => "done",
-            State::Failed => "failed",
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    step: String,
-    state: State,
-    started: Duration,
-    took: Duration,
-    error: Option<String>,
-}
+/// The version of the status file's format. It is raised when a field changes its meaning or is
+/// removed, and not when a field is added.
+pub const FORMAT: u64 = 1;
 
 /// What this boot did: the steps of the last boot attempt, their results, and when muster tries
 /// again. A boot attempt is one run of all steps. All points in time are times since boot.
@@ -50,9 +26,13 @@ pub struct Status {
     steps: Vec<Entry>,
     /// The number of boot attempts in this boot.
     runs: u64,
+    /// When k3s was started after all steps.
+    joined: Option<Duration>,
     /// How many times k3s was restarted from the record of this boot (`life::record`), without a
     /// boot attempt.
     restarts: u64,
+    /// When k3s was restarted last.
+    restarted: Option<Duration>,
     /// Why the last boot attempt failed.
     last_error: Option<String>,
     /// The time of the next boot attempt (time since boot).
@@ -63,24 +43,19 @@ impl Status {
     /// Parses the text of a status file, which an earlier muster process of this boot wrote.
     pub fn parse(json: &str) -> Status {
         let status: Value = serde_json::from_str(json).unwrap_or_default();
-        let text = |value: &Value| value.as_str().map(String::from);
-        let seconds = |value: &Value| Duration::try_from_secs_f64(value.as_f64()?).ok();
-        let entry = |step: &Value| {
-            Some(Entry {
-                step: text(&step["step"])?,
-                state: State::parse(step["state"].as_str()?)?,
-                started: Duration::ZERO,
-                took: seconds(&step["seconds"])?,
-                error: text(&step["error"]),
-            })
-        };
         let steps = status["steps"].as_array();
         Status {
             hostname: text(&status["hostname"]),
             k3s_version: text(&status["k3s_version"]),
-            steps: steps.into_iter().flatten().filter_map(entry).collect(),
+            steps: steps
+                .into_iter()
+                .flatten()
+                .filter_map(Entry::parse)
+                .collect(),
             runs: status["runs"].as_u64().unwrap_or(0),
+            joined: seconds(&status["joined"]),
             restarts: status["restarts"].as_u64().unwrap_or(0),
+            restarted: seconds(&status["restarted"]),
             last_error: text(&status["last_error"]),
             next_try: seconds(&status["next_try"]),
         }
@@ -89,16 +64,25 @@ impl Status {
     /// Starts a new boot attempt with these steps.
     pub fn begin<'a>(&mut self, steps: impl Iterator<Item = &'a str>) {
         *self = Status {
-            steps: steps.map(pending).collect(),
+            steps: steps.map(Entry::pending).collect(),
             runs: self.runs + 1,
             restarts: self.restarts,
+            restarted: self.restarted,
             ..Status::default()
         };
     }
 
+    /// Records that k3s starts now, after all steps.
+    pub fn join(&mut self, now: Duration) {
+        self.joined = Some(now);
+        self.last_error = None;
+        self.next_try = None;
+    }
+
     /// Counts a restart of k3s from the record of this boot.
-    pub fn restart(&mut self) {
+    pub fn restart(&mut self, now: Duration) {
         self.restarts += 1;
+        self.restarted = Some(now);
         self.last_error = None;
         self.next_try = None;
     }
@@ -117,14 +101,17 @@ impl Status {
 
     /// Marks a step as running. `now` is the time since boot, as in [`Status::end`].
     pub fn start(&mut self, step: &str, now: Duration) {
+        self.last_error = None;
         if self.entry(step).is_none() {
             // The operator named this step on the command line, and there was no boot attempt yet.
-            self.steps.push(pending(step));
+            self.steps.push(Entry::pending(step));
         }
         if let Some(entry) = self.entry(step) {
-            entry.error = None;
-            entry.state = State::Running;
-            entry.started = now;
+            *entry = Entry {
+                state: State::Running,
+                started: now,
+                ..Entry::pending(step)
+            };
         }
     }
 
@@ -141,10 +128,36 @@ impl Status {
         }
     }
 
+    /// The number of boot attempts in this boot.
+    pub fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    /// How long a step took.
+    pub fn took(&self, step: &str) -> Duration {
+        let entry = self.steps.iter().find(|entry| entry.step == step);
+        entry.map_or(Duration::ZERO, |entry| entry.took)
+    }
+
     /// Sets the problem that keeps a step waiting.
     pub fn problem(&mut self, step: &str, text: &str) {
         if let Some(entry) = self.entry(step) {
+            entry.state = State::Waiting;
             entry.error = Some(redacted(text));
+        }
+    }
+
+    /// Marks a step that was waiting as running again. Its last error stays.
+    pub fn solved(&mut self, step: &str) {
+        if let Some(entry) = self.entry(step) {
+            entry.state = State::Running;
+        }
+    }
+
+    /// Sets how far the download of a step is.
+    pub fn download(&mut self, step: &str, download: Download) {
+        if let Some(entry) = self.entry(step) {
+            entry.download = Some(download);
         }
     }
 
@@ -159,17 +172,15 @@ impl Status {
 
     /// The text of the status file.
     pub fn to_json(&self) -> String {
-        let step = |entry: &Entry| {
-            let seconds = (entry.took.as_secs_f64() * 1000.0).round() / 1000.0;
-            json!({ "step": entry.step, "state": entry.state.name(), "seconds": seconds, "error": entry.error })
-        };
-        let steps: Vec<Value> = self.steps.iter().map(step).collect();
         let status = json!({
+            "format": FORMAT,
             "hostname": self.hostname,
             "k3s_version": self.k3s_version,
-            "steps": steps,
+            "steps": self.steps.iter().map(Entry::to_json).collect::<Vec<_>>(),
             "runs": self.runs,
+            "joined": self.joined.map(rounded),
             "restarts": self.restarts,
+            "restarted": self.restarted.map(rounded),
             "last_error": self.last_error,
             "next_try": self.next_try.map(|time| time.as_secs()),
             "pid": std::process::id(),
@@ -178,59 +189,82 @@ impl Status {
     }
 }
 
-fn pending(step: &str) -> Entry {
-    Entry {
-        step: step.into(),
-        state: State::Pending,
-        started: Duration::ZERO,
-        took: Duration::ZERO,
-        error: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::shown::table;
     use super::*;
 
     #[test]
-    fn a_run_reads_back_as_a_table() {
+    fn a_status_reads_back() {
         let mut status = Status::default();
-        status.begin(["identity", "network", "fetch"].into_iter());
+        status.begin(["identity", "fetch"].into_iter());
         status.hostname("worker-b5b697");
         status.start("identity", Duration::from_millis(5000));
         status.end("identity", Duration::from_millis(5012), None);
-        status.start("network", Duration::from_secs(6));
-        status.problem("network", "no address on eth0 yet");
+        status.start("fetch", Duration::from_secs(6));
+        status.problem("fetch", "slow");
+        let download = Download {
+            bytes: 1,
+            total: Some(2),
+            rate: None,
+            at: Duration::from_secs(7),
+        };
+        status.download("fetch", download);
         status.k3s_version("v1.34.1+k3s1");
-        let text = table(&status.to_json(), Duration::ZERO).unwrap();
-        let expected = "hostname  worker-b5b697\nk3s       v1.34.1+k3s1\n\n\
-            identity  done         0.012 s\n\
-            network   running      0.000 s  no address on eth0 yet\n\
-            fetch     pending      0.000 s\n";
-        assert_eq!(text, expected);
-        status.end("network", Duration::from_secs(9), Some("cable"));
-        assert!(status.to_json().contains("\"failed\""));
+        status.join(Duration::from_secs(9));
+        status.restart(Duration::from_secs(10));
+        status.failed("fetch: slow", Some(Duration::from_secs(100)));
         let read = Status::parse(&status.to_json());
-        assert_eq!(read.to_json(), status.to_json());
+        assert_eq!(format!("{read:?}"), format!("{status:?}"));
+        assert_eq!(read.took("identity"), Duration::from_millis(12));
     }
 
     #[test]
-    fn a_failure_is_shown_with_the_next_try_until_the_next_run() {
+    fn a_new_attempt_keeps_nothing_of_the_earlier_one_but_its_number() {
         let mut status = Status::default();
         status.begin(["fetch"].into_iter());
+        status.start("fetch", Duration::ZERO);
+        status.end("fetch", Duration::ZERO, None);
         status.failed("fetch: no mirror", Some(Duration::from_secs(100)));
-        let text = table(&status.to_json(), Duration::from_secs(85)).unwrap();
-        assert!(
-            text.ends_with("\nfailed    fetch: no mirror\nnext try  in 15 s\n"),
-            "{text}"
-        );
+        status.restart(Duration::ZERO);
         status.begin(["fetch"].into_iter());
-        let text = table(&status.to_json(), Duration::ZERO).unwrap();
-        assert!(!text.contains("no mirror"), "{text}");
-        status.restart();
         let json: Value = serde_json::from_str(&status.to_json()).unwrap();
         assert_eq!((&json["runs"], &json["restarts"]), (&json!(2), &json!(1)));
+        assert_eq!(json["steps"][0]["state"], "pending");
+        assert!(json["last_error"].is_null() && json["next_try"].is_null());
+    }
+
+    /// Adds the names of all fields in `value` to `names`, as docs/status.md writes them.
+    fn add_fields(names: &mut Vec<String>, prefix: &str, value: &Value) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let name = format!("{prefix}{name}");
+            match value {
+                Value::Array(values) => add_fields(names, &format!("{name}[]."), &values[0]),
+                value => add_fields(names, &format!("{name}."), value),
+            }
+            names.push(name);
+        }
+    }
+
+    #[test]
+    fn the_documentation_names_each_field() {
+        let mut status = Status::default();
+        status.begin(["fetch"].into_iter());
+        let download = Download {
+            bytes: 1,
+            total: None,
+            rate: None,
+            at: Duration::ZERO,
+        };
+        status.download("fetch", download);
+        let text = shown::current(&status.to_json(), Duration::ZERO, |_| true).unwrap();
+        let mut fields = Vec::new();
+        add_fields(&mut fields, "", &serde_json::from_str(&text).unwrap());
+        fields.sort();
+        let page = include_str!("../../docs/status.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        documented.sort_unstable();
+        assert_eq!(fields, documented);
     }
 
     #[test]
@@ -247,13 +281,18 @@ mod tests {
     }
 
     #[test]
-    fn a_step_named_by_hand_leaves_the_others_as_they_were() {
+    fn a_step_that_waited_keeps_its_last_problem() {
         let mut status = Status::default();
-        status.begin(["identity", "fetch"].into_iter());
-        status.end("fetch", Duration::ZERO, None);
-        let mut by_hand = Status::parse(&status.to_json());
-        by_hand.start("identity", Duration::ZERO);
-        by_hand.end("identity", Duration::ZERO, None);
-        assert_eq!(by_hand.to_json().matches("\"done\"").count(), 2);
+        status.begin(["network"].into_iter());
+        status.start("network", Duration::ZERO);
+        status.problem("network", "no address");
+        status.solved("network");
+        status.end("network", Duration::ZERO, None);
+        let json: Value = serde_json::from_str(&status.to_json()).unwrap();
+        let step = &json["steps"][0];
+        assert_eq!(
+            (&step["state"], &step["error"]),
+            (&json!("done"), &json!("no address"))
+        );
     }
 }

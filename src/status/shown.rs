@@ -1,64 +1,254 @@
-//! The status file as `muster status` shows it.
+//! The status file as `muster status` shows it: corrected to the present time, and as a table.
 
-use serde_json::{Map, Value};
+use super::advice::advice;
+use super::entry::{rounded, seconds};
+use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Corrects the text of the status file when the process that wrote it does not exist any more: the
-/// step that was `running` becomes `killed`. `exists` tells whether a process exists.
-pub fn current(json: &str, exists: impl Fn(u32) -> bool) -> Result<String, serde_json::Error> {
-    let mut status: Map<String, Value> = serde_json::from_str(json)?;
+/// The width of a bar (characters).
+const BAR: usize = 32;
+
+/// Corrects the text of the status file to the present time. When the process that wrote the file
+/// does not exist any more, a step that was running becomes `killed`; otherwise the step gets the
+/// time that it has taken until `now` (time since boot). `exists` tells whether a process exists.
+pub fn current(
+    text: &str,
+    now: Duration,
+    exists: impl Fn(u32) -> bool,
+) -> Result<String, serde_json::Error> {
+    let mut status: Map<String, Value> = serde_json::from_str(text)?;
     let pid = status.get("pid").and_then(Value::as_u64);
-    if pid.is_some_and(|pid| u32::try_from(pid).is_ok_and(exists)) {
-        return Ok(json.into());
+    let runs = pid.is_some_and(|pid| u32::try_from(pid).is_ok_and(exists));
+    if !runs {
+        status.insert("pid".into(), Value::Null);
     }
-    status.insert("pid".into(), Value::Null);
+    status.insert("now".into(), rounded(now).into());
     let steps = status.get_mut("steps").and_then(Value::as_array_mut);
     for step in steps.into_iter().flatten() {
-        if step["state"] == "running" {
+        if step["state"] != "running" && step["state"] != "waiting" {
+            continue;
+        }
+        if !runs {
             step["state"] = "killed".into();
+        } else if let Some(started) = seconds(&step["started"]) {
+            step["seconds"] = json!(rounded(now.saturating_sub(started)));
         }
     }
     Ok(format!("{:#}\n", Value::from(status)))
 }
 
-/// Formats the text of the status file as a table for a console. `now` is the time since boot.
-pub fn table(json: &str, now: Duration) -> Result<String, serde_json::Error> {
-    let status: Value = serde_json::from_str(json)?;
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_string();
-    let mut table = format!(
-        "hostname  {}\nk3s       {}\n\n",
-        text(&status["hostname"]),
-        text(&status["k3s_version"])
-    );
-    for step in status["steps"].as_array().into_iter().flatten() {
-        let seconds = step["seconds"].as_f64().unwrap_or(0.0);
-        let error = step["error"].as_str().unwrap_or("");
-        let line = format!(
-            "{:<10}{:<9}{seconds:>9.3} s  {error}",
-            text(&step["step"]),
-            text(&step["state"])
-        );
-        let _ = writeln!(table, "{}", line.trim_end());
+/// Formats the text that [`current`] returns as a table for a console, at most 80 columns wide
+/// except for messages.
+pub fn table(text: &str) -> Result<String, serde_json::Error> {
+    let status: Value = serde_json::from_str(text)?;
+    let now = number(&status["now"]);
+    let mut table = String::new();
+    for (name, value) in [("hostname", "hostname"), ("k3s", "k3s_version")] {
+        let value = status[value].as_str().unwrap_or("-");
+        let _ = writeln!(table, "{name:<9} {value}");
+    }
+    add_history(&mut table, &status, now);
+    let steps = status["steps"].as_array().map_or(&[][..], Vec::as_slice);
+    let begun = steps.iter().filter(|step| step["state"] != "pending");
+    let times = begun.map(|step| (number(&step["started"]), number(&step["seconds"])));
+    let start = times.clone().map(|(start, _)| start).fold(now, f64::min);
+    let end = times
+        .map(|(start, took)| start + took)
+        .fold(start, f64::max);
+    if !steps.is_empty() {
+        table.push('\n');
+    }
+    for step in steps {
+        add_step(&mut table, step, now, start, (end - start).max(0.001));
     }
     if let Some(error) = status["last_error"].as_str() {
         let _ = writeln!(table, "\nfailed    {error}");
     }
-    if let Some(next) = status["next_try"].as_u64() {
-        let left = next.saturating_sub(now.as_secs());
-        let _ = writeln!(table, "next try  in {left} s");
+    if let Some(next) = status["next_try"].as_f64() {
+        let left = (next - now).max(0.0);
+        let _ = writeln!(table, "next try  in {left:.0} s");
+    }
+    let _ = writeln!(table, "\nto do     {}", advice(&status, steps));
+    Ok(table)
+}
+
+/// Adds what happened in this boot besides the steps: the boot attempts, and the restarts of k3s.
+fn add_history(table: &mut String, status: &Value, now: f64) {
+    let attempt = status["runs"].as_u64().unwrap_or(0);
+    if attempt > 0 {
+        let _ = write!(table, "boot      attempt {attempt}");
+        if let Some(joined) = status["joined"].as_f64() {
+            let joined = span(joined);
+            let _ = write!(table, ", which started k3s {joined} after power-on");
+        }
+        table.push('\n');
     }
     let restarts = status["restarts"].as_u64().unwrap_or(0);
     if restarts > 0 {
-        let _ = writeln!(table, "\nk3s was restarted {restarts} times in this boot");
+        let _ = write!(
+            table,
+            "restarts  k3s was restarted {restarts} times in this boot"
+        );
+        if let Some(last) = status["restarted"].as_f64() {
+            let _ = write!(table, ", the last time {} ago", span(now - last));
+        }
+        table.push('\n');
     }
-    Ok(table)
+}
+
+/// Adds the lines of one step. `start` is where the bars begin, and `length` how much time a whole
+/// bar is (seconds).
+fn add_step(table: &mut String, step: &Value, now: f64, start: f64, length: f64) {
+    let state = step["state"].as_str().unwrap_or_default();
+    let name = step["step"].as_str().unwrap_or_default();
+    if state == "pending" {
+        let _ = writeln!(table, "{name:<9} {state}");
+        return;
+    }
+    let mark = match state {
+        "done" => '#',
+        "running" => '=',
+        "waiting" => '.',
+        _ => 'x',
+    };
+    let (started, took) = (number(&step["started"]), number(&step["seconds"]));
+    let column = |time: f64| ((time - start) / length * BAR as f64) as usize;
+    let from = column(started).min(BAR - 1);
+    let to = column(started + took).clamp(from + 1, BAR);
+    let bar: String = (0..BAR)
+        .map(|at| if (from..to).contains(&at) { mark } else { ' ' })
+        .collect();
+    let _ = writeln!(table, "{name:<9} {state:<8}{took:>9.1} s  |{bar}|");
+    if let (Some(error), true) = (step["error"].as_str(), state != "done") {
+        let _ = writeln!(table, "          {error}");
+    }
+    if step["download"].is_object() && state == "running" {
+        let _ = writeln!(table, "          {}", progress(&step["download"], now));
+    }
+}
+
+/// How far a download is, such as `30 of 72 MB (41 %), 2.4 MB/s, 17 s left`.
+fn progress(download: &Value, now: f64) -> String {
+    let (bytes, rate) = (number(&download["bytes"]), number(&download["rate"]));
+    let mut text = format!("{:.0}", (bytes / 1e6).floor());
+    let total = download["total"].as_f64();
+    if let Some(total) = total {
+        let percent = (bytes / total * 100.0).floor();
+        let _ = write!(text, " of {:.0} MB ({percent:.0} %)", (total / 1e6).floor());
+    } else {
+        text += " MB";
+    }
+    let silent = now - number(&download["at"]);
+    if silent >= 5.0 {
+        let _ = write!(text, ", no data for {silent:.0} s");
+    } else if rate > 0.0 {
+        let _ = write!(text, ", {:.1} MB/s", rate / 1e6);
+        if let Some(total) = total {
+            let _ = write!(text, ", {:.0} s left", ((total - bytes) / rate).ceil());
+        }
+    }
+    text
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(0.0)
+}
+
+/// A time in seconds, in words.
+fn span(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.1} s"),
+        ..7200.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.0} h", seconds / 3600.0),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::Status;
+    use crate::status::{Download, Status};
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn shown(status: &Status, now: Duration) -> String {
+        table(&current(&status.to_json(), now, |_| true).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_boot_is_shown_with_bars_to_scale() {
+        let mut status = Status::default();
+        status.begin(["identity", "network", "clock", "fetch", "join"].into_iter());
+        status.hostname("worker-b5b697");
+        status.start("identity", MS(8_000));
+        status.end("identity", MS(8_012), None);
+        status.start("network", MS(8_012));
+        status.problem("network", "no address on eth0 yet");
+        status.end("network", MS(16_000), None);
+        status.start("clock", MS(16_000));
+        status.end("clock", MS(20_000), Some("no network time"));
+        status.start("fetch", MS(20_000));
+        status.k3s_version("v1.34.1+k3s1");
+        let download = Download {
+            bytes: 30_500_000,
+            total: Some(72_000_000),
+            rate: Some(2_400_000),
+            at: MS(39_000),
+        };
+        status.download("fetch", download);
+        let expected = "\
+hostname  worker-b5b697
+k3s       v1.34.1+k3s1
+boot      attempt 1
+
+identity  done          0.0 s  |#                               |
+network   done          8.0 s  |########                        |
+clock     failed        4.0 s  |        xxxx                    |
+          no network time
+fetch     running      20.0 s  |            ====================|
+          30 of 72 MB (42 %), 2.4 MB/s, 18 s left
+join      pending
+
+to do     nothing: the boot is under way
+";
+        assert_eq!(shown(&status, MS(40_000)), expected);
+        let stalled = shown(&status, MS(51_000));
+        assert!(
+            stalled.contains("30 of 72 MB (42 %), no data for 12 s\n"),
+            "{stalled}"
+        );
+        status.problem("fetch", "the mirror is down");
+        let waiting = shown(&status, MS(40_000));
+        assert!(
+            waiting.contains("|            ....................|\n          the mirror is down\n"),
+            "{waiting}"
+        );
+        assert!(
+            waiting.contains("solve the problem of the step fetch"),
+            "{waiting}"
+        );
+    }
+
+    #[test]
+    fn boot_and_restarts_are_told_apart() {
+        let mut status = Status::default();
+        status.begin(["join"].into_iter());
+        status.start("join", MS(1));
+        status.end("join", MS(2), None);
+        status.join(MS(41_200));
+        status.restart(MS(600_000));
+        status.restart(MS(900_000));
+        let text = shown(&status, MS(1_800_000));
+        let history = "boot      attempt 1, which started k3s 41.2 s after power-on\n\
+            restarts  k3s was restarted 2 times in this boot, the last time 15 min ago\n";
+        assert!(text.contains(history), "{text}");
+        status.begin(["join"].into_iter());
+        let text = shown(&status, MS(1_800_000));
+        assert!(
+            text.contains("boot      attempt 2\nrestarts  k3s was restarted 2"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_step_whose_process_was_killed_is_not_running() {
@@ -66,8 +256,8 @@ mod tests {
         status.begin(["identity", "fetch"].into_iter());
         status.start("fetch", Duration::ZERO);
         let text = status.to_json();
-        assert_eq!(current(&text, |_| true).unwrap(), text);
-        let killed = current(&text, |_| false).unwrap();
+        assert!(current(&text, MS(7), |_| true).unwrap().contains("running"));
+        let killed = current(&text, MS(7), |_| false).unwrap();
         assert!(killed.contains("killed") && !killed.contains("running"));
     }
 }

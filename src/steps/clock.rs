@@ -41,7 +41,13 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
         earliest,
     };
     host.set_time_source(source.clone());
-    host.set_clock_from(&source)
+    match host.set_clock_from(&source)? {
+        Some(result) => host.set_result(result),
+        None => host.set_result("no time server is asked (MUSTER_NTP=no)".into()),
+    }
+    // Without time servers the operator has said that the clock is right.
+    host.send_log_with_time();
+    Ok(())
 }
 
 /// How much earlier the clock is than the earliest possible time; `None` when the clock is not too

@@ -34,7 +34,10 @@ pub fn run(
         bail!("INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {target}: put k3s into the image");
     }
     let digest = match settings.skip_download {
-        true => None,
+        true => {
+            host.set_result("the k3s of the image is used (INSTALL_K3S_SKIP_DOWNLOAD)".into());
+            None
+        }
         false => install(host, settings, clients, node, link)?,
     };
     if let Err(error) = symlinks(host, settings) {
@@ -85,7 +88,7 @@ fn install(
         let tag = tag.ok_or_else(|| {
             anyhow!("this is a bug in muster: the k3s version was not determined")
         })?;
-        host.report(|status| status.k3s_version(tag.as_str()));
+        host.set_k3s_version(tag.as_str());
         let states = mirrors
             .iter()
             .map(|mirror| MirrorState::new(mirror, clients, server, settings.pin));

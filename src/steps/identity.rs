@@ -43,7 +43,6 @@ pub enum Wait {
 /// address.
 pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
     let until = host.uptime() + INTERFACE_WAIT;
-    let mut last_message = String::new();
     loop {
         match find_once(host, settings)? {
             Ok(node) => return Ok(node),
@@ -66,10 +65,7 @@ pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
                     // right and the interface may appear later.
                     return Err(anyhow!(message));
                 }
-                if message != last_message {
-                    host.report_problem(&format!("{message}; still waiting"));
-                    last_message = message;
-                }
+                host.report_problem(&format!("{message}; still waiting"));
                 host.wait(POLL)?;
             }
             Err(_) => host.wait(POLL)?,
@@ -92,11 +88,10 @@ pub fn apply(host: &Host, node: &Node) -> Result<()> {
         let id = format!("{}\n", derive_machine_id(node));
         host.ensure_file(paths::MACHINE_ID, Content::Public(&id))?;
     }
-    log::info!(
+    host.set_result(format!(
         "the hostname is {name}, from the MAC address of {} ({})",
-        node.interface,
-        node.mac
-    );
+        node.interface, node.mac
+    ));
     Ok(())
 }
 

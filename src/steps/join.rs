@@ -10,7 +10,6 @@ use crate::k3s::token::JoinToken;
 use crate::paths;
 use crate::settings::Settings;
 use anyhow::Result;
-use log::info;
 use std::path::Path;
 
 /// Before a restart of k3s, writes the files that `k3s agent` reads and that are missing, without a
@@ -41,6 +40,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
     if settings.token_file().is_none() {
         keep_token(host, link.token())?;
     }
+    host.set_result("the files that k3s reads are written".into());
     Ok(())
 }
 
@@ -63,7 +63,6 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let arguments: Vec<String> = std::iter::once("agent".into())
         .chain(settings.exec.iter().cloned())
         .collect();
-    info!("starting {} agent in this process", program.display());
     host.exec(Path::new(&program), &arguments, &environment)
 }
 

@@ -7,17 +7,19 @@ use crate::host::dhcp_client::{CLIENT, is_client_running, renew_lease};
 use crate::host::files::Content;
 use crate::host::routes::{default_interface, has_resolver};
 use crate::paths;
+use crate::report::LogServer;
 use crate::settings::Settings;
 use anyhow::Result;
-use log::{info, warn};
+use log::warn;
 use std::time::Duration;
 
 /// The time between two checks of the interface.
 const POLL: Duration = Duration::from_millis(100);
-/// The time after which a problem that still exists is reported again.
-const REPORT_AGAIN: Duration = Duration::from_secs(30);
 /// The time between two checks whether the DHCP client is still running.
 const CLIENT_CHECK: Duration = Duration::from_secs(5);
+/// The DHCP option with the log servers (RFC 2132). BusyBox has no name for it, so the DHCP script
+/// gets it as `opt7`, in hex digits.
+const LOG_SERVER_OPTION: &str = "7";
 /// The flag IFF_UP of an interface (Linux, include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
 
@@ -41,6 +43,10 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
             }
             host.report_problem(&format!("{error:#}; trying again"));
         }
+    }
+    let is_named = settings.dhcp || settings.log_server != LogServer::Dhcp;
+    if let Some(server) = settings.log_server.shown().filter(|_| is_named) {
+        host.ask(format_args!("send the log to {server}"), || Ok(()))?;
     }
     let wait = format!("wait for an address on {interface}, a default route and a resolver");
     host.ask(wait, || wait_until_usable(host, settings, node))?;
@@ -92,6 +98,8 @@ fn start_client(host: &Host, node: &Node) -> Result<()> {
         &option,
         "-O",
         "ntpsrv",
+        "-O",
+        LOG_SERVER_OPTION,
         "-s",
         paths::DHCP_SCRIPT.path,
     ];
@@ -99,45 +107,36 @@ fn start_client(host: &Host, node: &Node) -> Result<()> {
 }
 
 fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
-    let mut reported: Option<(Missing, Duration)> = None;
+    let interface = node.interface.as_str();
     let mut client_checked = host.uptime();
     let mut client_failed = false;
     loop {
-        let Some(missing) = first_missing(host, &node.interface)? else {
-            let address = host
-                .address(&node.interface)
-                .map(|address| address.to_string())
-                .unwrap_or_default();
-            info!(
-                "{} has {address}, a default route and a resolver",
-                node.interface
-            );
+        // The log goes out as soon as there is an address, even if k3s needs more than that.
+        host.send_log(&settings.log_server, interface);
+        let Some(missing) = first_missing(host, interface)? else {
+            let address = host.address(interface);
+            let address = address.map(|address| address.to_string());
+            host.set_result(format!(
+                "{interface} has {}, a default route and a resolver",
+                address.unwrap_or_default()
+            ));
             return Ok(());
         };
-        let now = host.uptime();
-        let is_reported =
-            reported.is_some_and(|(what, when)| what == missing && now < when + REPORT_AGAIN);
-        if !is_reported {
-            let message = missing.message(host, &node.interface, settings.dhcp);
-            host.report_problem(&format!("{message}; still waiting"));
-            let lasts = reported.is_some_and(|(what, _)| what == missing);
-            if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
-                // The lease may be right, and the client's script could not write the file when the
-                // disk was full. Without this the client runs its script again after hours only.
-                if let Err(error) = renew_lease(host, &node.interface) {
-                    warn!("{error:#}");
-                }
+        let message = missing.message(host, interface, settings.dhcp);
+        let lasts = host.report_problem(&format!("{message}; still waiting"));
+        if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
+            // The lease may be right, and the client's script could not write the file when the
+            // disk was full. Without this the client runs its script again after hours only.
+            if let Err(error) = renew_lease(host, interface) {
+                warn!("{error:#}");
             }
-            reported = Some((missing, now));
         }
+        let now = host.uptime();
         if settings.dhcp && now >= client_checked + CLIENT_CHECK {
             client_checked = now;
-            if !is_client_running(host, &node.interface) {
+            if !is_client_running(host, interface) {
                 if !client_failed {
-                    warn!(
-                        "the DHCP client of {} is not running; starting it again",
-                        node.interface
-                    );
+                    warn!("the DHCP client of {interface} is not running; starting it again");
                 }
                 let result = start_client(host, node);
                 // A client that fails each time is reported once. What is missing is reported again

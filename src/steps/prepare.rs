@@ -40,6 +40,7 @@ pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) 
     for warning in warnings(host, config, node)? {
         warn!("{warning}");
     }
+    host.set_result("k3s can run on this machine".into());
     Ok(())
 }
 

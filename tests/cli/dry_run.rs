@@ -29,7 +29,7 @@ fn status_before_any_boot_fails_and_says_so() {
     let root = Root::new();
     let output = root.muster(&["status"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("muster has not run on this boot"));
+    assert!(stderr(&output).contains("muster has not run in this boot"));
 }
 
 #[test]

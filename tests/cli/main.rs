@@ -14,4 +14,7 @@ mod manual;
 mod names;
 mod root;
 mod settings;
+mod status;
 mod streams;
+mod watch;
+mod watching;

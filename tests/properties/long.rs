@@ -9,6 +9,9 @@ fn long_inputs_neither_overflow_the_stack_nor_hang() {
     for piece in [
         "\"",
         "[",
+        "[a",
+        "[a b=\"\"]",
+        "\\",
         "{\"a\":",
         " ",
         "=",
@@ -32,8 +35,11 @@ fn long_inputs_neither_overflow_the_stack_nor_hang() {
             format!("v1.2.3+{text}"),
             format!("bytes {text}"),
             format!("A=\"{text}"),
+            format!("<28>1 - a muster - fetch [muster@32473 mac=\"{text}"),
+            format!("<28>1 - a muster - fetch {text}"),
         ] {
             properties::version(text.as_bytes());
+            properties::datagram(text.as_bytes());
             for property in [
                 properties::sums,
                 properties::token,

@@ -18,7 +18,9 @@ use muster::k3s::channel::tag_of_location;
 use muster::k3s::release::Tag;
 use muster::k3s::server::git_version;
 use muster::k3s::yaml;
+use muster::report::format::{Message, State, param};
 use muster::settings::sources::{conf_assignments, kernel_words};
+use muster::watch::datagram::parse;
 use muster::{digest::Sha256, k3s::release::digest_in_sums};
 use random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -449,4 +451,79 @@ fn k3s_configuration_files() {
         "a: b", "\n- c", "\n", "\n  ", ": ", ":", "#", "'", "\"", "---", "{", "]", "&a ",
     ];
     check_text(&pieces, valid, properties::config);
+}
+
+#[test]
+fn datagrams() {
+    let valid = |random: &mut Random| {
+        let states = [State::Running, State::Waiting, State::Joined];
+        let (state, tag) = (states[random.below(3)], tag(random));
+        let (bytes, uptime) = (random.any_number(), random.below(1_000_000));
+        let params = [
+            (
+                param::MAC,
+                format!("52:54:00:00:00:{:02x}", random.below(256)),
+            ),
+            (
+                param::UPTIME,
+                format!("{}.{:03}", uptime / 1000, uptime % 1000),
+            ),
+            (param::STATE, state.name().into()),
+            (param::BYTES, bytes.to_string()),
+            (param::VERSION, tag.clone()),
+            ("other", random.word(PRINTABLE, 0, 9)),
+        ];
+        let text = random.word(PRINTABLE, 0, 40);
+        let line = Message {
+            severity: 3 + random.below(5) as u8,
+            time: (random.below(2) == 0).then_some(properties::NOW),
+            hostname: "worker-1",
+            pid: 412,
+            step: random.of(&["network", "fetch", "boot"]),
+            params: &params,
+            text: &text,
+        };
+        let line = line.datagram();
+        let report = parse(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(
+            report.mac.map(|mac| mac.to_string()).as_ref(),
+            Some(&params[0].1)
+        );
+        assert_eq!(report.uptime, Some(Duration::from_millis(uptime as u64)));
+        assert_eq!((report.state, report.bytes), (Some(state), Some(bytes)));
+        assert_eq!(report.version, Tag::parse(&tag));
+        assert_eq!(report.text, text, "{line}");
+        line
+    };
+    let pieces = [
+        "<30>1 ",
+        "<28>",
+        "<",
+        ">",
+        "-",
+        " ",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        "=",
+        "muster",
+        "muster@32473",
+        "muster[1]: ",
+        "mac=\"",
+        "uptime=\"1e9\"",
+        "Aug 12 10:00:00 ",
+        "2026-08-12T10:00:00Z ",
+        "worker-1",
+        "WARN: ",
+        "fetch: ",
+        "bytes=\"99999999999999999999\"",
+        "\x1b[2J",
+        "\x07",
+        "\u{9b}",
+        "\u{202e}",
+        "\u{200b}",
+        "\u{feff}",
+    ];
+    check(&pieces, valid, properties::datagram);
 }

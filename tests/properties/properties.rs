@@ -15,7 +15,11 @@ use muster::k3s::token::{Credential, Token};
 use muster::k3s::yaml;
 use muster::name::list::addresses;
 use muster::settings::sources::{conf_assignments, kernel_words};
-use std::time::{Duration, UNIX_EPOCH};
+use muster::watch::datagram::{self, TEXT_MAX};
+use muster::watch::rack::Rack;
+use muster::watch::screen::{self, Size};
+use muster::watch::words;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The current time for parsers of dates. It is fixed, so that a case gives the same result at
 /// every run.
@@ -248,4 +252,32 @@ pub fn config(text: &str) {
     }
     let length: usize = entries.iter().map(|entry| entry.value.len()).sum();
     assert!(length <= text.len());
+}
+
+/// A datagram makes one row at most. The row fits into the window, and nothing in it moves the
+/// cursor. Its text is short.
+pub fn datagram(bytes: &[u8]) {
+    let Some(report) = datagram::parse(bytes) else {
+        return;
+    };
+    assert!(report.text.chars().count() <= TEXT_MAX && report.severity < 8);
+    let (mut rack, now) = (Rack::default(), Instant::now());
+    let key = rack.hear(report.clone(), [127, 0, 0, 1].into(), now);
+    assert_eq!(rack.hear(report, [127, 0, 0, 1].into(), now), key);
+    let rows = rack.rows(now + Duration::from_secs(100));
+    assert_eq!(rows.len(), 1);
+    let size = Size {
+        columns: 80,
+        rows: 24,
+    };
+    let mut lines = screen::draw("title", &rows, now, size);
+    assert!(lines.iter().all(|line| line.chars().count() <= 80));
+    lines.push(words::line(rows[0], now));
+    let json = words::with_times(words::to_json(rows[0], now), rows[0], Duration::ZERO, now);
+    lines.push(json.to_string());
+    for c in lines.join("").chars() {
+        // Direction marks, separators and what has no width are from U+200B to U+200F and from U+2028.
+        let moves = matches!(c, '\u{ad}' | '\u{250}'..='\u{200f}' | '\u{2028}'..);
+        assert!(!c.is_control() && !moves, "{c:?}");
+    }
 }

@@ -10,11 +10,15 @@ pub struct Capture {
 }
 
 impl Capture {
+    /// Ends the capture; the file of it.
+    pub fn file(mut self) -> PathBuf {
+        self.end();
+        self.file
+    }
+
     /// Ends the capture; the frames as tcpdump prints them, with seconds since 1970 in front.
     pub fn frames(mut self) -> String {
-        // The pid is tcpdump's: `ip netns exec` becomes the program that it runs.
-        run(&["kill", "-INT", &self.tcpdump.pid().to_string()]);
-        self.tcpdump.end();
+        self.end();
         run(&[
             "tcpdump",
             "-r",
@@ -24,6 +28,12 @@ impl Capture {
             "-v",
             "-tt",
         ])
+    }
+
+    fn end(&mut self) {
+        // The pid is tcpdump's: `ip netns exec` becomes the program that it runs.
+        run(&["kill", "-INT", &self.tcpdump.pid().to_string()]);
+        self.tcpdump.end();
     }
 }
 

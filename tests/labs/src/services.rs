@@ -21,6 +21,8 @@ pub enum Service {
     Time,
     /// The k3s server.
     Server,
+    /// rsyslogd, the log server. Only a test that needs it starts it.
+    Log,
 }
 
 impl Service {
@@ -31,6 +33,7 @@ impl Service {
             Service::Mirror => "mirror",
             Service::Time => "chronyd",
             Service::Server => "k3s",
+            Service::Log => "rsyslogd",
         }
     }
 }
@@ -57,6 +60,7 @@ impl Site {
             }
             Service::Time => self.start_chronyd(),
             Service::Server => self.start_server(&options.server),
+            Service::Log => self.start_rsyslogd(),
         }
     }
 
@@ -169,6 +173,33 @@ impl Site {
         command.arg("-f").arg(file);
         self.run_service(Service::Time, &mut command);
         self.wait_for_port(Service::Time, 123);
+    }
+
+    fn start_rsyslogd(&self) {
+        // Each line is what rsyslogd has understood of a message.
+        let text = format!(
+            "module(load=\"imudp\")\n\
+             input(type=\"imudp\" address=\"{ADDRESS}\" port=\"514\")\n\
+             template(name=\"line\" type=\"string\" string=\"%syslogseverity% %timestamp:::date-rfc3339% \
+             %hostname% %app-name% %procid% %msgid% %structured-data% %msg%\\n\")\n\
+             action(type=\"omfile\" file=\"{}\" template=\"line\")\n",
+            self.path("syslog").display()
+        );
+        let file = self.path("rsyslog.conf");
+        fs::write(&file, text).expect("rsyslogd's configuration");
+        let mut command = self.command("rsyslogd");
+        command.args(["-n", "-iNONE", "-f"]).arg(file);
+        self.run_service(Service::Log, &mut command);
+        self.wait_for_port(Service::Log, 514);
+    }
+
+    /// The lines that the log server has received: severity, time, hostname, APP-NAME, PROCID, MSGID,
+    /// structured data, text.
+    pub fn syslog(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("syslog")).unwrap_or_default();
+        // The last line may not be whole yet.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(String::from).collect()
     }
 
     fn start_server(&self, environment: &[(String, String)]) {

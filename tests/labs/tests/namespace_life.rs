@@ -1,38 +1,11 @@
 //! The life of a node after its first boot: k3s is restarted without a question to anyone, failures
 //! pace themselves, and only one verified k3s runs. That needs root.
 
-use muster_labs::{Board, NamespaceBoard, Options, Output, PATIENCE, Service, Site, wait_for};
-use std::fs;
-use std::process::Command;
+use muster_labs::{
+    Board, NamespaceBoard, Options, Output, PATIENCE, Service, Site, restart, wait_for,
+};
 
 const MAC: &str = "52:54:00:12:34:56";
-
-/// Runs muster as the supervisor would, until it has become k3s. Returns the network calls that
-/// muster made before, as strace prints them, and what it logged.
-fn restart(board: &NamespaceBoard, site: &Site) -> (String, String) {
-    let trace = site.path("trace");
-    // The one of the restart before would be taken for this one's.
-    let _ = fs::remove_file(&trace);
-    let boot = board.command(&["/usr/sbin/muster"]);
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-e", "trace=%network,execve", "-o"]);
-    strace.arg(&trace).arg(boot.get_program());
-    strace.args(boot.get_args()).env_clear();
-    strace.env("PATH", std::env::var_os("PATH").unwrap());
-    let mut boot = Output::follow(&mut strace);
-    let calls = wait_for("k3s to be started", PATIENCE, || {
-        assert!(!boot.has_ended(), "{}", boot.text());
-        let calls = fs::read_to_string(&trace).unwrap_or_default();
-        let (before, exec) = calls.split_once("execve(\"/usr/local/bin/k3s\"")?;
-        exec.contains(" = 0").then(|| before.to_string())
-    });
-    boot.wait_for("Starting k3s agent");
-    board.signal_muster("KILL");
-    boot.end();
-    let is_network = |line: &&str| line.contains('(') && !line.contains("execve(");
-    let network = calls.lines().filter(is_network);
-    (network.collect::<Vec<_>>().join("\n"), boot.text())
-}
 
 /// No network call at all is less than no packet: whatever the server, the mirrors or the resolver
 /// would answer, nobody is asked.

@@ -1,0 +1,247 @@
+//! Makes a LED of the board blink while it boots, by the kernel's `timer` trigger (Linux,
+//! Documentation/leds/leds-class.rst).
+
+use super::Host;
+use crate::paths;
+use crate::report::led::{AUTO, Led, Rhythm};
+use anyhow::{Context, Result};
+use log::{debug, warn};
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::fs;
+
+/// The kernel's folder of LEDs.
+const LEDS: &str = "/sys/class/leds";
+/// The trigger that makes a LED blink.
+const TIMER: &str = "timer";
+
+/// What a LED was before muster changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Original {
+    name: String,
+    trigger: String,
+    brightness: String,
+}
+
+/// The LED that blinks, if there is one, and its rhythm.
+#[derive(Default)]
+pub(super) struct Blinking {
+    original: RefCell<Option<Original>>,
+    rhythm: Cell<Option<Rhythm>>,
+}
+
+impl Host {
+    /// Makes the LED blink, from now until [`Host::restore_led`]. Does nothing when the board has no
+    /// such LED.
+    pub fn blink_led(&self, led: &Led) {
+        let exists = |name: &&str| self.metadata(file(name, "trigger")).is_some();
+        let name = match led {
+            Led::No => return,
+            Led::Auto => AUTO.iter().copied().find(exists),
+            Led::Named(name) => Some(name.as_str()).filter(exists),
+        };
+        let Some(name) = name else {
+            if let Led::Named(name) = led {
+                let existing = self.list(LEDS).join(", ");
+                warn!("there is no LED {name} (MUSTER_LED); the LEDs are: {existing}");
+            }
+            return;
+        };
+        let blink = || {
+            let original = self.original(name)?;
+            *self.blinking.original.borrow_mut() = Some(original);
+            self.blinking.rhythm.set(None);
+            self.set_rhythm(Rhythm::Working);
+            Ok(())
+        };
+        if let Err(error) =
+            self.effect(format_args!("blink the LED {name} until k3s starts"), blink)
+        {
+            warn!("{error:#}");
+        }
+    }
+
+    /// Changes the rhythm of the LED that blinks. Does nothing when none does.
+    pub fn set_rhythm(&self, rhythm: Rhythm) {
+        let original = self.blinking.original.borrow();
+        let Some(Original { name, .. }) = original.as_ref() else {
+            return;
+        };
+        if self.blinking.rhythm.replace(Some(rhythm)) == Some(rhythm) {
+            return;
+        }
+        let milliseconds = rhythm.milliseconds().to_string();
+        let set = || -> Result<()> {
+            self.write_led(name, "trigger", TIMER)?;
+            self.write_led(name, "delay_on", &milliseconds)?;
+            self.write_led(name, "delay_off", &milliseconds)
+        };
+        if let Err(error) = set() {
+            debug!("{error:#}");
+        }
+    }
+
+    /// Makes the LED that blinks what it was before, also one that an earlier muster process of this
+    /// boot made blink.
+    pub fn restore_led(&self) {
+        let original = self.blinking.original.take();
+        let Some(original) = original.or_else(|| self.noted()) else {
+            return;
+        };
+        let Original {
+            name,
+            trigger,
+            brightness,
+        } = original;
+        let restore = || -> Result<()> {
+            self.write_led(&name, "trigger", &trigger)?;
+            if trigger == "none" {
+                self.write_led(&name, "brightness", &brightness)?;
+            }
+            self.remove_note(paths::LED)
+        };
+        if let Err(error) = restore() {
+            debug!("{error:#}");
+        }
+    }
+
+    /// What the LED was before this boot changed it.
+    fn original(&self, name: &str) -> Result<Original> {
+        if let Some(noted) = self.noted().filter(|noted| noted.name == name) {
+            return Ok(noted);
+        }
+        let triggers = self.read_text(file(name, "trigger"))?;
+        let brightness = self.read_text(file(name, "brightness"))?;
+        let original = Original {
+            name: name.into(),
+            trigger: active(&triggers).into(),
+            brightness: brightness.trim().into(),
+        };
+        let note = json!({
+            "name": original.name,
+            "trigger": original.trigger,
+            "brightness": original.brightness,
+        });
+        self.write_note(paths::LED, &format!("{note}\n"))?;
+        Ok(original)
+    }
+
+    fn noted(&self) -> Option<Original> {
+        let note: Value = serde_json::from_str(&self.read_text(paths::LED.path).ok()?).ok()?;
+        let text = |name: &str| note[name].as_str().map(String::from);
+        Some(Original {
+            name: text("name")?,
+            trigger: text("trigger")?,
+            brightness: text("brightness")?,
+        })
+    }
+
+    fn write_led(&self, name: &str, attribute: &str, text: &str) -> Result<()> {
+        let path = file(name, attribute);
+        if self.plans() {
+            return Ok(());
+        }
+        fs::write(self.path(&path), text).with_context(|| format!("cannot write {text} to {path}"))
+    }
+}
+
+fn file(name: &str, attribute: &str) -> String {
+    format!("{LEDS}/{name}/{attribute}")
+}
+
+/// The active one of the triggers that a file `trigger` lists. It is in brackets.
+fn active(triggers: &str) -> &str {
+    let (_, rest) = triggers.split_once('[').unwrap_or_default();
+    rest.split_once(']').map_or("none", |(active, _)| active)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+
+    /// A board with these LEDs. Each has the trigger mmc0.
+    fn board(leds: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for led in leds {
+            let folder = root.path().join("sys/class/leds").join(led);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("trigger"), "none timer [mmc0] input\n").unwrap();
+            fs::write(folder.join("brightness"), "0\n").unwrap();
+        }
+        root
+    }
+
+    fn read(root: &tempfile::TempDir, led: &str, attribute: &str) -> String {
+        let path = file(led, attribute);
+        fs::read_to_string(root.path().join(&path[1..])).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_led_blinks_until_k3s_starts_and_is_then_what_it_was() {
+        let root = board(&["ACT", "PWR"]);
+        let host = Host::new(root.path(), Mode::Perform);
+        host.blink_led(&Led::Auto);
+        let led = |attribute: &str| read(&root, "ACT", attribute);
+        assert_eq!(
+            (led("trigger"), led("delay_on")),
+            ("timer".into(), "500".into())
+        );
+        host.set_rhythm(Rhythm::Stuck);
+        assert_eq!(
+            (led("delay_on"), led("delay_off")),
+            ("100".into(), "100".into())
+        );
+        // muster is killed, and started again: the LED's trigger is the timer now.
+        let host = Host::new(root.path(), Mode::Perform);
+        host.blink_led(&Led::Auto);
+        assert_eq!(led("delay_on"), "500");
+        host.restore_led();
+        assert_eq!(led("trigger"), "mmc0");
+        assert_eq!(host.list("/run/muster"), Vec::<String>::new());
+        // The other LED was not touched.
+        assert!(read(&root, "PWR", "trigger").starts_with("none timer"));
+        // A restart of k3s restores the LED of a muster that was killed.
+        let folder = root.path().join("sys/class/leds/ACT");
+        fs::write(folder.join("trigger"), "none timer [mmc0]\n").unwrap();
+        host.blink_led(&Led::Auto);
+        Host::new(root.path(), Mode::Perform).restore_led();
+        assert_eq!(led("trigger"), "mmc0");
+    }
+
+    #[test]
+    fn the_setting_names_the_led() {
+        let root = board(&["led0", "green:status"]);
+        let host = Host::new(root.path(), Mode::Perform);
+        host.blink_led(&Led::No);
+        host.blink_led(&Led::Named("missing".into()));
+        assert!(read(&root, "led0", "trigger").contains("[mmc0]"));
+        host.blink_led(&Led::Named("green:status".into()));
+        assert_eq!(read(&root, "green:status", "trigger"), "timer");
+        assert!(read(&root, "led0", "trigger").contains("[mmc0]"));
+    }
+
+    #[test]
+    fn a_led_without_a_trigger_gets_its_brightness_again() {
+        let root = board(&["ACT"]);
+        let folder = root.path().join("sys/class/leds/ACT");
+        fs::write(folder.join("trigger"), "[none] timer\n").unwrap();
+        fs::write(folder.join("brightness"), "255\n").unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        host.blink_led(&Led::Auto);
+        fs::write(folder.join("brightness"), "0\n").unwrap();
+        host.restore_led();
+        assert_eq!(read(&root, "ACT", "trigger"), "none");
+        assert_eq!(read(&root, "ACT", "brightness"), "255");
+    }
+
+    #[test]
+    fn a_dry_run_changes_no_led() {
+        let root = board(&["ACT"]);
+        let host = Host::new(root.path(), Mode::Plan);
+        host.blink_led(&Led::Auto);
+        host.set_rhythm(Rhythm::Stuck);
+        host.restore_led();
+        assert!(read(&root, "ACT", "trigger").contains("[mmc0]"));
+    }
+}

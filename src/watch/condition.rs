@@ -1,0 +1,47 @@
+//! How a board is doing.
+
+use crate::report::led::PATIENCE;
+use std::time::Duration;
+
+/// A board that waits this long, or that says nothing for this long, is stuck unless it has joined.
+/// A board that waits logs a line every 30 s. The board's LED blinks fast after the same time.
+pub const STUCK_AFTER: Duration = PATIENCE;
+
+/// How a board is doing. The conditions are in the order in which the rack is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// A step or the boot has failed. The board tries again later.
+    Failed,
+    /// The board has not joined, and has said nothing for longer than [`STUCK_AFTER`].
+    Silent,
+    /// The board has been waiting for longer than [`STUCK_AFTER`].
+    Stuck,
+    /// The board is in the list of MAC addresses, and has said nothing yet.
+    Unheard,
+    /// The board waits for something outside of it.
+    Waiting,
+    /// The board boots.
+    Booting,
+    /// The board has become a node, and k3s was started.
+    Joined,
+}
+
+impl Condition {
+    /// Whether a person must look at this board.
+    pub fn is_stuck(self) -> bool {
+        self <= Condition::Stuck
+    }
+
+    /// The name in the output of `muster watch --json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Failed => "failed",
+            Condition::Silent => "silent",
+            Condition::Stuck => "stuck",
+            Condition::Unheard => "unheard",
+            Condition::Waiting => "waiting",
+            Condition::Booting => "booting",
+            Condition::Joined => "joined",
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Parses the datagrams that `muster watch` receives. They come from boards (RFC 5424, with the
+//! names of [`report::format`](crate::report::format)), or from a log server that forwards what
+//! boards sent to it, in the older format of RFC 3164.
+//!
+//! Anyone in the network can send a datagram. Apart from the text, each field is parsed into a type
+//! that has no room for anything else. The text is short, and has no character that could change a
+//! terminal.
+
+use super::syntax::{is_tag, printable, seconds, structured_data, without_time};
+use crate::board::hostname::Hostname;
+use crate::board::mac::Mac;
+use crate::boot::Step;
+use crate::k3s::release::Tag;
+use crate::report::format::{APP_NAME, JOINED_END, NIL, State, param, severity};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The most characters that are kept of a text.
+pub const TEXT_MAX: usize = 300;
+/// The longest time since power-on that is believed (100 years). It keeps sums of times from
+/// overflowing.
+const UPTIME_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// What a board says in one datagram. A field is `None` where the datagram does not have a valid
+/// value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub mac: Option<Mac>,
+    pub name: Option<Hostname>,
+    pub address: Option<IpAddr>,
+    /// The time since power-on.
+    pub uptime: Option<Duration>,
+    /// The severity of RFC 5424: 0 to 7, and the smaller it is, the worse.
+    pub severity: u8,
+    /// The step that the text is about; `None` when it is about the whole boot.
+    pub step: Option<Step>,
+    pub state: Option<State>,
+    /// How many bytes of k3s have been downloaded.
+    pub bytes: Option<u64>,
+    /// The size of k3s (bytes).
+    pub total: Option<u64>,
+    /// The number of the boot attempt, counted from 1.
+    pub attempt: Option<u32>,
+    pub version: Option<Tag>,
+    /// At most [`TEXT_MAX`] characters, each of them printable and one column wide.
+    pub text: String,
+}
+
+/// Parses a datagram; `None` when it is not from muster.
+pub fn parse(datagram: &[u8]) -> Option<Report> {
+    let line = String::from_utf8_lossy(datagram);
+    let (priority, rest) = line.strip_prefix('<')?.split_once('>')?;
+    let priority: u8 = priority.parse().ok()?;
+    match rest.strip_prefix("1 ") {
+        Some(rest) => of_board(priority % 8, rest),
+        None => forwarded(priority % 8, rest),
+    }
+}
+
+/// Parses what follows `<PRI>1 ` in RFC 5424.
+fn of_board(severity: u8, rest: &str) -> Option<Report> {
+    let mut fields = rest.splitn(6, ' ');
+    let mut next = || fields.next();
+    let (_time, hostname, program, _pid, step, rest) =
+        (next()?, next()?, next()?, next()?, next()?, next()?);
+    if program != APP_NAME {
+        return None;
+    }
+    let mut report = Report {
+        severity,
+        step: Step::parse(step),
+        ..Report::default()
+    };
+    report.set_sender(hostname);
+    let text = structured_data(rest, |name, value| report.set(name, value))?;
+    let text = text.strip_prefix(' ').unwrap_or(text);
+    // A log server that forwards a line of the older format moves its text here.
+    report.set_text(text.strip_prefix('\u{feff}').unwrap_or(text));
+    Some(report)
+}
+
+/// Parses what follows `<PRI>` in a line of RFC 3164: the time, the host and the program, of which a
+/// log server may leave out the first two.
+///
+/// BusyBox's `syslogd -R` sends `Jan 18 00:11:22 muster: TEXT`. rsyslog sends
+/// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT` by default, or has the time of RFC 3339.
+fn forwarded(severity: u8, rest: &str) -> Option<Report> {
+    let rest = without_time(rest);
+    let (first, after) = rest.split_once(' ')?;
+    let (hostname, text) = match is_tag(first) {
+        true => (NIL, after),
+        false => match after.split_once(' ')? {
+            (tag, text) if is_tag(tag) => (first, text),
+            _ => return None,
+        },
+    };
+    let mut report = Report {
+        severity,
+        ..Report::default()
+    };
+    report.set_sender(hostname);
+    report.set_text(text);
+    Some(report)
+}
+
+impl Report {
+    /// Sets who sent the line: the HOSTNAME field has a hostname, perhaps with a domain, or an
+    /// address where the log server could not find the name.
+    fn set_sender(&mut self, hostname: &str) {
+        match hostname.parse() {
+            Ok(address) => self.address = Some(address),
+            Err(_) => {
+                let label = hostname.split('.').next().unwrap_or_default();
+                self.name = Some(label)
+                    .filter(|label| *label != NIL)
+                    .and_then(Hostname::parse);
+            }
+        }
+    }
+
+    /// Sets the value of a parameter of the structured data.
+    fn set(&mut self, name: &str, value: &str) {
+        match name {
+            param::MAC => self.mac = Mac::parse(value).ok(),
+            param::IP => self.address = value.parse().ok(),
+            param::UPTIME => self.uptime = seconds(value).filter(|time| *time <= UPTIME_MAX),
+            param::STATE => self.state = State::parse(value),
+            param::BYTES => self.bytes = value.parse().ok(),
+            param::TOTAL => self.total = value.parse().ok(),
+            param::ATTEMPT => self.attempt = value.parse().ok(),
+            param::VERSION => self.version = Tag::parse(value),
+            _ => {}
+        }
+    }
+
+    /// Sets the text. Where the structured data was lost, the step and the severity are those with
+    /// which the text begins, as on muster's console: `muster: WARN: network: no carrier`.
+    fn set_text(&mut self, text: &str) {
+        let mut text = text.trim();
+        if self.mac.is_none() {
+            while let Some(rest) = text.strip_prefix("muster: ") {
+                text = rest;
+            }
+            for (word, severity) in [("ERROR: ", severity::ERROR), ("WARN: ", severity::WARNING)] {
+                if let Some(rest) = text.strip_prefix(word) {
+                    (text, self.severity) = (rest, severity);
+                }
+            }
+            if let Some((word, rest)) = text.split_once(": ")
+                && let Some(step) = Step::parse(word)
+            {
+                (text, self.step) = (rest, Some(step));
+            }
+            if text.ends_with(JOINED_END) {
+                (self.step, self.state) = (Some(Step::Join), Some(State::Joined));
+            }
+        }
+        self.text = text.chars().take(TEXT_MAX).map(printable).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::format::Message;
+
+    /// What a board sends.
+    const SENT: &str = "<28>1 2026-08-12T10:00:00.123Z worker-43dfae muster 123 network \
+        [muster@32473 mac=\"dc:a6:32:01:02:03\" ip=\"192.0.2.7\" uptime=\"12.345\" \
+        state=\"waiting\" attempt=\"2\"] no carrier on eth0";
+
+    fn read(line: &str) -> Report {
+        parse(line.as_bytes()).unwrap_or_else(|| panic!("{line}"))
+    }
+
+    /// What is left of [`SENT`] where a log server dropped the structured data.
+    fn without_data() -> Report {
+        Report {
+            name: Hostname::parse("worker-43dfae"),
+            severity: severity::WARNING,
+            text: "no carrier on eth0".into(),
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_board_is_read_with_all_that_it_says() {
+        let expected = Report {
+            mac: Mac::parse("dc:a6:32:01:02:03").ok(),
+            address: "192.0.2.7".parse().ok(),
+            uptime: Some(Duration::from_millis(12_345)),
+            step: Some(Step::Network),
+            state: Some(State::Waiting),
+            attempt: Some(2),
+            ..without_data()
+        };
+        assert_eq!(read(SENT), expected);
+        // rsyslog with RSYSLOG_SyslogProtocol23Format, and BusyBox, add a newline.
+        assert_eq!(read(&format!("{SENT}\n")), expected);
+        let other_data = SENT.replace(" [muster", " [x@1 mac=\"no\" y=\"\\\"] \"][z][muster");
+        assert_eq!(read(&other_data), expected);
+    }
+
+    #[test]
+    fn what_the_sender_writes_is_read() {
+        let params = [
+            (param::MAC, "dc:a6:32:01:02:03".into()),
+            (param::UPTIME, "71.004".into()),
+            (param::STATE, State::Running.name().into()),
+            (param::BYTES, "1048576".into()),
+            (param::TOTAL, "81000000".into()),
+            (param::VERSION, "v1.34.1+k3s1".into()),
+        ];
+        let message = Message {
+            severity: severity::DEBUG,
+            time: None,
+            hostname: "worker-43dfae",
+            pid: 412,
+            step: Step::Fetch.name(),
+            params: &params,
+            text: "é]\"\\",
+        };
+        let report = read(&message.datagram());
+        assert_eq!(report.uptime, Some(Duration::from_millis(71_004)));
+        assert_eq!(
+            (report.bytes, report.total),
+            (Some(1 << 20), Some(81_000_000))
+        );
+        assert_eq!(report.version, Tag::parse("v1.34.1+k3s1"));
+        assert_eq!(
+            (report.step, report.state),
+            (Some(Step::Fetch), Some(State::Running))
+        );
+        assert_eq!((report.severity, &*report.text), (7, "é]\"\\"));
+    }
+
+    /// The lines were sent by BusyBox 1.35 (`syslogd -R`) and rsyslog 8.2302 (`omfwd` with each of
+    /// its formats), which had received [`SENT`] or a line of `logger -t muster`.
+    #[test]
+    fn forwarded_lines_are_read() {
+        let expected = without_data();
+        for line in [
+            "<28>Aug 12 10:00:00 worker-43dfae muster[123] no carrier on eth0",
+            "<28>2026-08-12T10:00:00.123Z worker-43dfae muster[123] no carrier on eth0",
+            "<28>Aug  2 10:00:00 worker-43dfae.lan muster no carrier on eth0",
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+        }
+        let expected = Report {
+            name: None,
+            step: Some(Step::Network),
+            ..without_data()
+        };
+        for line in [
+            "<13>Nov 25 03:50:01 muster: WARN: network: no carrier on eth0\n",
+            "<28>muster: muster: WARN: network: no carrier on eth0",
+            "<28>1 2026-11-25T03:50:40.27+00:00 - muster - - -  WARN: network: no carrier on eth0\n",
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+        }
+        let line = "<27>Nov 25 03:50:18 192.0.2.7 muster: ERROR: no token";
+        let report = read(line);
+        assert_eq!(report.address, "192.0.2.7".parse().ok());
+        assert_eq!((report.severity, &*report.text), (3, "no token"));
+        let line = "<30>Nov 25 03:50:18 worker-7 muster[1] x; starting k3s agent in this process";
+        assert_eq!(read(line).state, Some(State::Joined));
+    }
+
+    #[test]
+    fn other_datagrams_are_ignored() {
+        for line in [
+            "",
+            "<",
+            "<28>",
+            "<999>1 - a muster - - - x",
+            "<28>1 - a sshd - - - x",
+            "<28>1 - a muster - network",
+            "<28>1 - a muster - network [muster@32473 mac=\"",
+            "<28>1 - a muster - network [muster@32473 mac=\"a\\",
+            "<28>1 - a muster - network x",
+            "<28>Nov 25 03:50:01 worker sshd[1]: muster: x",
+        ] {
+            assert_eq!(parse(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_could_change_a_terminal_is_replaced() {
+        let line = SENT.replace("no carrier", "\u{1b}[2J\u{9b}5A\r\n\u{202e}\u{200b}漢é…");
+        assert_eq!(read(&line).text, "?[2J?5A  ???é… on eth0");
+        let line = format!("{SENT}{}", "x".repeat(2000));
+        assert_eq!(read(&line).text.len(), TEXT_MAX);
+    }
+
+    #[test]
+    fn a_time_that_no_board_can_have_is_unknown() {
+        let far = SENT.replace("12.345", "18446744073709551615.999");
+        assert_eq!(read(&far).uptime, None);
+    }
+}

@@ -1,0 +1,245 @@
+//! How a board is described in words, as a line of text, and as JSON.
+
+use super::board::Board;
+use super::condition::{Condition, STUCK_AFTER};
+use super::progress::Download;
+use crate::report::format::State;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// The version of the format of `muster watch --json`. It is raised when a field changes its meaning
+/// or is removed, and not when a field is added.
+pub const FORMAT: u64 = 1;
+
+/// What stands for an unknown value in a table.
+const UNKNOWN: &str = "-";
+/// The number of characters in a bar.
+const BAR: u64 = 10;
+
+/// The text of a value that may be unknown.
+pub fn known<T: ToString>(value: &Option<T>) -> String {
+    value.as_ref().map_or(UNKNOWN.into(), T::to_string)
+}
+
+/// The step of a board.
+pub fn step(board: &Board) -> &'static str {
+    board.step.map_or(UNKNOWN, |step| step.name())
+}
+
+/// A time in minutes and seconds, such as `1:15`, or in hours.
+pub fn clock(time: Duration) -> String {
+    let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
+    match minutes {
+        ..60 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{}:{:02}:{seconds:02}", minutes / 60, minutes % 60),
+    }
+}
+
+/// How the board is doing, with the progress of its download, for a screen that is drawn again.
+pub fn state(board: &Board, now: Instant) -> String {
+    let silence = || clock(board.silence(now).unwrap_or_default());
+    match board.condition(now) {
+        Condition::Failed => format!("failed{}", attempt(board)),
+        Condition::Silent => format!("no word for {}", silence()),
+        Condition::Stuck => format!("waiting for {}", clock(board.waited(now))),
+        Condition::Unheard => "not heard yet".into(),
+        Condition::Waiting => "waiting".into(),
+        Condition::Booting => match board.download {
+            Some(download) => progress(&download),
+            None if board.state == Some(State::Done) => "done".into(),
+            None => format!("running{}", attempt(board)),
+        },
+        Condition::Joined => "joined".into(),
+    }
+}
+
+/// The number of the boot attempt, if an earlier one has failed.
+fn attempt(board: &Board) -> String {
+    let attempt = board.attempt.filter(|attempt| *attempt > 1);
+    attempt.map_or(String::new(), |attempt| format!(", attempt {attempt}"))
+}
+
+/// The progress of a download: a bar, the rate and the time left.
+fn progress(download: &Download) -> String {
+    let megabytes = |bytes: u64| format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10);
+    let mut text = match download.percent() {
+        Some(percent) => {
+            let full = (percent * BAR / 100) as usize;
+            let (full, rest) = ("#".repeat(full), "-".repeat(BAR as usize - full));
+            format!("[{full}{rest}] {percent:>3} %")
+        }
+        None => megabytes(download.bytes),
+    };
+    if let Some(rate) = download.rate {
+        text += &format!("  {}/s", megabytes(rate));
+    }
+    if let Some(left) = download.left() {
+        text += &format!("  {} left", clock(left));
+    }
+    text
+}
+
+/// The board in one line, for an output that is not drawn again. It changes only when the board
+/// does: it has no running times, and a quarter of a download at a time.
+pub fn line(board: &Board, now: Instant) -> String {
+    let limit = STUCK_AFTER.as_secs();
+    let condition = board.condition(now);
+    let state = match condition {
+        Condition::Silent => format!("no word for more than {limit} s"),
+        Condition::Stuck => format!("waiting for more than {limit} s"),
+        Condition::Booting => match board.download.map(|download| download.percent()) {
+            Some(Some(percent)) => format!("downloading, {} %", percent / 25 * 25),
+            Some(None) => "downloading".into(),
+            None => state(board, now),
+        },
+        Condition::Joined => match board.since_power_on(now) {
+            Some(time) => format!("joined, {} after power-on", clock(time)),
+            None => "joined".into(),
+        },
+        _ => state(board, now),
+    };
+    let mut line = format!("{}  {}", known(&board.name), known(&board.mac));
+    if let Some(address) = board.address {
+        line += &format!("  {address}");
+    }
+    match board.step {
+        Some(step) if condition != Condition::Joined => {
+            line += &format!("  {}: {state}", step.name());
+        }
+        _ => line += &format!("  {state}"),
+    }
+    if let Some(trouble) = &board.trouble {
+        line += &format!(": {trouble}");
+    }
+    line
+}
+
+/// The board as a JSON object without the fields that change all the time, which [`with_times`]
+/// adds.
+pub fn to_json(board: &Board, now: Instant) -> Value {
+    let condition = board.condition(now);
+    json!({
+        "format": FORMAT,
+        "mac": board.mac.map(|mac| mac.to_string()),
+        "name": board.name.as_ref().map(|name| name.as_str()),
+        "address": board.address.map(|address| address.to_string()),
+        "version": board.version.as_ref().map(|tag| tag.as_str()),
+        "step": board.step.map(|step| step.name()),
+        "state": board.state.map(State::name),
+        "condition": condition.name(),
+        "stuck": condition.is_stuck(),
+        "attempt": board.attempt,
+        "bytes": board.download.map(|download| download.bytes),
+        "total": board.download.and_then(|download| download.total),
+        "trouble": board.trouble,
+    })
+}
+
+/// Adds the fields that change all the time. `elapsed` is the time since `muster watch` was started.
+pub fn with_times(mut object: Value, board: &Board, elapsed: Duration, now: Instant) -> Value {
+    let download = board.download;
+    object["time"] = seconds(elapsed);
+    object["since_power_on"] = board.since_power_on(now).map(seconds).into();
+    object["rate"] = download.and_then(|download| download.rate).into();
+    object["seconds_left"] = download.and_then(|d| d.left()).map(|d| d.as_secs()).into();
+    object
+}
+
+/// Seconds with three decimal places.
+fn seconds(time: Duration) -> Value {
+    (time.as_millis() as f64 / 1000.0).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::datagram::parse;
+
+    fn board(params: &str, text: &str) -> (Board, Instant) {
+        let line = format!(
+            "<30>1 - worker-43dfae muster 1 fetch [muster@32473 mac=\"dc:a6:32:01:02:03\" \
+             ip=\"192.0.2.7\" uptime=\"41.9\" {params}] {text}"
+        );
+        let (mut board, now) = (Board::default(), Instant::now());
+        board.hear(parse(line.as_bytes()).unwrap(), now);
+        (board, now)
+    }
+
+    #[test]
+    fn a_line_does_not_change_while_time_passes() {
+        let start = "worker-43dfae  dc:a6:32:01:02:03  192.0.2.7  ";
+        let (board, now) = board("state=\"running\" bytes=\"27\" total=\"100\"", "");
+        for seconds in [0, 30, 60] {
+            let now = now + Duration::from_secs(seconds);
+            let expected = format!("{start}fetch: downloading, 25 %");
+            assert_eq!(line(&board, now), expected);
+        }
+        for seconds in [61, 500] {
+            let now = now + Duration::from_secs(seconds);
+            let expected = format!("{start}fetch: no word for more than 60 s");
+            assert_eq!(line(&board, now), expected);
+        }
+        let (board, now) = self::board("state=\"joined\"", "");
+        assert_eq!(
+            line(&board, now),
+            format!("{start}joined, 0:41 after power-on")
+        );
+    }
+
+    #[test]
+    fn json_has_the_documented_fields() {
+        let (board, now) = board("state=\"running\" bytes=\"27\" total=\"100\"", "");
+        let object = to_json(&board, now);
+        let object = with_times(object, &board, Duration::from_millis(1500), now);
+        let expected = json!({
+            "format": 1,
+            "time": 1.5,
+            "mac": "dc:a6:32:01:02:03",
+            "name": "worker-43dfae",
+            "address": "192.0.2.7",
+            "version": null,
+            "step": "fetch",
+            "state": "running",
+            "condition": "booting",
+            "stuck": false,
+            "attempt": null,
+            "bytes": 27,
+            "total": 100,
+            "rate": null,
+            "seconds_left": null,
+            "since_power_on": 41.9,
+            "trouble": null,
+        });
+        assert_eq!(object, expected);
+        let documented = include_str!("../../docs/rack.md");
+        let (_, section) = documented.split_once("`muster watch --json`").unwrap();
+        let fields = object.as_object().unwrap();
+        for field in fields.keys() {
+            assert!(section.contains(&format!("| `{field}` |")), "{field}");
+        }
+        let conditions = [
+            Condition::Failed,
+            Condition::Silent,
+            Condition::Stuck,
+            Condition::Unheard,
+            Condition::Waiting,
+            Condition::Booting,
+            Condition::Joined,
+        ];
+        for condition in conditions {
+            assert!(section.contains(&format!("| `{}` |", condition.name())));
+        }
+    }
+
+    #[test]
+    fn times_are_shown_as_on_a_clock() {
+        for (seconds, text) in [
+            (0, "0:00"),
+            (75, "1:15"),
+            (3599, "59:59"),
+            (3661, "1:01:01"),
+        ] {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What `muster status` shows after failures, and after steps that an operator ran by hand.
+
+use crate::root::{Root, stderr, stdout};
+use muster::board::hostname::Naming;
+use muster::board::mac::Mac;
+use muster::board::node::Node;
+use muster::digest::Sha256;
+use muster::host::{Host, Mode};
+use muster::life::record::Record;
+use muster::status::Status;
+use std::fs;
+use std::time::Duration;
+
+/// Writes the status of a boot whose steps are all done.
+fn write_status_of_a_boot(root: &Root) -> String {
+    let mut status = Status::default();
+    let steps = ["identity", "network", "join"];
+    status.begin(steps.into_iter());
+    for step in steps {
+        status.start(step, Duration::from_secs(1));
+        status.end(step, Duration::from_secs(2), None);
+    }
+    status.join(Duration::from_secs(3));
+    let text = status.to_json();
+    root.write("run/muster/status.json", &text);
+    text
+}
+
+fn status(root: &Root) -> String {
+    let output = root.muster(&["status"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn a_failed_identity_step_is_shown() {
+    let root = Root::new();
+    root.write("sys/class/net/eth0/address", "no address\n");
+    let output = root.muster(&["identity"]);
+    assert!(!output.status.success());
+    let text = status(&root);
+    assert!(text.contains("identity  failed"), "{text}");
+    assert!(
+        text.contains("\nfailed    identity: MUSTER_INTERFACE=\"eth0\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_settings_error_leaves_no_step_of_an_earlier_attempt_done() {
+    for error in ["MUSTER_DHCP=perhaps", "K3S_URL="] {
+        let root = Root::new();
+        write_status_of_a_boot(&root);
+        let output = root.muster(&["--set", error]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let text = status(&root);
+        assert!(text.contains("boot      attempt 2\n"), "{text}");
+        assert!(!text.contains("done"), "{text}");
+        assert!(text.contains("identity  pending"), "{text}");
+        let (name, _) = error.split_once('=').unwrap();
+        assert!(text.contains(&format!("\nfailed    {name}=")), "{text}");
+    }
+    // An error before the first attempt is shown too.
+    let root = Root::new();
+    root.muster(&["--set", "MUSTER_DHCP=perhaps", "identity"]);
+    let text = status(&root);
+    assert!(text.contains("\nfailed    MUSTER_DHCP="), "{text}");
+    assert!(!text.contains("attempt"), "{text}");
+}
+
+#[test]
+fn a_step_by_hand_leaves_the_status_of_the_boot() {
+    let root = Root::new();
+    let before = write_status_of_a_boot(&root);
+    root.write("sys/class/net/eth0/address", "no address\n");
+    for arguments in [
+        &["identity"][..],
+        &["--set", "MUSTER_DHCP=perhaps", "network"],
+    ] {
+        assert!(!root.muster(arguments).status.success());
+        let after = fs::read_to_string(root.path("run/muster/status.json")).unwrap();
+        assert_eq!(after, before, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
+    let root = Root::new();
+    write_status_of_a_boot(&root);
+    // The record of this boot stands, and k3s is not executable.
+    root.write("usr/local/bin/k3s", "k3s");
+    let mac = Mac::parse("52:54:00:12:34:56").unwrap();
+    let record = Record {
+        node: Node {
+            mac,
+            name: Naming::new("worker-", 6).unwrap().of(mac),
+            interface: "eth0".into(),
+            serial: None,
+        },
+        address: None,
+        server: "https://10.0.0.2:6443".into(),
+        tag: Some("v1.34.1+k3s1".into()),
+        program: "/usr/local/bin/k3s".into(),
+        sha256: Sha256::of(b"k3s"),
+        log_server: None,
+    };
+    record
+        .write(&Host::new(root.folder(), Mode::Perform))
+        .unwrap();
+    let output = root.muster(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("ERROR: join: cannot run"),
+        "{}",
+        stderr(&output)
+    );
+    let text = status(&root);
+    assert!(text.contains("k3s       v1.34.1+k3s1\n"), "{text}");
+    assert!(text.contains("join      failed"), "{text}");
+    assert!(text.contains("\nfailed    join: cannot run"), "{text}");
+}
