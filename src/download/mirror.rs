@@ -1,27 +1,33 @@
 //! Mirrors: where a release can be fetched from, and in which order a board asks them.
 
+use super::sums::{self, Voucher};
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::http::{Client, Clients, Failure, Request};
-use crate::k3s::release::{Arch, GITHUB, Tag, asset_url, digest_in_sums};
+use crate::k3s::release::{Arch, GITHUB, Tag, asset_url};
 use crate::k3s::{link::ServerLink, server::Server};
 use crate::settings::{Mirror, Settings};
 use anyhow::{Result, anyhow};
 use log::warn;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use url::Url;
 
-/// The largest checksum file that is read (bytes). Those of k3s have a few hundred bytes.
-const SUMS_MAX: u64 = 64 * 1024;
+/// How long a measured rate counts. Then the mirror may have become faster.
+const MEASURED_FOR: Duration = Duration::from_secs(600);
 
 /// A mirror, and what this run of muster knows about it.
 pub struct MirrorState {
     /// The base URL. The URL of a file is `<base>/<tag>/<asset>`.
     pub base: Url,
     pub client: Client,
-    /// The digest that k3s must have: the pinned one, or the one in this mirror's checksum file
-    /// after that file was read.
-    digest: Option<Sha256>,
+    /// The digest that k3s must have, once it is known: the pinned one, that of the k3s server's
+    /// checksum file, or that of this mirror's.
+    pub digest: Option<Sha256>,
+    /// Whether this mirror is the k3s server.
+    pub is_server: bool,
+    /// How many bytes came in a window ([`MinimumRate`](crate::http::MinimumRate)) on average in the
+    /// last attempt, and when that attempt ended.
+    pub measured: Option<(u64, Instant)>,
     /// Set after the mirror sent `Retry-After`: its error message, and the time until which the
     /// mirror is not asked again.
     pub busy: Option<(String, Instant)>,
@@ -44,6 +50,8 @@ impl MirrorState {
             base,
             client,
             digest: pin,
+            is_server: *mirror == Mirror::Server,
+            measured: None,
             busy: None,
             skipped,
             lacks_release: false,
@@ -69,7 +77,44 @@ impl MirrorState {
         })
     }
 
-    /// Asks once for the checksum file, unless the digest is pinned, and for the first byte of k3s.
+    /// Whether the checksum file of this mirror is not believed, so that the digest must come from
+    /// another place. Anybody can change what plain http brings. The k3s server's own file is asked
+    /// for by the [`Voucher`].
+    pub fn needs_vouching(&self) -> bool {
+        self.is_server || self.base.scheme() == "http"
+    }
+
+    /// The digest that k3s must have. Where nobody vouches for it, the checksum file of this mirror is
+    /// asked for, once: a retry of the binary does not ask for it again.
+    pub fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
+        if let Some(digest) = self.digest {
+            return Ok(digest);
+        }
+        if self.needs_vouching() {
+            return Err(Failure::permanent(self.not_vouched(tag)));
+        }
+        let digest = sums::ask(&self.client, &self.base, tag)?;
+        self.digest = Some(digest);
+        Ok(digest)
+    }
+
+    /// The operator's message that this mirror cannot be used without a digest from another place.
+    fn not_vouched(&self, tag: &Tag) -> anyhow::Error {
+        let (base, sums) = (&self.base, Arch::own().sums());
+        anyhow!(
+            "{base}: plain http is used only with a digest from a trusted place: set \
+             MUSTER_K3S_SHA256, or put {sums} of {tag} on the k3s server, and use the whole join \
+             token (K10...)"
+        )
+    }
+
+    /// How many bytes came in a window in the last attempt; `None` when there was none lately.
+    pub fn rate(&self) -> Option<u64> {
+        let (rate, when) = self.measured?;
+        (when.elapsed() < MEASURED_FOR).then_some(rate)
+    }
+
+    /// Asks for the first byte of k3s, after the digest is known.
     fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
         self.digest(tag)?;
         let url = asset_url(&self.base, tag, Arch::own().asset());
@@ -79,21 +124,6 @@ impl MirrorState {
             true => Ok(()),
             false => Err(Failure::of_status(&answer)),
         }
-    }
-
-    /// The digest that k3s must have: the pinned one, or the one in this mirror's checksum file.
-    /// The checksum file is downloaded once. A retry of the binary does not download it again.
-    pub fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
-        if let Some(digest) = self.digest {
-            return Ok(digest);
-        }
-        let url = asset_url(&self.base, tag, Arch::own().sums());
-        let sums = Request::get(&self.client, &url).body(SUMS_MAX)?;
-        let asset = Arch::own().asset();
-        let digest = digest_in_sums(&String::from_utf8_lossy(&sums), asset)
-            .ok_or_else(|| Failure::permanent(anyhow!("{url}: has no digest of {asset}")))?;
-        self.digest = Some(digest);
-        Ok(digest)
     }
 }
 
@@ -132,17 +162,29 @@ pub fn probe(
     tag: &Tag,
 ) -> Result<Vec<(MirrorState, Result<(), String>)>> {
     let mut probed = Vec::new();
+    let voucher = server.filter(|_| settings.pin.is_none());
+    let vouched = voucher
+        .and_then(Voucher::new)
+        .map(|mut voucher| voucher.ask(tag));
     for mirror in in_order(&settings.mirrors, node.mac.seed()) {
         if mirror == Mirror::Server && server.is_none() {
             continue;
         }
         let mut state = MirrorState::new(&mirror, clients, server, settings.pin)?;
-        let answer = match state.skipped.take() {
-            Some(why) => Err(why),
-            None => state.probe(tag).map_err(|failure| {
+        let answer = match (state.skipped.take(), &vouched) {
+            (Some(why), _) => Err(why),
+            (None, Some(Err(failure))) if state.is_server => {
                 state.lacks_release = failure.status() == Some(NOT_FOUND);
-                failure.to_string()
-            }),
+                Err(failure.to_string())
+            }
+            (None, vouched) => {
+                let digest = vouched.as_ref().and_then(|answer| answer.as_ref().ok());
+                state.digest = state.digest.or(digest.copied());
+                state.probe(tag).map_err(|failure| {
+                    state.lacks_release = failure.status() == Some(NOT_FOUND);
+                    failure.to_string()
+                })
+            }
         };
         probed.push((state, answer));
     }

@@ -7,11 +7,13 @@
 //! [`verified`] records what was verified.
 
 mod append;
+mod ask;
 pub mod mirror;
 pub mod origin;
 pub mod part;
 mod receive;
 pub mod rounds;
+pub mod sums;
 pub mod target;
 pub mod verified;
 mod writer;
@@ -66,18 +68,30 @@ pub struct Download<'a> {
     pub client: &'a Client,
     /// The URL of the object.
     pub url: &'a Url,
+    /// The folder of the partial file, whose free space is checked.
+    pub folder: &'a Path,
     /// The attempt fails when the bytes arrive more slowly than this.
     pub minimum_rate: MinimumRate,
+    /// The mirrors that may be faster.
+    pub rivals: Rivals,
     pub on_no_range: OnNoRange,
 }
 
+/// What is known of the other mirrors during an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rivals {
+    /// Whether one of them has not been tried lately.
+    pub untried: bool,
+    /// The largest number of bytes that one of them sent in a window ([`MinimumRate`]).
+    pub best: u64,
+}
+
 /// Downloads the missing rest of the partial file. On success the file is complete and its digest
-/// is right. `folder` is the folder of the file; its free space is checked.
+/// is right.
 pub fn attempt(
     host: &Host,
     download: Download<'_>,
     part: &mut PartialFile,
-    folder: &Path,
 ) -> Result<(), AttemptError> {
     let Download { client, url, .. } = download;
     let keep_partial = download.on_no_range == OnNoRange::TryNext && !part.is_empty();
@@ -107,7 +121,7 @@ pub fn attempt(
             restart(&answer, url, part)?
         }
     };
-    check_size(host, url, part, total, folder)?;
+    check_size(host, download, part, total)?;
     let result = receive::receive(host, download, &mut answer, part, total);
     // A server may announce more bytes than it sends, and then close the connection. This is no
     // failure when the digest is right.
@@ -197,11 +211,11 @@ fn restart(
 /// board has no room.
 fn check_size(
     host: &Host,
-    url: &Url,
+    download: Download<'_>,
     part: &PartialFile,
     total: Option<u64>,
-    folder: &Path,
 ) -> Result<(), AttemptError> {
+    let Download { url, folder, .. } = download;
     let Some(total) = total else { return Ok(()) };
     if total > LONGEST {
         return Err(too_long(url).into());

@@ -4,15 +4,15 @@ use super::append::Appender;
 use super::part::PartialFile;
 use super::{AttemptError, Download, LONGEST, too_long};
 use crate::host::Host;
-use crate::host::machine::megabytes;
+use crate::host::machine::{self, megabytes};
 use crate::http::{Failure, MinimumRate, Response};
 use anyhow::anyhow;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 use url::Url;
 
-/// Reads the body to its end into the partial file. `total` is the length of the complete object
-/// (bytes), if it is known.
+/// Reads the body to its end into the partial file. `total` is the length of the whole object
+/// (bytes), if the server sent it; else the free space and the memory are watched while bytes come.
 pub fn receive(
     host: &Host,
     download: Download<'_>,
@@ -30,6 +30,9 @@ pub fn receive(
         }
     }
 }
+
+/// After how many bytes the room for more is checked, where the length is unknown.
+const CHECKED: u64 = 4 << 20;
 
 /// Why the body was not read to its end.
 enum Stop {
@@ -57,6 +60,7 @@ fn append(
         url, minimum_rate, ..
     } = download;
     let resumed_at = part.len();
+    let mut next_check = resumed_at + CHECKED;
     let mut window = (Instant::now(), resumed_at);
     loop {
         let n = match part.receive(answer) {
@@ -84,9 +88,12 @@ fn append(
         let written = part.append(n);
         written.map_err(|error| write_failed(url, part.len(), &error))?;
         host.report_download(part.len(), total);
-        let elapsed = window.0.elapsed();
-        if elapsed >= minimum_rate.window {
-            check_rate(url, part.len() - window.1, minimum_rate)?;
+        if total.is_none() && part.len() >= next_check {
+            check_room(host, download, part.len())?;
+            next_check = part.len() + CHECKED;
+        }
+        if window.0.elapsed() >= minimum_rate.window {
+            check_rate(host, download, part.len() - window.1)?;
             window = (Instant::now(), part.len());
         }
     }
@@ -105,11 +112,38 @@ fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
     }
 }
 
-fn check_rate(url: &Url, received: u64, minimum: MinimumRate) -> Result<(), Failure> {
-    let MinimumRate { bytes, window } = minimum;
-    if received >= bytes {
-        return Ok(());
+/// Fails when there is no room for the next bytes of an object of unknown length.
+fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop> {
+    let Download { url, folder, .. } = download;
+    let no_room = machine::no_room(host, folder, CHECKED);
+    let no_room = no_room.map_err(|error| Stop::Keep(AttemptError::Local(error)))?;
+    match no_room {
+        // As with a full disk, another mirror may send less.
+        Some(why) => {
+            let after = megabytes(len);
+            let error = anyhow!("{url}: after {after} MB of an unknown length: {why}");
+            Err(Stop::Discard(Failure::permanent(error)))
+        }
+        None => Ok(()),
     }
-    let error = anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow");
+}
+
+/// Fails when too few bytes were received in a window, for every mirror or beside the other mirrors.
+fn check_rate(host: &Host, download: Download<'_>, received: u64) -> Result<(), Failure> {
+    let Download { url, rivals, .. } = download;
+    let MinimumRate {
+        bytes,
+        slow,
+        window,
+    } = download.minimum_rate;
+    let error = if received < bytes {
+        anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow")
+    } else if received < slow && (rivals.untried || rivals.best > 2 * received) {
+        let why = format!("{url}: {received} bytes in {window:?}: another mirror may be faster");
+        log::info!(target: host.step(), "{why}");
+        anyhow!(why)
+    } else {
+        return Ok(());
+    };
     Err(Failure::transient(error))
 }

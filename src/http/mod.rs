@@ -61,8 +61,19 @@ pub struct Timeouts {
 pub struct MinimumRate {
     /// The number of bytes that must arrive in each window.
     pub bytes: u64,
+    /// When fewer bytes than this arrive in a window, a mirror is left for one that may be faster.
+    pub slow: u64,
     /// The length of a window.
     pub window: Duration,
+}
+
+impl MinimumRate {
+    /// How many bytes come in a window at the rate of `bytes` in `elapsed`.
+    pub fn in_a_window(&self, bytes: u64, elapsed: Duration) -> u64 {
+        // A short attempt says little about the rate: a second is the shortest time that counts.
+        let seconds = elapsed.as_secs().max(1);
+        bytes * self.window.as_secs() / seconds
+    }
 }
 
 impl Default for Timeouts {
@@ -72,6 +83,7 @@ impl Default for Timeouts {
             stall: Duration::from_secs(15),
             minimum_rate: MinimumRate {
                 bytes: 32 * 1024,
+                slow: 2 << 20,
                 window: Duration::from_secs(30),
             },
         }

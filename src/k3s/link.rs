@@ -81,6 +81,11 @@ impl ServerLink {
         Ok(self.server.get_or_init(|| server).as_ref())
     }
 
+    /// The server, if a step has connected to it already.
+    pub fn connected(&self) -> Option<&Server> {
+        self.server.get()?.as_ref()
+    }
+
     /// Waits for this board's turn to send its first request with a password. Fails when a watched
     /// file has changed ([`Host::wait`]).
     fn wait_for_turn(&self, host: &Host, seed: u64) -> Result<()> {

@@ -233,7 +233,12 @@ impl Settings {
 
     /// Whether the fetch step needs the k3s server.
     pub fn fetch_needs_server(&self) -> bool {
+        // For plain http mirrors, the server tells the digest, unless it is pinned.
+        let is_plain =
+            |mirror: &Mirror| matches!(mirror, Mirror::Base(url) if url.scheme() == "http");
         !self.skip_download
-            && (self.version == Version::Server || self.mirrors.contains(&Mirror::Server))
+            && (self.version == Version::Server
+                || self.mirrors.contains(&Mirror::Server)
+                || self.pin.is_none() && self.mirrors.iter().any(is_plain))
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         skip_download: installer::skip_download(given)?,
         symlinks: installer::symlinks(given)?,
         exec: agent_arguments::parse(&given.or_default("INSTALL_K3S_EXEC"))?,
-        mirrors: releases::mirrors(given, pin.is_some())?,
+        mirrors: releases::mirrors(given)?,
         pin,
         https_proxy: https_proxy(given)?,
         no_proxy: given.get("NO_PROXY").map(|value| value.text),
@@ -244,8 +244,8 @@ mod tests {
             ("INSTALL_K3S_EXEC", "'open"),
             ("MUSTER_MIRRORS", "ftp://mirror"),
             ("MUSTER_MIRRORS", "mirror"),
-            ("MUSTER_MIRRORS", "http://mirror"),
-            ("INSTALL_K3S_ARTIFACT_URL", "http://mirror"),
+            ("MUSTER_MIRRORS", "https://mirror?x"),
+            ("INSTALL_K3S_ARTIFACT_URL", "mirror"),
             ("INSTALL_K3S_ARTIFACT_URL", "mirror"),
             ("INSTALL_K3S_BIN_DIR_READ_ONLY", "perhaps"),
             ("INSTALL_K3S_SYMLINK", "yes"),
@@ -286,11 +286,15 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_mirrors_need_a_pinned_digest() {
-        let digest = "0".repeat(64);
-        let mirrors = ("MUSTER_MIRRORS", "http://mirror, github");
-        let settings = settings(&[mirrors, ("MUSTER_K3S_SHA256", &digest)]).unwrap();
-        assert_eq!(settings.mirrors.len(), 2);
-        assert!(settings.pin.is_some());
+    fn plain_http_mirrors_need_the_server_unless_the_digest_is_pinned() {
+        let needs_server = |mirror, pin: &str| {
+            let version = ("INSTALL_K3S_VERSION", "v1.34.1+k3s1");
+            let mirrors = ("MUSTER_MIRRORS", mirror);
+            let settings = settings(&[version, mirrors, ("MUSTER_K3S_SHA256", pin)]);
+            settings.unwrap().fetch_needs_server()
+        };
+        assert!(needs_server("http://mirror, github", ""));
+        assert!(!needs_server("http://mirror, github", &"0".repeat(64)));
+        assert!(!needs_server("https://mirror, github", ""));
     }
 }

@@ -40,12 +40,11 @@ fn tag(value: &Value) -> Result<Tag> {
     }
 }
 
-/// Reads the mirrors in their order. `pinned` tells whether `MUSTER_K3S_SHA256` was given, without
-/// which plain http is not accepted. `INSTALL_K3S_ARTIFACT_URL` takes the place of `github`.
-pub(super) fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
+/// Reads the mirrors in their order. `INSTALL_K3S_ARTIFACT_URL` takes the place of `github`.
+pub(super) fn mirrors(given: &Given) -> Result<Vec<Mirror>> {
     let value = given.or_default("MUSTER_MIRRORS");
     let github = match given.get("INSTALL_K3S_ARTIFACT_URL") {
-        Some(artifacts) => Mirror::Base(base(&artifacts, &artifacts.text, pinned)?),
+        Some(artifacts) => Mirror::Base(base(&artifacts, &artifacts.text)?),
         None => Mirror::Github,
     };
     let mirror = |word: &str| match word {
@@ -54,7 +53,7 @@ pub(super) fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
         _ if !word.contains("://") => {
             Err(value.bad(format_args!("{word} is neither server, github nor a URL")))
         }
-        _ => base(&value, word, pinned).map(Mirror::Base),
+        _ => base(&value, word).map(Mirror::Base),
     };
     let words = value.text.split([' ', ',']);
     let words = words.filter(|word| !word.is_empty());
@@ -65,13 +64,8 @@ pub(super) fn mirrors(given: &Given, pinned: bool) -> Result<Vec<Mirror>> {
     }
 }
 
-/// Reads `word`, the value or one word of it, as a base URL that the tag and the asset follow.
-fn base(value: &Value, word: &str, pinned: bool) -> Result<Url> {
-    let url = value.url(word, &["https", "http"])?;
-    match url.scheme() == "http" && !pinned {
-        true => Err(value.bad(format_args!(
-            "{word} is plain http, which is accepted only with MUSTER_K3S_SHA256"
-        ))),
-        false => Ok(url),
-    }
+/// Reads `word`, the value or one word of it, as a base URL that the tag and the asset follow. Plain
+/// http is accepted, because the digest never comes over it.
+fn base(value: &Value, word: &str) -> Result<Url> {
+    value.url(word, &["https", "http"])
 }

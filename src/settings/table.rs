@@ -81,11 +81,7 @@ pub const SETTINGS: [Setting; 27] = [
         "",
         "a base URL for the mirror github",
     ),
-    setting(
-        "MUSTER_K3S_SHA256",
-        "",
-        "the only digest accepted; allows http:// mirrors",
-    ),
+    setting("MUSTER_K3S_SHA256", "", "the only digest that k3s may have"),
     setting(
         "MUSTER_INTERFACE",
         "eth0",

@@ -92,7 +92,7 @@ impl Value {
         let example = match (self.name, schemes) {
             ("K3S_URL", _) => "begin with https://, as in https://k3s.lan:6443",
             (_, [_]) => "begin with https://",
-            _ => "begin with https://, or with http:// where MUSTER_K3S_SHA256 is set",
+            _ => "begin with https:// or http://",
         };
         if !schemes
             .iter()

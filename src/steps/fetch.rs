@@ -5,6 +5,7 @@ use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::download::mirror::{self, MirrorState, in_order};
 use crate::download::rounds::Install;
+use crate::download::sums::Voucher;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::http::retry::retry;
@@ -12,7 +13,7 @@ use crate::k3s::channel::ask_channel;
 use crate::k3s::release::{Arch, Tag};
 use crate::k3s::{link::ServerLink, server::Server};
 use crate::paths;
-use crate::settings::{Mirror, Settings, Symlinks, Version};
+use crate::settings::{Settings, Symlinks, Version};
 use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
 
@@ -56,9 +57,11 @@ fn install(
 ) -> Result<Option<Sha256>> {
     let target = settings.bin_dir.join("k3s");
     let seed = node.mac.seed();
-    let server = match link.filter(|_| settings.fetch_needs_server()) {
-        Some(link) => link.connect(host, seed)?,
-        None => None,
+    let server = match (link, settings.fetch_needs_server()) {
+        (Some(link), true) => link.connect(host, seed)?,
+        // A server that was asked already can vouch for the digest.
+        (Some(link), false) => link.connected(),
+        (None, _) => None,
     };
     let tag = version(host, settings, clients, seed, link, server)?;
     let mirrors = in_order(&settings.mirrors, seed);
@@ -67,7 +70,16 @@ fn install(
         let shown = shown.collect::<Vec<String>>().join(", ");
         let digest = match settings.pin {
             Some(_) => "verified by MUSTER_K3S_SHA256".into(),
-            None => format!("verified by their {}", Arch::own().sums()),
+            None => {
+                let server = match link {
+                    Some(_) => "the server or ",
+                    None => "",
+                };
+                format!(
+                    "verified by the {} of {server}the mirror",
+                    Arch::own().sums()
+                )
+            }
         };
         let target = target.display();
         format!("install {target} (0755) from {shown}, {digest}, unless it is installed")
@@ -88,7 +100,10 @@ fn install(
             tag,
             target,
             mirrors: states.collect::<Result<_>>()?,
-            server_is_mirror: settings.mirrors.contains(&Mirror::Server),
+            voucher: match settings.pin {
+                Some(_) => None,
+                None => server.and_then(Voucher::new),
+            },
         };
         install.run()
     })

@@ -73,14 +73,9 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["MUSTER_MIRRORS=\"githib\" (--set)", "githib is neither"],
         ),
         (
-            "other mirror",
-            set("MUSTER_MIRRORS=ftp://m"),
-            &["begin with https://, or with http:// where MUSTER_K3S_SHA256 is set"],
-        ),
-        (
-            "plain mirror",
-            set("MUSTER_MIRRORS=http://m/k3s"),
-            &["MUSTER_MIRRORS=", "MUSTER_K3S_SHA256"],
+            "mirror by ftp",
+            set("MUSTER_MIRRORS=ftp://m/k3s"),
+            &["MUSTER_MIRRORS=", "begin with https:// or http://"],
         ),
         (
             "digest",

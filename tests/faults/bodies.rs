@@ -1,6 +1,6 @@
 //! Rows about bodies that end early, late or never.
 
-use fault_harness::BUFFERS;
+use fault_harness::buffers;
 use fault_harness::row::{Row, row};
 use fault_harness::script::*;
 use muster::download::LONGEST;
@@ -74,6 +74,50 @@ pub fn rows() -> Vec<Row> {
         )
         .installs(SIZE)
         .takes(3, 30),
+        // 16 MB are kept for the rest of the boot.
+        row(
+            "endless body without a length in little memory, and a good mirror",
+            [
+                mirror()
+                    .binary([good().length(Length::Chunked).end(End::Endless)])
+                    .repeat_last(),
+                mirror(),
+            ],
+        )
+        .available_memory(20)
+        .installs((4 << 20) + buffers() + SIZE)
+        .logs("MB of an unknown length: k3s needs 4 MB in"),
+        // At 10 kB/s the last quarter takes 10 s, and at 1 kB/s 100 s. Both are above the rate that every
+        // mirror must have.
+        row(
+            "a slow mirror and a good one",
+            [slow_at_the_end(100), mirror()],
+        )
+        .installs(SIZE + 8 * 1024)
+        .logs("another mirror may be faster")
+        .takes(4, 20),
+        row(
+            "two slow mirrors: the faster one is kept",
+            [slow_at_the_end(100), slow(1000)],
+        )
+        .installs(SIZE + 8 * 1024)
+        .takes(8, 35),
+        row(
+            "two slow mirrors: the faster one is taken again",
+            [slow_at_the_end(1000), slow(100)],
+        )
+        .installs(SIZE + 8 * 1024)
+        .takes(8, 35),
+        row(
+            "a slow mirror is kept while the other does not answer",
+            [
+                slow_at_the_end(2000),
+                mirror().handshakes([Handshake::Reset]).repeat_last(),
+            ],
+        )
+        .installs(SIZE + 8 * 1024)
+        .logs_at_most("another mirror may be faster", 2)
+        .takes(5, 30),
         // The mirror may send more bytes before it sees that the client closed the connection.
         row(
             "one byte a second, no other mirror",
@@ -128,7 +172,7 @@ pub fn rows() -> Vec<Row> {
                 mirror().binary([status(503)]),
             ],
         )
-        .installs(LONGEST + BUFFERS + SIZE)
+        .installs(LONGEST + buffers() + SIZE)
         // muster keeps no byte of the endless body, so the other mirror is asked for the whole
         // file.
         .requests_start_at([0, 0, 0]),
@@ -155,4 +199,20 @@ pub fn rows() -> Vec<Row> {
         .takes(1, 20),
         row("not HTTP", [mirror().binary([good().head(Head::NotHttp)])]).installs(SIZE),
     ]
+}
+
+/// A mirror that sends this many bytes every 100 ms.
+fn slow(pace: u64) -> Script {
+    mirror()
+        .binary([good().end(End::Trickle(0, pace))])
+        .repeat_last()
+}
+
+/// A mirror that sends three quarters of k3s at once, and is then as slow as [`slow`].
+fn slow_at_the_end(pace: u64) -> Script {
+    let first = good().end(End::Trickle(SIZE / 4 * 3, pace));
+    Script {
+        binary: [vec![first], slow(pace).binary].concat(),
+        ..slow(pace)
+    }
 }

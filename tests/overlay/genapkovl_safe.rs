@@ -181,8 +181,8 @@ fn what_muster_refuses_is_not_packed() {
             "MUSTER_DHCP=\"perhaps\"",
         ),
         (
-            with(&["--set", "MUSTER_MIRRORS=http://mirror"]),
-            "MUSTER_K3S_SHA256",
+            with(&["--set", "MUSTER_MIRRORS=mirror"]),
+            "neither server, github nor a URL",
         ),
         (
             with(&["--set", "SSL_CERT_FILE=/etc/none.pem"]),

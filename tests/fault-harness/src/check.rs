@@ -2,7 +2,7 @@
 
 use crate::mirror::{Mirror, Resource};
 use crate::row::{Expected, Row};
-use crate::run::{BUFFERS, Outcome};
+use crate::run::{Outcome, buffers};
 use crate::script::{RIGHT, WRONG};
 use muster::download::LONGEST;
 use std::time::Duration;
@@ -57,7 +57,10 @@ pub fn check(
                 error.contains(text),
                 format!("the error does not contain {text:?}: {error:?}"),
             );
-            expect(sent <= LONGEST + BUFFERS, format!("{sent} bytes were sent"));
+            expect(
+                sent <= LONGEST + buffers(),
+                format!("{sent} bytes were sent"),
+            );
             expect(
                 !error.contains('\n'),
                 format!("the error has several lines: {error:?}"),

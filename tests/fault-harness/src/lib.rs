@@ -13,9 +13,10 @@ mod respond;
 pub mod row;
 mod run;
 pub mod script;
+mod stream;
 
 pub use pki::Cert;
-pub use run::BUFFERS;
+pub use run::buffers;
 
 use pki::Pki;
 use row::Row;

@@ -4,6 +4,7 @@
 use crate::pki::{Cert, Pki};
 use crate::respond::respond;
 use crate::script::{Handshake, Response, Script, good};
+use crate::stream::Stream;
 use muster::k3s::release::Arch;
 use rustls::{ServerConnection, StreamOwned};
 use std::collections::VecDeque;
@@ -12,8 +13,6 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-
-pub type Tls = StreamOwned<ServerConnection, TcpStream>;
 
 /// What a request asks for, by the last part of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +46,7 @@ pub struct Shared {
     handshakes: Mutex<VecDeque<Handshake>>,
     resources: [Mutex<(VecDeque<Response>, Requests)>; 4],
     repeat_last: bool,
+    plain: bool,
     stopping: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
 }
@@ -73,6 +73,7 @@ impl Mirror {
             handshakes: Mutex::new(script.handshakes.into()),
             resources: [script.sums, script.binary, script.cacerts, Vec::new()].map(resource),
             repeat_last: script.repeat_last,
+            plain: script.plain,
             stopping: AtomicBool::new(false),
             streams: Mutex::default(),
         });
@@ -112,7 +113,8 @@ impl Mirror {
     }
 
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
+        let scheme = if self.shared.plain { "http" } else { "https" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Returns the requests so far for one resource.
@@ -152,10 +154,13 @@ impl Shared {
             Handshake::Reset => return stream.peek(&mut [0]).map(|_| ()),
             Handshake::Silent => return wait_for_end(&mut stream),
         };
-        let mut tls = StreamOwned::new(
-            ServerConnection::new(config).map_err(io::Error::other)?,
-            stream,
-        );
+        let mut tls = match self.plain {
+            true => Stream::Plain(stream),
+            false => {
+                let tls = ServerConnection::new(config).map_err(io::Error::other)?;
+                Stream::Tls(Box::new(StreamOwned::new(tls, stream)))
+            }
+        };
         while let Some(request) = read_request(&mut tls)? {
             let resource = resource(&request.target);
             let mut guard = self.resources[resource as usize].lock().unwrap();
@@ -163,7 +168,7 @@ impl Shared {
             let response = self.next(&mut guard.0).unwrap_or_else(good);
             drop(guard);
             if !respond(self, &mut tls, resource, &request, &response)? {
-                return tls.sock.shutdown(Shutdown::Both);
+                return tls.tcp().shutdown(Shutdown::Both);
             }
         }
         Ok(())
@@ -185,7 +190,7 @@ fn resource(target: &str) -> Resource {
 }
 
 /// Reads the next request of a connection; `None` at its end.
-fn read_request(tls: &mut Tls) -> io::Result<Option<Request>> {
+fn read_request(tls: &mut Stream) -> io::Result<Option<Request>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

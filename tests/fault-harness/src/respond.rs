@@ -1,9 +1,10 @@
 //! Sends one response of a mirror's script.
 
-use crate::mirror::{Request, Resource, Shared, Tls, wait_for_end};
+use crate::mirror::{Request, Resource, Shared, wait_for_end};
 use crate::script::{
     Body, End, Head, Length, RIGHT, Ranges, Response, WRONG, status as status_only, sums_text,
 };
+use crate::stream::Stream;
 use muster::k3s::release::Arch;
 use std::io::{self, Write};
 use std::thread;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// Sends a response. Returns whether the connection can serve another request.
 pub fn respond(
     mirror: &Shared,
-    tls: &mut Tls,
+    tls: &mut Stream,
     resource: Resource,
     request: &Request,
     response: &Response,
@@ -73,12 +74,19 @@ pub fn respond(
         End::Cut(n) => send(first(n))?,
         End::TlsClosed(n) => {
             send(first(n))?;
-            tls.conn.send_close_notify();
+            tls.send_close_notify();
         }
         End::Stall(n) => {
             send(first(n))?;
             tls.flush()?;
-            wait_for_end(&mut tls.sock)?;
+            wait_for_end(tls.tcp())?;
+        }
+        End::Trickle(n, pace) => {
+            send(first(n))?;
+            for piece in body[first(n).len()..].chunks(pace as usize) {
+                thread::sleep(Duration::from_millis(100));
+                send(piece)?;
+            }
         }
         End::Drip(n) => {
             send(first(n))?;
@@ -132,7 +140,7 @@ fn head(
 }
 
 /// Sends the head in the given way. Returns whether a body may follow.
-fn send_head(tls: &mut Tls, head: &str, way: Head) -> io::Result<bool> {
+fn send_head(tls: &mut Stream, head: &str, way: Head) -> io::Result<bool> {
     match way {
         Head::Normal => tls.write_all(format!("{head}\r\n").as_bytes())?,
         Head::Slow => {

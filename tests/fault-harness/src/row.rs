@@ -12,6 +12,8 @@ pub struct Row {
     pub server: Option<(Script, Pin)>,
     /// The files in the target folder at the start: name, permissions, bytes.
     pub existing_files: Vec<(&'static str, u32, Vec<u8>)>,
+    /// The memory that is available (MB); `None`: the target folder is not in memory.
+    pub available_memory: Option<u64>,
     pub settings: Vec<(&'static str, String)>,
     pub runner: Runner,
     pub expected: Expected,
@@ -75,6 +77,7 @@ pub fn row(name: &'static str, mirrors: impl Into<Vec<Script>>) -> Row {
         mirrors: mirrors.into(),
         server: None,
         existing_files: Vec::new(),
+        available_memory: None,
         settings: Vec::new(),
         runner: Runner::InProcess,
         expected: Expected::Installed(0),
@@ -129,6 +132,14 @@ impl Row {
     ) -> Row {
         self.existing_files.push((name, mode, bytes.into()));
         self
+    }
+
+    /// The target folder is in memory, of which this much is available (MB).
+    pub fn available_memory(self, megabytes: u64) -> Row {
+        Row {
+            available_memory: Some(megabytes),
+            ..self
+        }
     }
 
     pub fn set(mut self, name: &'static str, value: String) -> Row {

@@ -28,8 +28,15 @@ use std::time::{Duration, Instant};
 pub const BIN: &str = "usr/local/bin";
 pub const TAG: &str = "v1.34.1+k3s1";
 
-/// The most bytes that the buffers of a socket hold beyond what the client read.
-pub const BUFFERS: u64 = 8 << 20;
+/// The most bytes that the buffers of both ends of a connection hold beyond what the client read
+/// (tcp(7): the last number of each file).
+pub fn buffers() -> u64 {
+    let most = |file| -> u64 {
+        let text = fs::read_to_string(format!("/proc/sys/net/ipv4/{file}")).unwrap();
+        text.split_whitespace().last().unwrap().parse().unwrap()
+    };
+    most("tcp_rmem") + most("tcp_wmem")
+}
 
 /// The outcome of a run.
 pub struct Outcome {
@@ -61,6 +68,13 @@ pub fn run(row: &Row, pki: &Arc<Pki>, muster: &Path) -> Result<(), String> {
             None => fs::write(bin.join(name), bytes).unwrap(),
         }
         fs::set_permissions(bin.join(name), Permissions::from_mode(*mode)).unwrap();
+    }
+    if let Some(megabytes) = row.available_memory {
+        let memory = format!("MemAvailable: {} kB\n", megabytes * 1000);
+        fs::create_dir_all(root.path().join("proc/self")).unwrap();
+        fs::write(root.path().join("proc/meminfo"), memory).unwrap();
+        let mounts = "22 1 0:21 / / rw - tmpfs tmpfs rw\n";
+        fs::write(root.path().join("proc/self/mountinfo"), mounts).unwrap();
     }
     let start = |script: &Script| Mirror::start("127.0.0.1:0", script.clone(), pki);
     let mut all: Vec<Mirror> = row.server.iter().map(|(script, _)| start(script)).collect();
@@ -141,6 +155,7 @@ fn in_process(
         stall: Duration::from_secs(3),
         minimum_rate: MinimumRate {
             bytes: 2000,
+            slow: 200_000,
             window: Duration::from_secs(4),
         },
     };

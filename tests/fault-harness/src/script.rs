@@ -116,6 +116,8 @@ pub enum End {
     Stall(u64),
     /// After this many bytes, one byte comes each second.
     Drip(u64),
+    /// After the first number of bytes, the second number comes every 100 ms.
+    Trickle(u64, u64),
     /// The complete body, 8 KiB every 10 ms.
     Paced,
     /// The body is sent again and again.
@@ -211,9 +213,18 @@ pub struct Script {
     pub binary: Vec<Response>,
     pub cacerts: Vec<Response>,
     pub repeat_last: bool,
+    /// The mirror speaks plain http.
+    pub plain: bool,
 }
 
 impl Script {
+    pub fn plain(self) -> Script {
+        Script {
+            plain: true,
+            ..self
+        }
+    }
+
     pub fn handshakes(self, handshakes: impl Into<Vec<Handshake>>) -> Script {
         Script {
             handshakes: handshakes.into(),

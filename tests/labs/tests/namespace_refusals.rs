@@ -1,6 +1,6 @@
 //! What must not be run, and who says no: each ends in one line that says what to do, and nothing executable is left behind.
 
-use muster_labs::{Board, NamespaceBoard, Options, Service, Site};
+use muster_labs::{ADDRESS, Board, NamespaceBoard, Options, Service, Site};
 use std::time::SystemTime;
 
 const MAC: &str = "52:54:00:12:34:56";
@@ -80,6 +80,29 @@ fn a_mirror_without_the_release_is_passed_over() {
             .iter()
             .any(|(path, status, _)| path.ends_with("/k3s") && *status == 200)
     );
+}
+
+/// The bytes come over plain http. The k3s server has no k3s, but the checksum file.
+#[test]
+fn the_servers_checksum_file_vouches_for_a_plain_http_mirror() {
+    let address = format!("{ADDRESS}:8080");
+    let site = Site::new(Options {
+        nginx: format!("listen {address};\n"),
+        ..Options::default()
+    });
+    let mut board = NamespaceBoard::new(&site, MAC);
+    let mirror = format!("http://{address}/k3s");
+    board.overlay.set("MUSTER_MIRRORS", &mirror);
+    board.power_on_without_muster();
+    let said = fails(&board, &[]);
+    let why = "plain http is used only with a digest from a trusted place";
+    assert!(said.contains(why), "{said}");
+    assert!(said.contains("sha256sum-amd64.txt"), "{said}");
+    let (from, to) = (site.release(false), site.release(true));
+    std::fs::create_dir_all(&to).unwrap();
+    let sums = site.assets().1;
+    std::fs::copy(from.join(sums), to.join(sums)).unwrap();
+    board.boot_to_joined();
 }
 
 #[test]

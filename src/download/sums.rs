@@ -1,0 +1,68 @@
+//! Checksum files: that of a mirror, and that of the k3s server, which vouches for the bytes of every
+//! mirror.
+
+use crate::digest::Sha256;
+use crate::http::retry::LONGEST_RETRY_AFTER;
+use crate::http::{Client, Failure, Request};
+use crate::k3s::release::{Arch, Tag, asset_url, digest_in_sums};
+use crate::k3s::server::Server;
+use anyhow::anyhow;
+use std::time::Instant;
+use url::Url;
+
+/// The largest checksum file that is read (bytes). Those of k3s have a few hundred bytes.
+const SUMS_MAX: u64 = 64 * 1024;
+
+/// Asks the mirror at `base` for its checksum file, and returns the digest of k3s in it.
+pub fn ask(client: &Client, base: &Url, tag: &Tag) -> Result<Sha256, Failure> {
+    let url = asset_url(base, tag, Arch::own().sums());
+    let sums = Request::get(client, &url).body(SUMS_MAX)?;
+    let asset = Arch::own().asset();
+    digest_in_sums(&String::from_utf8_lossy(&sums), asset)
+        .ok_or_else(|| Failure::permanent(anyhow!("{url}: has no digest of {asset}")))
+}
+
+/// The k3s server, whose checksum file is believed whichever mirror the bytes come from.
+pub struct Voucher {
+    base: Url,
+    client: Client,
+    /// Why the server did not answer, and until when it is not asked again.
+    busy: Option<(String, Instant)>,
+}
+
+impl Voucher {
+    /// `None` when the join token does not pin the server: then anybody could be the server.
+    pub fn new(server: &Server) -> Option<Voucher> {
+        server.pins().then(|| Voucher {
+            base: server.release_url(),
+            client: server.client().clone(),
+            busy: None,
+        })
+    }
+
+    /// Asks for the digest that k3s must have. A permanent failure means that the server does not
+    /// have the checksum file of this release. Does not ask while the server's `Retry-After` lasts.
+    pub fn ask(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
+        if let Some((why, until)) = &self.busy {
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                return Err(Failure::Transient {
+                    error: anyhow!("{why}"),
+                    retry_after: Some(left),
+                    status: None,
+                });
+            }
+        }
+        let answer = ask(&self.client, &self.base, tag);
+        if let Err(Failure::Transient {
+            error,
+            retry_after: Some(wait),
+            ..
+        }) = &answer
+        {
+            let until = Instant::now() + (*wait).min(LONGEST_RETRY_AFTER);
+            self.busy = Some((format!("{error:#}"), until));
+        }
+        answer
+    }
+}
