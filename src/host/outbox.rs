@@ -5,6 +5,7 @@
 
 use super::Mode;
 use super::clock::uptime;
+use crate::redact::redacted;
 use crate::report::format::{BOOT, State};
 use crate::report::line::{Line, Logged};
 use std::collections::VecDeque;
@@ -85,6 +86,7 @@ impl Outbox {
         if contents.closed {
             return;
         }
+        line.text = redacted(&line.text);
         if line.step == BOOT {
             line.step = contents.step.unwrap_or(BOOT);
         }
@@ -194,6 +196,19 @@ mod tests {
         let mut buffer = [0; 2048];
         let n = server.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..n].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn no_password_of_a_url_is_sent() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        let (socket, server) = server();
+        host.send_log(&server, "lo");
+        host.send_log_as(&node());
+        host.outbox()
+            .add(line("https://user:pass@mirror: too slow"));
+        let datagram = received(&socket);
+        assert!(datagram.ends_with("@mirror: too slow") && !datagram.contains("pass"));
     }
 
     #[test]
