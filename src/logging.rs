@@ -88,8 +88,7 @@ impl Log for Logger {
                 Level::Warn => "WARN: ",
                 Level::Info | Level::Debug | Level::Trace => "",
             };
-            // A boot must not fail because nobody reads its messages.
-            let _ = writeln!(io::stderr(), "muster: {level}{target}: {text}");
+            print_line(format!("muster: {level}{target}: {text}\n"));
         }
         if sent {
             let step = Step::parse(target).map(Step::name);
@@ -120,6 +119,12 @@ pub fn one_line(error: &anyhow::Error) -> String {
 /// Prints the error with which muster or a boot attempt ends. It does not use the log, which is not
 /// set up when reading the settings failed.
 pub fn print_error(text: &str) {
-    // A terminal that was closed is no reason to end in another way.
-    let _ = writeln!(io::stderr(), "muster: ERROR: {text}");
+    print_line(format!("muster: ERROR: {text}\n"));
+}
+
+/// Writes a line to standard error with one system call. The lines of several processes can share a
+/// file or a console, and a process can be killed at any time, so a line must not come in pieces.
+fn print_line(line: String) {
+    // A boot must not fail because nobody reads its messages.
+    let _ = io::stderr().write_all(line.as_bytes());
 }
