@@ -134,10 +134,10 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
 
 /// Reports that k3s could not be started, if `result` is an error.
 fn end(host: &Host, settings: &Settings, result: Result<()>) -> Result<()> {
-    let result = host.fail_step_on_error(result);
-    // The LED was already restored, because k3s was about to start.
-    let result = result.inspect_err(|_| host.blink_led(&settings.led));
-    result.context(Step::Join.name())
+    host.fail_step_on_error(result)
+        // The LED was already restored, because k3s was about to start.
+        .inspect_err(|_| host.blink_led(&settings.led))
+        .context(Step::Join.name())
 }
 
 /// Reports a boot attempt that cannot begin, because the settings are wrong. Does nothing while
@@ -163,8 +163,8 @@ fn restart_k3s(host: &Host, settings: &Settings, record: &Record) -> Result<()> 
     host.enter(Step::Join.name());
     host.send_log_as(&record.node);
     host.send_log_with_time();
-    let (server, found) = (&settings.log_server, record.log_server.as_ref());
-    host.send_log_without_lookup(server, &record.node.interface, found);
+    let found = record.log_server.as_ref();
+    host.send_log_without_lookup(&settings.log_server, &record.node.interface, found);
     // The operator may have changed k3s's configuration since the boot.
     settings.agent_config(host, &record.node.name)?;
     if let Err(error) = join::keep_files(host, settings, &record.node) {
@@ -181,9 +181,8 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
     let net = settings.clients(host)?;
-    let needs_server = run.has(Step::Register)
-        || run.has(Step::Join)
-        || run.has(Step::Fetch) && settings.fetch_needs_server();
+    let joins = run.has(Step::Register) || run.has(Step::Join);
+    let needs_server = joins || run.has(Step::Fetch) && settings.fetch_needs_server();
     let link = match needs_server {
         true => Some(ServerLink::new(
             settings.url()?.clone(),
@@ -193,7 +192,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         )),
         false => None,
     };
-    if run.has(Step::Register) || run.has(Step::Join) {
+    if joins {
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
@@ -244,8 +243,8 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         true => identity::Wait::ForEver,
         false => identity::Wait::Short,
     };
-    let node = identity::find(host, settings, wait);
-    let node = host.fail_step_on_error(node).context(name)?;
+    let found = identity::find(host, settings, wait);
+    let node = host.fail_step_on_error(found).context(name)?;
     host.send_log_as(&node);
     host.report(|status| status.hostname(node.name.as_str()));
     Ok(node)
@@ -259,14 +258,10 @@ fn joined(
     node: &Node,
     fetched: Option<Sha256>,
 ) -> Result<Record> {
-    let sha256 = match fetched {
-        Some(digest) => digest,
-        None => restart::verified(host, settings)?,
-    };
-    let address = host.address(&node.interface);
+    let sha256 = fetched.map_or_else(|| restart::verified(host, settings), Ok)?;
     Ok(Record {
         node: node.clone(),
-        address: address.map(|address| address.to_string()),
+        address: host.address(&node.interface).map(|ip| ip.to_string()),
         server: settings.server()?.into(),
         tag: restart::tag(host, sha256),
         program: restart::program(settings),
