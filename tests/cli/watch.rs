@@ -209,8 +209,10 @@ fn a_terminal_shows_the_rack_in_a_small_window() {
     );
     let program = env!("CARGO_BIN_EXE_muster");
     let folder = root.folder().display();
+    // A process that a shell starts in the background ignores Ctrl-C, and so do its children. So
+    // the program gets the default action back: the tests may run in the background.
     let command = format!(
-        "stty cols 60 rows 8; exec {program} --root {folder} watch --listen 127.0.0.1:0 --macs {folder}/rack"
+        "stty cols 60 rows 8; exec env --default-signal=INT {program} --root {folder} watch --listen 127.0.0.1:0 --macs {folder}/rack"
     );
     let mut script = Command::new("script")
         .args(["-qec", &command, "/dev/null"])
