@@ -143,7 +143,7 @@ deny: $(TOOLS)/bin/cargo-deny ## checks licences and sources of all dependencies
 fuzz: $(TOOLS)/bin/cargo-fuzz ## fuzzes each parser for a minute
 	PATH="$(abspath $(TOOLS)/bin):$$PATH" fuzz/run.sh 60
 
-bench: amd64 aarch64 ## measures muster beside the tools that it replaces, and writes docs/performance.md; as root
+bench: amd64 aarch64 ## measures muster beside other tools, and INSTALL=install.sh, into docs/performance.md; as root
 	cargo run -q --locked -p muster-bench
 
 check-counts: amd64 ## compares callgrind's instruction counts with those in the repository

@@ -6,6 +6,7 @@
 mod counts;
 mod measure;
 mod site;
+mod subjects;
 mod table;
 
 use site::Site;

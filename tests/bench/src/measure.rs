@@ -14,6 +14,8 @@ pub struct Subject {
     pub before: String,
     /// The shell command. It should `exec` a single program, so that no shell is measured.
     pub command: String,
+    /// How often the command does the same thing. The times are divided by this number.
+    pub times: u32,
 }
 
 /// The times of one command (seconds), sorted.
@@ -56,7 +58,8 @@ fn once(subject: &Subject) -> (f64, f64) {
     let status = child.wait().unwrap();
     let wall = started.elapsed();
     assert!(status.success(), "{}: {status}", subject.command);
-    (wall.as_secs_f64(), children() - before)
+    let times = f64::from(subject.times);
+    (wall.as_secs_f64() / times, (children() - before) / times)
 }
 
 /// The largest amount of anonymous memory of one run (KiB), looked at every millisecond.

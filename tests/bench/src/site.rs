@@ -9,6 +9,9 @@ use std::time::Duration;
 
 /// The sizes of the releases (MB).
 pub const SIZES: [u64; 4] = [8, 10, 80, 250];
+/// The size of the release that is there only for what does not depend on the size (MB). It has a
+/// kilobyte.
+pub const SMALL: u64 = 0;
 const PORT: u16 = 18_460;
 const LINK_SERVER: &str = "10.203.77.1";
 const LINK_BOARD: &str = "10.203.77.2";
@@ -32,7 +35,7 @@ impl Site {
             namespace: format!("muster-bench-{}", std::process::id()),
         };
         site.make_certificates();
-        for size in SIZES {
+        for size in SIZES.into_iter().chain([SMALL]) {
             site.make_release(size);
         }
         let config = format!(
@@ -72,7 +75,12 @@ impl Site {
 
     /// An empty root folder of a board, as a shell command that makes it anew.
     pub fn new_root(&self) -> String {
-        let root = self.path("root");
+        self.new_root_at("root")
+    }
+
+    /// The same for the root folder with this name.
+    pub fn new_root_at(&self, name: &str) -> String {
+        let root = self.path(name);
         let (root, ca) = (root.display(), self.path("ca.pem"));
         format!(
             "rm -rf {root} && mkdir -p {root}/sys/class/net/eth0 {root}/etc/muster && \
@@ -101,9 +109,9 @@ impl Site {
         let folder = self.path("www").join(tag(size));
         fs::create_dir_all(&folder).unwrap();
         run(&format!(
-            "cd {} && head -c {size}000000 /dev/urandom >k3s && \
-             sha256sum k3s >sha256sum-amd64.txt",
-            folder.display()
+            "cd {} && head -c {} /dev/urandom >k3s && sha256sum k3s >sha256sum-amd64.txt",
+            folder.display(),
+            (size * 1_000_000).max(1000)
         ));
     }
 
