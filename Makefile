@@ -50,6 +50,7 @@ quick: ## checks format and lints, and runs `cargo test`: under a minute, needs 
 # The power-on tests are the ones whose file begins with `p`.
 test: setup aarch64 amd64 standin ## runs all tests but the power-on ones; does all the set-up first
 	cargo test --workspace --locked --exclude muster-labs
+	@tests/labs/host/build.sh
 	cargo test --locked -p muster-labs --lib --test '[!p]*'
 
 test-boot: setup standin-arm64 image ## runs the power-on tests: boards that boot Alpine under emulation
