@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub const ADDRESS: &str = "10.11.0.1";
 /// The site's own interface, a bridge with all boards' cables.
 pub const BRIDGE: &str = "lan0";
+/// The bridge's MAC address. Without one of its own, a bridge takes the lowest of its ports' addresses, and changes it when that
+/// port goes: the other boards then send to the old address until their kernels ask again.
+const BRIDGE_MAC: &str = "02:00:00:0b:00:01";
 /// The release that the stand-in runs.
 pub(crate) const TAG: &str = "v1.34.1+k3s1";
 /// How a site is laid out.
@@ -112,6 +115,8 @@ impl Site {
             "link",
             "add",
             BRIDGE,
+            "address",
+            BRIDGE_MAC,
             "type",
             "bridge",
             "forward_delay",
