@@ -17,6 +17,7 @@ Usage:
   muster name [--json] [MAC | FILE | -]...
   muster check [--settings]
   muster status [--json]
+  muster health
   muster watch [--listen ADDRESS] [--macs FILE] [--json]
   muster --help | --version
 
@@ -40,6 +41,9 @@ Without a command it runs the boot: all steps, or those named, in order:
                     files that they name, without a question to anyone
   status            print the steps of this boot and their errors; --json: as
                     JSON
+  health            watch over a node that has joined, until it is ended, as the
+                    service muster-health does: start the DHCP client again
+                    when it died, restart k3s when the address has changed
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
                     both, instead of 0.0.0.0:5514; --macs: a list of boards as
@@ -87,6 +91,8 @@ pub enum Command {
         /// Whether `--json` was given.
         json: bool,
     },
+    /// Watch over a node while k3s runs.
+    Health,
     /// Show what the boards of a rack report.
     Watch(WatchOptions),
     /// Print this text: the help or the version.
@@ -184,6 +190,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     (Command::Boot(_), "status") if first => {
                         arguments.command = Command::Status { json: false }
                     }
+                    (Command::Boot(_), "health") if first => arguments.command = Command::Health,
                     (Command::Boot(_), "watch") if first => {
                         arguments.command = Command::Watch(WatchOptions::default())
                     }

@@ -4,6 +4,7 @@ use crate::arguments::{self, Arguments, Command, Usage};
 use crate::boot::{self, Run};
 use crate::check;
 use crate::host::{Host, Mode};
+use crate::life::health;
 use crate::logging;
 use crate::name;
 use crate::paths;
@@ -84,6 +85,11 @@ fn run(arguments: Arguments) -> Result<()> {
                 n => bail!("not ready: {n} things that a boot needs are MISSING, see above"),
             }
         }
+        Command::Health => {
+            let conf = &conf()?;
+            logging::init_default(&host);
+            health::run(&host, || read_settings(&host, conf, arguments.set.clone()))
+        }
         Command::Watch(options) => {
             let settings = load(&host, &conf()?, arguments.set)?;
             watch::run(&host, &settings, &options)
@@ -116,6 +122,15 @@ fn run(arguments: Arguments) -> Result<()> {
 
 /// Reads the settings and sets up the log.
 fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Settings> {
+    let settings = read_settings(host, conf, flags)?;
+    logging::init(host, &settings.log)?;
+    for warning in &settings.warnings {
+        log::warn!(target: "settings", "{warning}");
+    }
+    Ok(settings)
+}
+
+fn read_settings(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Settings> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let sources = Sources {
@@ -123,12 +138,7 @@ fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Setting
         environment: environment.collect(),
         conf: conf.into(),
     };
-    let settings = settings::load(host, &sources)?;
-    logging::init(host, &settings.log)?;
-    for warning in &settings.warnings {
-        log::warn!(target: "settings", "{warning}");
-    }
-    Ok(settings)
+    settings::load(host, &sources)
 }
 
 fn print(text: &str) -> Result<()> {

@@ -43,6 +43,17 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Sets up the log with the default filter, where the settings cannot be read.
+pub fn init_default(host: &Host) {
+    let setting = Value {
+        name: "MUSTER_LOG",
+        text: "info".into(),
+        source: Source::Default,
+    };
+    // This filter is valid.
+    let _ = init(host, &setting);
+}
+
 /// Fails on a word alone that is no level. For env_logger it would be the name of a module, so that a
 /// mistyped level would turn off all messages.
 fn check_levels(setting: &Value) -> Result<()> {

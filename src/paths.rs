@@ -73,6 +73,10 @@ pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
 /// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes it.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
+/// While this file exists, the DHCP script keeps the address that the interface has. muster makes it
+/// when it starts the DHCP client of a joined node again, and the script removes it.
+pub const DHCP_KEEP: NodeFile = file("/run/muster/keep", 0o644);
+
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
 pub const K3S: NodeFile = file("/usr/local/bin/k3s", 0o755);
@@ -89,7 +93,7 @@ pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 19] = [
+pub const WRITTEN: [NodeFile; 20] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -106,6 +110,7 @@ pub const WRITTEN: [NodeFile; 19] = [
     DHCP_TIME_SERVERS,
     DHCP_LOG_SERVERS,
     DHCP_REFUSAL,
+    DHCP_KEEP,
     K3S,
     K3S_PART,
     K3S_NOTE,
