@@ -31,7 +31,7 @@ const END_POLL: Duration = Duration::from_millis(100);
 /// muster restarts k3s. `load` reads the settings.
 pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
     let mut watch = Watch::default();
-    let mut next_look = host.uptime() + PROCESS_POLL;
+    let mut next_look = Duration::ZERO;
     loop {
         host.sleep(POLL);
         let Some(pid) = k3s_pid(host) else { continue };
