@@ -177,6 +177,7 @@ rc_add() { # RUNLEVEL SERVICE...
 put 0755 usr/sbin/muster <"$binary"
 put 0755 etc/init.d/muster <"$top/openrc/muster.initd"
 put 0755 etc/init.d/muster-health <"$top/openrc/muster-health.initd"
+put 0644 etc/conf.d/ntpd <"$top/openrc/ntpd.confd"
 put 0755 usr/libexec/muster-log <"$top/openrc/muster-log"
 {
 	cat "$top/openrc/muster.confd"

@@ -42,8 +42,9 @@ Without a command it runs the boot: all steps, or those named, in order:
   status            print the steps of this boot and their errors; --json: as
                     JSON
   health            watch over a node that has joined, until it is ended, as the
-                    service muster-health does: start the DHCP client again
-                    when it died, restart k3s when the address has changed
+                    service muster-health does: start the DHCP client and the
+                    time daemon when they do not run, and restart k3s when the
+                    node's address has changed
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
                     both, instead of 0.0.0.0:5514; --macs: a list of boards as
@@ -210,6 +211,9 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             break;
         }
     }
+    if arguments.dry_run && arguments.command == Command::Health {
+        bail!(Usage("health has no plan: it takes no --dry-run".into()));
+    }
     let runs_all = matches!(&arguments.command, Command::Boot(steps) if steps.is_empty());
     if arguments.supervised && (arguments.dry_run || !runs_all) {
         let why = "--supervised runs the whole boot: it takes no step, command or --dry-run";
@@ -253,6 +257,14 @@ pub fn help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_watch_over_a_node_has_no_plan() {
+        let parse = |words: &[&str]| parse(lexopt::Parser::from_args(words));
+        assert_eq!(parse(&["health"]).unwrap().command, Command::Health);
+        let error = parse(&["--dry-run", "health"]).unwrap_err();
+        assert!(error.is::<Usage>(), "{error}");
+    }
 
     #[test]
     fn help_fits_a_terminal_and_names_every_step() {

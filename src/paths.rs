@@ -70,6 +70,10 @@ pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
 /// writes it.
 pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
+/// The settings of Alpine's time daemon, which the overlay has.
+pub const NTPD_CONF: &str = "/etc/conf.d/ntpd";
+/// The options of the time daemon: the servers that it asks.
+pub const NTPD_OPTIONS: NodeFile = file("/run/muster/ntpd", 0o644);
 /// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes it.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
@@ -93,7 +97,7 @@ pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 20] = [
+pub const WRITTEN: [NodeFile; 21] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -111,6 +115,7 @@ pub const WRITTEN: [NodeFile; 20] = [
     DHCP_LOG_SERVERS,
     DHCP_REFUSAL,
     DHCP_KEEP,
+    NTPD_OPTIONS,
     K3S,
     K3S_PART,
     K3S_NOTE,

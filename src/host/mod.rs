@@ -17,6 +17,7 @@
 //! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
 //! | [`network_time`] | asks time servers |
+//! | [`time_daemon`] | starts the time daemon |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`led`] | makes a LED blink |
@@ -51,6 +52,7 @@ pub mod progress;
 pub mod routes;
 pub mod system;
 mod temporary;
+pub mod time_daemon;
 pub mod watch;
 
 use crate::redact::redacted;

@@ -1,5 +1,6 @@
-//! `muster health`: the watch over a node while k3s runs. It starts the DHCP client again when it
-//! died, and restarts k3s when the node has another address. It sends no network request itself.
+//! `muster health`: the watch over a node while k3s runs. It starts the DHCP client and the time
+//! daemon again when they died, and restarts k3s when the node has another address. It sends no
+//! network request itself.
 //!
 //! It is a process of its own, because muster has become k3s by then. The check that OpenRC offers
 //! (`healthcheck` in a service script) is not used: OpenRC ends k3s when the check cannot run, and
@@ -8,6 +9,7 @@
 use super::record::Record;
 use crate::host::Host;
 use crate::host::dhcp_client::{is_client_running, start_client_again};
+use crate::host::time_daemon;
 use crate::settings::Settings;
 use anyhow::Result;
 use log::{info, warn};
@@ -19,7 +21,7 @@ use std::time::Duration;
 /// The time between two looks at the address. A changed address counts when two looks in a row find
 /// it, because a DHCP client removes and adds addresses one after the other.
 const POLL: Duration = Duration::from_secs(5);
-/// The time between two looks for the DHCP client.
+/// The time between two looks for the DHCP client and the time daemon.
 const PROCESS_POLL: Duration = Duration::from_secs(30);
 /// The time in which k3s must end after SIGTERM. It is the time that the service gives k3s too
 /// (`retry` in `openrc/muster.initd`).
@@ -52,6 +54,11 @@ pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
             // With settings that cannot be read, the node is left as it is.
             if let Ok(settings) = load() {
                 check_client(host, &settings, &record);
+                if let Some(servers) = &settings.ntp
+                    && let Err(error) = time_daemon::keep_running(host, servers)
+                {
+                    warn!("{error:#}");
+                }
             }
         }
     }

@@ -65,6 +65,7 @@ fn modes() {
         ("etc/init.d/muster-health", 0o755),
         ("usr/libexec/muster-log", 0o755),
         ("etc/conf.d/muster", 0o644),
+        ("etc/conf.d/ntpd", 0o644),
         ("etc/muster/token", 0o600),
         ("etc/muster/nodes/worker-64e59a.yaml", 0o600),
         ("etc/network/interfaces", 0o644),
