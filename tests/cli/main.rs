@@ -13,6 +13,7 @@ mod docs;
 mod dry_run;
 mod manual;
 mod names;
+mod pictures;
 mod root;
 mod settings;
 mod status;
