@@ -108,7 +108,7 @@ fn run(arguments: Arguments) -> Result<()> {
                 let text = logging::one_line(error);
                 host.report(|status| status.failed(&text, None));
                 host.send_failure(text);
-                // The person who runs this boot by hand sees the error.
+                // The person who runs this boot by hand sees the error, so no LED must show it.
                 host.restore_led();
             })
         }

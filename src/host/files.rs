@@ -74,7 +74,7 @@ impl Host {
     }
 
     /// The metadata of the file at `path`, after following symbolic links; `None` when it cannot be
-    /// read, as when there is no such file.
+    /// read, for example because there is no such file.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Option<fs::Metadata> {
         fs::metadata(self.path(path)).ok()
     }

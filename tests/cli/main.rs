@@ -18,5 +18,6 @@ mod root;
 mod settings;
 mod status;
 mod streams;
+mod structure;
 mod watch;
 mod watching;
