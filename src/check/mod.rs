@@ -5,6 +5,7 @@ mod k3s;
 
 use crate::board::hostname::Hostname;
 use crate::board::node::Node;
+use crate::download::asset::Asset;
 use crate::download::mirror;
 use crate::host::Host;
 use crate::http::Clients;
@@ -205,7 +206,7 @@ fn check_server(
     }
     if none_has_it {
         let server_is_mirror = settings.mirrors.contains(&Mirror::Server);
-        report.missing("mirror", remedy(&tag, server_is_mirror));
+        report.missing("mirror", remedy(Asset::K3s.name(), &tag, server_is_mirror));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Mirrors: where a release can be fetched from, and in which order a board asks them.
 
+use super::asset::Asset;
 use super::sums::{self, Voucher};
 use crate::board::node::Node;
 use crate::digest::Sha256;
@@ -20,7 +21,7 @@ pub struct MirrorState {
     /// The base URL. The URL of a file is `<base>/<tag>/<asset>`.
     pub base: Url,
     pub client: Client,
-    /// The digest that k3s must have, once it is known: the pinned one, that of the k3s server's
+    /// The digest that the asset must have, once it is known: the pinned one, that of the k3s server's
     /// checksum file, or that of this mirror's.
     pub digest: Option<Sha256>,
     /// Whether this mirror is the k3s server.
@@ -84,16 +85,16 @@ impl MirrorState {
         self.is_server || self.base.scheme() == "http"
     }
 
-    /// The digest that k3s must have. Where nobody vouches for it, the checksum file of this mirror is
+    /// The digest that `asset` must have. Where nobody vouches for it, the checksum file of this mirror is
     /// asked for, once: a retry of the binary does not ask for it again.
-    pub fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
+    pub fn digest(&mut self, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {
         if let Some(digest) = self.digest {
             return Ok(digest);
         }
         if self.needs_vouching() {
             return Err(Failure::permanent(self.not_vouched(tag)));
         }
-        let digest = sums::ask(&self.client, &self.base, tag)?;
+        let digest = sums::ask(&self.client, &self.base, tag, asset)?;
         self.digest = Some(digest);
         Ok(digest)
     }
@@ -116,8 +117,8 @@ impl MirrorState {
 
     /// Asks for the first byte of k3s, after the digest is known.
     fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
-        self.digest(tag)?;
-        let url = asset_url(&self.base, tag, Arch::own().asset());
+        self.digest(tag, Asset::K3s)?;
+        let url = asset_url(&self.base, tag, Asset::K3s.name());
         let first = Request::get(&self.client, &url).header("Range", "bytes=0-0");
         let answer = first.response()?;
         match answer.status().is_success() {
@@ -165,7 +166,7 @@ pub fn probe(
     let voucher = server.filter(|_| settings.pin.is_none());
     let vouched = voucher
         .and_then(Voucher::new)
-        .map(|mut voucher| voucher.ask(tag));
+        .map(|mut voucher| voucher.ask(tag, Asset::K3s));
     for mirror in in_order(&settings.mirrors, node.mac.seed()) {
         if mirror == Mirror::Server && server.is_none() {
             continue;
