@@ -46,10 +46,8 @@ impl PartialFile {
     pub fn open(host: &Host, asset: Asset, target: &Path, sha256: Sha256) -> Result<PartialFile> {
         let target = host.path(target);
         if target.is_dir() {
-            bail!(
-                "{} is a directory: remove it, or set INSTALL_K3S_BIN_DIR",
-                target.display()
-            );
+            let shown = target.display();
+            bail!("{shown} is a directory: remove it, or set INSTALL_K3S_BIN_DIR");
         }
         let folder = target.parent().context("no folder to install into")?;
         make_folder(asset, folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -6,7 +6,7 @@ use crate::digest::Sha256;
 use crate::download::asset::Asset;
 use crate::download::mirror::{self, MirrorState, in_order};
 use crate::download::rounds::Install;
-use crate::download::sums::Voucher;
+use crate::download::sums::ServerSums;
 use crate::host::Host;
 use crate::http::retry::retry;
 use crate::http::{Clients, MinimumRate};
@@ -99,7 +99,7 @@ impl<'a> Source<'a> {
         let seed = node.mac.seed();
         let server = match (link, settings.fetch_needs_server()) {
             (Some(link), true) => link.connect(host, seed)?,
-            // A server that was asked already can vouch for the digest.
+            // A server that is connected already can send its checksum file.
             (Some(link), false) => link.connected(),
             (None, _) => None,
         };
@@ -144,9 +144,9 @@ impl<'a> Source<'a> {
                 tag,
                 target,
                 mirrors: states.collect::<Result<_>>()?,
-                voucher: match pin {
+                server_sums: match pin {
                     Some(_) => None,
-                    None => self.server.and_then(Voucher::new),
+                    None => self.server.and_then(ServerSums::new),
                 },
             };
             install.run()
@@ -197,8 +197,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Links the commands that k3s also is, as k3s's install script does: each that does not exist yet,
-/// unless the settings say otherwise.
+/// Links commands that k3s contains, such as `kubectl`, to k3s, as k3s's install script does. By
+/// default only a command that does not exist yet gets a link.
 fn symlinks(host: &Host, settings: &Settings) -> Result<()> {
     for link in paths::K3S_LINKS {
         let command = link.rsplit('/').next().unwrap_or(link);
