@@ -9,6 +9,7 @@
 mod agent_config;
 mod bad_files;
 mod bad_settings;
+mod check;
 mod docs;
 mod dry_run;
 mod literals;
