@@ -18,6 +18,7 @@ mod root;
 mod settings;
 mod status;
 mod streams;
+mod structure;
 mod troubleshooting;
 mod watch;
 mod watching;

@@ -76,11 +76,11 @@ const NO_MESSAGES: [(&str, &str); 40] = [
     ("k3s/refusal.rs", "apiserver disabled"),
     ("k3s/refusal.rs", "hash does not match"),
     ("settings/agent_interface.rs", "flannel-iface names it"),
-    ("settings/agent_interface.rs", "the default route is there"),
+    ("settings/agent_interface.rs", "the default route uses it"),
     ("settings/doubts.rs", "muster --help lists them"),
     // Why a variable means nothing here.
     ("settings/installer.rs", "Alpine has no"),
-    ("settings/installer.rs", "muster becomes k3s"),
+    ("settings/installer.rs", "muster always starts k3s"),
     ("settings/installer.rs", "muster runs under OpenRC"),
     ("settings/installer.rs", "rc-service muster restart"),
     ("settings/installer.rs", "the overlay enables the service"),
