@@ -175,8 +175,8 @@ fn restart_k3s(host: &Host, settings: &Settings, record: &Record) -> Result<()> 
     become_k3s(host, settings, record, StartKind::ByRecord)
 }
 
-/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
-/// step verified. Does not start k3s.
+/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the
+/// fetch step verified. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
@@ -250,8 +250,8 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// Determines the digest of the k3s that will run, unless the fetch step of this run has just verified
-/// it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
+/// Determines the digest of the k3s that will run, unless the fetch step of this run has just
+/// verified it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
 fn joined(
     host: &Host,
     settings: &Settings,

@@ -55,9 +55,9 @@ fn client(host: &Host, interface: &str) -> Option<i32> {
     pid?.parse().ok()
 }
 
-/// Whether a process belongs to root: its real and its effective user are root. `status` is the text
-/// of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>` is not
-/// enough, because the kernel gives it to root when a process may not be traced.
+/// Whether a process belongs to root: its real and its effective user are root. `status` is the
+/// text of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>` is
+/// not enough, because the kernel gives it to root when a process may not be traced.
 fn is_root(status: &str) -> bool {
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     let mut users = users.unwrap_or_default().split_whitespace();

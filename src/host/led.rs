@@ -31,8 +31,8 @@ pub(super) struct Blinking {
 }
 
 impl Host {
-    /// Makes the LED blink, from now until [`Host::restore_led`]. Does nothing when the board has no
-    /// such LED.
+    /// Makes the LED blink, from now until [`Host::restore_led`]. Does nothing when the board has
+    /// no such LED.
     pub fn blink_led(&self, led: &Led) {
         let exists = |name: &&str| self.metadata(file(name, "trigger")).is_some();
         let name = match led {
@@ -81,8 +81,8 @@ impl Host {
         }
     }
 
-    /// Makes the LED that blinks what it was before, also one that an earlier muster process of this
-    /// boot made blink.
+    /// Makes the LED that blinks what it was before, also one that an earlier muster process of
+    /// this boot made blink.
     pub fn restore_led(&self) {
         let original = self.blinking.original.take();
         let Some(original) = original.or_else(|| self.noted()) else {

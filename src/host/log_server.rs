@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The time between the first two attempts to look up the name of the log server. It is short,
 /// because the DHCP script sets the address a moment before the resolver.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The time doubles with each attempt, up to this.
+/// The longest time between two attempts. The time doubles after each attempt, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The log server that a lookup has found: the name, and the address.

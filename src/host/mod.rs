@@ -160,7 +160,8 @@ impl Host {
             let mut out = io::stdout().lock();
             let what = redacted(&what.to_string());
             return match writeln!(out, "{step}: {what}") {
-                // It is not a failure when the reader closes the pipe early, as in `muster … | head`.
+                // It is not a failure when the reader closes the pipe early, as in `muster … |
+                // head`.
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     Err(error).context("cannot print the plan")
                 }

@@ -14,8 +14,8 @@ const FILTERS: [[&str; 2]; 2] = [
     ["nft_compat", "nft_chain_nat"],
 ];
 
-/// Loads the modules that are neither loaded nor built into the kernel. k3s can start without some of
-/// them, so a failure is only a warning.
+/// Loads the modules that are neither loaded nor built into the kernel. k3s can start without some
+/// of them, so a failure is only a warning.
 pub fn load(host: &Host) -> Result<()> {
     let missing = missing(host)?;
     if missing.is_empty() {

@@ -12,7 +12,8 @@ use std::time::Duration;
 const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time in which one of the servers from one place must answer, with the lookup of their names.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A smaller difference to network time is not corrected: certificates and leases count in seconds.
+/// The clock is not corrected when its difference from network time is smaller than this. The dates
+/// of certificates and the times of leases are in whole seconds, so more accuracy is not needed.
 pub const TOLERANCE: Duration = Duration::from_millis(500);
 /// How far after the earliest possible time network time is accepted. The answer of a time server
 /// is not authenticated, so this limits what a false answer can do.
@@ -77,9 +78,9 @@ impl Host {
         self.clock.doubted.set(self.clock.doubted.get() || doubted);
     }
 
-    /// Asks the time servers in order and sets the clock to the first acceptable answer. Returns what
-    /// was done, in words. Fails when there is no acceptable answer. Without time servers, and in a
-    /// dry run, it does nothing.
+    /// Asks the time servers in order and sets the clock to the first acceptable answer. Returns
+    /// what was done, in words. Fails when there is no acceptable answer. Without time servers, and
+    /// in a dry run, it does nothing.
     pub fn set_clock_from(&self, source: &TimeSource) -> Result<Option<String>> {
         let Some(servers) = &source.servers else {
             return Ok(None);
@@ -136,8 +137,8 @@ impl Host {
     }
 
     /// Sets the clock right where that is needed, before the next attempt to reach something: when
-    /// something set it back (a hwclock service that starts late reads a chip without a battery), or
-    /// when a certificate's dates were wrong. Without that no attempt could succeed.
+    /// something set it back (a hwclock service that starts late reads a chip without a battery),
+    /// or when a certificate's dates were wrong. Without that no attempt could succeed.
     pub(super) fn correct_clock(&self) {
         let doubted = self.clock.doubted.replace(false);
         let source = self.clock.source.borrow().clone();
@@ -164,8 +165,8 @@ impl Host {
 }
 
 /// The time that the clock must have at least: the time that a server answered and what has passed
-/// since then, or the earliest possible time. A time that no server answered is not held against the
-/// clock: it may have been in the future until a time daemon corrected it.
+/// since then, or the earliest possible time. A time that no server answered is not held against
+/// the clock: it may have been in the future until a time daemon corrected it.
 fn expected(
     answered: Option<(Duration, Duration)>,
     earliest: Duration,

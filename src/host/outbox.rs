@@ -1,7 +1,7 @@
 //! Keeps the lines for the log server until they can be sent, and sends them as datagrams.
 //!
-//! Nothing waits for the log server: a datagram is sent without blocking, and a lost one is not sent
-//! again.
+//! Nothing waits for the log server: a datagram is sent without blocking, and a lost one is not
+//! sent again.
 
 use super::Mode;
 use super::clock::uptime;

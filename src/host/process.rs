@@ -89,8 +89,8 @@ impl Host {
         Ok(())
     }
 
-    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error says
-    /// why it could not be started.
+    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error
+    /// says why it could not be started.
     pub fn output(
         &self,
         program: &Path,

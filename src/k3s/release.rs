@@ -116,8 +116,8 @@ impl Arch {
     }
 }
 
-/// What the operator can do about a release that no mirror has. `server_is_mirror` tells whether the
-/// k3s server is one of the mirrors.
+/// What the operator can do about a release that no mirror has. `server_is_mirror` tells whether
+/// the k3s server is one of the mirrors.
 pub fn remedy(tag: &Tag, server_is_mirror: bool) -> String {
     let (asset, sums) = (Arch::own().asset(), Arch::own().sums());
     let folder = paths::DATA_DIR;

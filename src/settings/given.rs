@@ -18,7 +18,7 @@ pub(super) struct Given {
     for_k3s: BTreeMap<String, (String, Source)>,
     /// The values that a value from another place replaced.
     pub hidden: Vec<Value>,
-    /// Warnings about settings that mean nothing here.
+    /// Warnings about variables that have no effect.
     pub warnings: Vec<String>,
 }
 
@@ -92,7 +92,7 @@ impl Given {
             match installer::answer(name) {
                 Some(Answer::Refused(why)) => format!("{name} ({source}): {why}"),
                 Some(Answer::Ignored(why)) => {
-                    let warning = format!("{name} ({source}) means nothing here: {why}");
+                    let warning = format!("{name} ({source}) has no effect: {why}");
                     self.warnings.push(warning);
                     return Ok(());
                 }
@@ -185,7 +185,7 @@ fn is_for_k3s(name: &str) -> bool {
     PROXIES.contains(&name) || FOR_K3S.iter().any(|start| name.starts_with(start))
 }
 
-/// Whether a value for this name means something to muster, if only an error.
+/// Whether muster uses a value for this name, or reports an error for it.
 fn is_looked_at(name: &str) -> bool {
     let is_own = name.starts_with("MUSTER_") || name.starts_with(installer::PREFIX);
     is_own || known(name).is_some() || is_for_k3s(name)
@@ -287,7 +287,7 @@ mod tests {
                     assert_eq!(error, format!("{name} (environment): {why}"));
                 }
                 Answer::Ignored(why) => {
-                    let warning = format!("{name} (environment) means nothing here: {why}");
+                    let warning = format!("{name} (environment) has no effect: {why}");
                     assert_eq!(given.unwrap().warnings, [warning]);
                 }
             }

@@ -100,12 +100,12 @@ fn https_proxy(given: &Given) -> Result<Option<String>> {
     let Some(value) = given.get("HTTPS_PROXY") else {
         return Ok(None);
     };
-    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as http://proxy.lan:3128 is"))?;
+    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as in http://proxy.lan:3128"))?;
     Ok(Some(value.text))
 }
 
-/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s (Go,
-/// `strconv.ParseBool`) counts as false there too.
+/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s
+/// (Go, `strconv.ParseBool`) counts as false there too.
 fn proxy_to_server(given: &Given) -> bool {
     let allowed = given.for_k3s("K3S_AGENT_HTTP_PROXY_ALLOWED");
     allowed

@@ -129,8 +129,9 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         let message = missing.message(host, interface, settings.dhcp);
         let lasts = host.report_problem(&format!("{message}; still waiting"));
         if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
-            // The lease may be right, and the client's script could not write the file when the
-            // disk was full. Without this the client runs its script again after hours only.
+            // The lease may be right, but the client's script may have failed to write the file,
+            // for example because the disk was full. Renewing the lease runs the script again now.
+            // Without this the client would run it again only after hours.
             if let Err(error) = renew_lease(host, interface) {
                 warn!("{error:#}");
             }

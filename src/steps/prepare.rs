@@ -19,8 +19,9 @@ use std::path::Path;
 const SMALLEST_K3S: u64 = 65_000_000;
 /// The memory that k3s's documentation requires for an agent (bytes).
 const AGENT_MEMORY: u64 = 512_000_000;
-/// Prepares the machine. Fails with all [`problems`] at once, so that the operator need not boot once
-/// for each of them; a dry run logs them as warnings.
+
+/// Prepares the machine. Fails with all [`problems`] at once, so that the operator need not boot
+/// once for each of them; a dry run logs them as warnings.
 pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
@@ -44,7 +45,8 @@ pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) 
     Ok(())
 }
 
-/// Returns one message for each thing with which k3s can run, and which the operator may not expect.
+/// Returns one message for each thing that the operator may not expect, although k3s can run with
+/// it.
 fn warnings(host: &Host, config: &AgentConfig, node: &Node) -> Result<Vec<String>> {
     let memory = Memory::read(host)?.total.and_then(memory_warning);
     let found = [memory, config.other_interface(host, node)?];

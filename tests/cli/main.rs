@@ -19,6 +19,7 @@ mod root;
 mod settings;
 mod status;
 mod streams;
+mod structure;
 mod troubleshooting;
 mod watch;
 mod watching;
