@@ -158,7 +158,7 @@ fn begin(host: &Host, run: &Run) {
     host.begin_attempt(run.steps().map(|(step, _)| step.name()));
 }
 
-/// Restarts k3s from the record of this boot, without a question to anyone.
+/// Restarts k3s from the record of this boot, without a network request.
 fn restart_k3s(host: &Host, settings: &Settings, record: &Record) -> Result<()> {
     host.enter(Step::Join.name());
     host.send_log_as(&record.node);
@@ -196,7 +196,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
-    // `muster identity` also runs on machines whose k3s is not muster's.
+    // `muster identity` also runs on machines whose k3s muster does not manage.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
         true => settings.agent_config(host, &node.name)?,

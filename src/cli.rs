@@ -1,6 +1,6 @@
 //! The commands of the command line, and the exit status.
 
-use crate::arguments::{self, Arguments, Command, Usage};
+use crate::arguments::{self, Arguments, Command, StatusForm, Usage};
 use crate::boot::{self, Run};
 use crate::check;
 use crate::host::{Host, Mode};
@@ -8,7 +8,7 @@ use crate::logging;
 use crate::name;
 use crate::paths;
 use crate::settings::{self, BadSetting, Settings, Sources};
-use crate::status::shown;
+use crate::status::{picture, shown};
 use crate::supervise;
 use crate::watch;
 use anyhow::{Context, Result, bail};
@@ -44,7 +44,7 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     match arguments.command {
         Command::Print(text) => print(&text),
-        Command::Status { json } => {
+        Command::Status(form) => {
             let file = paths::STATUS.path;
             let text = host.read_text(file)?;
             if text.is_empty() {
@@ -55,9 +55,10 @@ fn run(arguments: Arguments) -> Result<()> {
             }
             let exists = |pid| host.process_exists(pid);
             let text = shown::current(&text, host.uptime(), exists).context(file)?;
-            print(&match json {
-                true => text,
-                false => shown::table(&text).context(file)?,
+            print(&match form {
+                StatusForm::Json => text,
+                StatusForm::Table => shown::table(&text).context(file)?,
+                StatusForm::Svg => picture::draw(&text).context(file)?,
             })
         }
         Command::Name { words, json } => {
@@ -111,7 +112,7 @@ fn run(arguments: Arguments) -> Result<()> {
                 let text = logging::one_line(error);
                 host.report(|status| status.failed(&text, None));
                 host.send_failure(text);
-                // The person who runs this boot by hand sees the error.
+                // The person who runs this boot by hand sees the error, so no LED must show it.
                 host.restore_led();
             })
         }

@@ -13,7 +13,7 @@ pub fn similar<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, other)| other)
 }
 
-/// A question with the word of [`similar`], for the end of a message; else `otherwise`.
+/// For the end of a message: a question with the word that [`similar`] finds, else `otherwise`.
 pub fn did_you_mean<'a>(
     word: &str,
     known: impl Iterator<Item = &'a str>,

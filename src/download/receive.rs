@@ -119,7 +119,7 @@ fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop>
     let no_room = machine::no_room(host, folder, CHECKED);
     let no_room = no_room.map_err(|error| Stop::Keep(AttemptError::Local(error)))?;
     match no_room {
-        // As with a full disk, another mirror may send less.
+        // This counts as a failure of the mirror, because another mirror may send fewer bytes.
         Some(why) => {
             let after = megabytes(len);
             let error = anyhow!("{url}: after {after} MB of an unknown length: {why}");

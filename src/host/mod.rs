@@ -76,8 +76,8 @@ pub const EFFECTS: &str = "effect";
 /// What [`Host::step`] returns before the first step.
 const NO_STEP: &str = "muster";
 
-/// The time after which a problem that still exists is logged again, and so is the progress of a
-/// download.
+/// The interval at which a problem that still exists, and the progress of a download, are logged
+/// again.
 const LOG_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a [`Host`] does with effects, which are changes of the machine.

@@ -21,7 +21,7 @@ pub fn load(host: &Host) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    // Without -q, modprobe complains about the filter that the kernel does not have.
+    // Without -q, modprobe prints errors about the filter that the kernel does not have.
     let argv = [&["modprobe", "-q", "-a"], missing.as_slice()].concat();
     let result = host.run(&argv);
     if host.plans() {
@@ -40,8 +40,8 @@ pub fn load(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// The modules that are missing. When one of the filters is complete, nothing of the other is
-/// missing.
+/// The modules that are missing. When the kernel has all modules of one packet filter, the modules
+/// of the other one do not count as missing.
 pub fn missing(host: &Host) -> Result<Vec<&'static str>> {
     let release = host.read_text("/proc/sys/kernel/osrelease")?;
     let builtin = host.read_text(format!("/lib/modules/{}/modules.builtin", release.trim()))?;

@@ -137,7 +137,7 @@ impl Outbox {
 }
 
 impl Contents {
-    /// Sends the lines, in order. Those that cannot be sent now, as without a route, stay.
+    /// Sends the lines, in order. Those that cannot be sent now (there may be no route) are kept.
     fn send(&mut self) {
         let (Some((server, socket)), Some(board)) = (&self.server, &self.board) else {
             return;

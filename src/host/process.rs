@@ -189,7 +189,7 @@ fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     if let Ok(status) = receiver.recv_timeout(limit) {
         return status.map(Some);
     }
-    // The program may have ended just now.
+    // An error is ignored, because the program may have ended just now.
     let _ = kill(pid, Signal::SIGKILL);
     // The kernel cannot end a program that waits for a device, so this wait has a limit too.
     let _ = receiver.recv_timeout(KILL_LIMIT);

@@ -206,8 +206,8 @@ impl Host {
         log!(target: self.step(), level, "{text}");
     }
 
-    /// Sets whether the running step waits. Returns whether it waited before. A wait that lasts
-    /// needs a person.
+    /// Sets whether the running step waits. Returns whether it waited before. When the wait is
+    /// longer than [`PATIENCE`], the LED shows that a person is needed.
     fn set_waiting(&self, is_waiting: bool) -> bool {
         self.outbox.set_waiting(is_waiting);
         let (now, since) = (self.uptime(), self.progress.waits_since.get());

@@ -53,7 +53,7 @@ impl Host {
     }
 }
 
-/// The first file that is not in this state any more.
+/// The first of `files` whose state has changed; `None` when all are unchanged.
 pub fn changed_file<'a>(host: &Host, files: &'a FileStates) -> Option<&'a str> {
     let changed = |(file, then): &(&String, &String)| state(host, file) != **then;
     files.iter().find(changed).map(|(file, _)| file.as_str())

@@ -16,9 +16,9 @@ pub const PREFIX: &str = "INSTALL_K3S_";
 pub enum Answer {
     /// The variable is a setting of muster, with the same meaning as in the install script.
     Setting,
-    /// The variable is an error. The text says why.
+    /// The variable is an error. The message gives this text as the reason.
     Refused(&'static str),
-    /// The variable has no effect, which a warning says. The text says why.
+    /// The variable has no effect. A warning gives this text as the reason.
     Ignored(&'static str),
 }
 

@@ -15,6 +15,7 @@ mod dry_run;
 mod literals;
 mod manual;
 mod names;
+mod pictures;
 mod root;
 mod settings;
 mod status;

@@ -71,7 +71,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     // The last line and the counts.
     ("check/report.rs", ""),
     ("check/site.rs", "not asked: "),
-    ("host/dhcp_client.rs", "have the DHCP client of"),
+    ("host/dhcp_client.rs", "make the DHCP client of"),
     // The plan.
     ("host/network_time.rs", "set the clock"),
     ("host/network_time.rs", "the clock agrees with"),
