@@ -111,6 +111,8 @@ pub struct Settings {
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
+    /// For each setting that was given, its value, its place and what it hides, for `muster check`.
+    pub origins: Vec<String>,
     /// Warnings about the settings. They are logged as soon as the log is set up.
     pub warnings: Vec<String>,
 }

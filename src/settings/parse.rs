@@ -4,7 +4,7 @@ use super::checked::{Interface, Settings, TokenPlace};
 use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
-use super::{agent_arguments, doubts, installer, releases};
+use super::{agent_arguments, doubts, installer, origins, releases};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
 use crate::host::network_time::TimeServers;
@@ -48,6 +48,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
+        origins: origins::origins(given),
         warnings: [given.warnings.clone(), doubts::warnings(given)].concat(),
     })
 }
@@ -68,8 +69,7 @@ fn interface(value: &Value) -> Result<Interface> {
     }
 }
 
-/// A variable of k3s that names a file or a folder. k3s reads no URL, and a relative path would
-/// depend on the folder that muster was started in.
+/// A variable of k3s that names a file or a folder, and neither a URL nor a relative path.
 fn absolute_for_k3s(given: &Given, name: &'static str) -> Result<Option<Value>> {
     let value = given.for_k3s(name);
     value.as_ref().map(Value::absolute_path).transpose()?;
