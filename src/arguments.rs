@@ -15,7 +15,7 @@ Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
   muster --supervised
   muster name [--json] [MAC | FILE | -]...
-  muster check [--settings]
+  muster check [--settings] [--json]
   muster status [--json | --svg]
   muster watch [--listen ADDRESS] [--macs FILE] [--json] [--svg FILE]
   muster --help | --version
@@ -37,7 +37,8 @@ Without a command it runs the boot: all steps, or those named, in order:
                     if two boards have the same hostname; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
                     anything is missing; --settings: only the settings and the
-                    files that they name, without a question to anyone
+                    files that they name, without a question to anyone; --json:
+                    as JSON
   status            print the steps of this boot and their errors; --json: as
                     JSON; --svg: as a picture
   watch             show what the boards of a rack report to this machine, one
@@ -82,6 +83,8 @@ pub enum Command {
     Check {
         /// Whether `--settings` was given: only the settings and their files are checked.
         settings: bool,
+        /// Whether `--json` was given.
+        json: bool,
     },
     /// Print the status of this boot.
     Status(StatusForm),
@@ -177,14 +180,15 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                 *given = Some(text(&mut parser)?);
             }
             Long("json") => match &mut arguments.command {
-                Command::Name { json, .. } | Command::Watch(WatchOptions { json, .. }) => {
-                    *json = true
-                }
+                Command::Name { json, .. }
+                | Command::Check { json, .. }
+                | Command::Watch(WatchOptions { json, .. }) => *json = true,
                 _ => bail!(usage(Long("json").unexpected())),
             },
-            Long("settings") if matches!(arguments.command, Command::Check { .. }) => {
-                arguments.command = Command::Check { settings: true }
-            }
+            Long("settings") => match &mut arguments.command {
+                Command::Check { settings, .. } => *settings = true,
+                _ => bail!(usage(Long("settings").unexpected())),
+            },
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
                 arguments.command =
@@ -200,7 +204,10 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                         }
                     }
                     (Command::Boot(_), "check") if first => {
-                        arguments.command = Command::Check { settings: false }
+                        arguments.command = Command::Check {
+                            settings: false,
+                            json: false,
+                        }
                     }
                     (Command::Boot(_), "status") if first => {
                         arguments.command = Command::Status(StatusForm::Table)

@@ -12,7 +12,7 @@ use crate::status::{picture, shown};
 use crate::supervise;
 use crate::watch;
 use anyhow::{Context, Result, bail};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Runs the command line and returns the exit status: 0 done, 1 failed, 2 usage or settings error.
 pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
@@ -72,17 +72,21 @@ fn run(arguments: Arguments) -> Result<()> {
             }
             Ok(())
         }
-        Command::Check { settings: only } => {
-            let settings = load(&host, &conf()?, arguments.set)?;
-            let report = match only {
-                true => check::settings(&host, &settings)?,
-                false => check::run(&host, &settings, &conf()?)?,
+        Command::Check { settings, json } => {
+            let conf = conf()?;
+            let checked = match settings {
+                true => check::settings(&host, &load(&host, &conf, arguments.set)?)?.into(),
+                // The warnings are in the report.
+                false => check::run(&host, read(&host, &conf, arguments.set), &conf),
             };
-            print(&report.text)?;
-            match report.missing {
-                0 => Ok(()),
-                1 => bail!("not ready: 1 thing that a boot needs is MISSING, see above"),
-                n => bail!("not ready: {n} things that a boot needs are MISSING, see above"),
+            print(&match json {
+                true => checked.report.json(),
+                false => checked.report.text(io::stdout().is_terminal()),
+            })?;
+            match (checked.report.problem(), checked.bad_settings) {
+                (None, _) => Ok(()),
+                (Some(problem), true) => bail!(BadSetting(problem)),
+                (Some(problem), false) => bail!(problem),
             }
         }
         Command::Watch(options) => {
@@ -115,8 +119,17 @@ fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Reads the settings and sets up the log.
+/// Reads the settings, sets up the log, and logs the warnings about the settings.
 fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Settings> {
+    let settings = read(host, conf, flags)?;
+    for warning in &settings.warnings {
+        log::warn!(target: "settings", "{warning}");
+    }
+    Ok(settings)
+}
+
+/// Reads the settings and sets up the log.
+fn read(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Settings> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let sources = Sources {
@@ -126,9 +139,6 @@ fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Setting
     };
     let settings = settings::load(host, &sources)?;
     logging::init(host, &settings.log)?;
-    for warning in &settings.warnings {
-        log::warn!(target: "settings", "{warning}");
-    }
     Ok(settings)
 }
 

@@ -42,6 +42,11 @@ pub fn problem(host: &Host, mounts: &[Mount]) -> Result<Option<String>> {
     })
 }
 
+/// Whether a cgroup file system is mounted.
+pub fn is_mounted(mounts: &[Mount]) -> bool {
+    cgroup_mount(mounts).is_some()
+}
+
 /// The mount at [`CGROUP`], of whatever type; `None` when nothing is mounted there.
 fn cgroup_mount(mounts: &[Mount]) -> Option<&Mount> {
     mount_of(mounts, Path::new(CGROUP)).filter(|mount| mount.point == Path::new(CGROUP))

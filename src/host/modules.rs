@@ -42,7 +42,7 @@ pub fn load(host: &Host) -> Result<()> {
 
 /// The modules that are missing. When the kernel has all modules of one packet filter, the modules
 /// of the other one do not count as missing.
-fn missing(host: &Host) -> Result<Vec<&'static str>> {
+pub fn missing(host: &Host) -> Result<Vec<&'static str>> {
     let release = host.read_text("/proc/sys/kernel/osrelease")?;
     let builtin = host.read_text(format!("/lib/modules/{}/modules.builtin", release.trim()))?;
     let is_loaded = |module: &str| {

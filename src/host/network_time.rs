@@ -15,7 +15,7 @@ const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The clock is not corrected when its difference from network time is smaller than this. The dates
 /// of certificates and the times of leases are in whole seconds, so more accuracy is not needed.
-const TOLERANCE: Duration = Duration::from_millis(500);
+pub const TOLERANCE: Duration = Duration::from_millis(500);
 /// How far after the earliest possible time network time is accepted. The answer of a time server
 /// is not authenticated, so this limits what a false answer can do.
 pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
@@ -97,12 +97,21 @@ impl Host {
     }
 
     fn ask_places(&self, servers: &TimeServers, earliest: Duration) -> Result<String> {
-        let places = servers.places(self);
+        let (server, time) = self.first_answer(servers.places(self), earliest)?;
+        self.set_clock_to(&server, time)
+    }
+
+    /// Asks the time servers in order. Returns the first one with an acceptable answer, and its time.
+    pub fn first_answer(
+        &self,
+        places: Vec<Vec<String>>,
+        earliest: Duration,
+    ) -> Result<(String, Duration)> {
         let names = places.concat().join(" ");
         let mut last = anyhow!("no time server is set");
         for servers in places {
             match ask_servers(servers, earliest) {
-                Ok((server, time)) => return self.set_clock_to(&server, time),
+                Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
             }
         }

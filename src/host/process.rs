@@ -103,7 +103,8 @@ impl Host {
         command.envs(environment.iter().map(|v| (&v.name, &v.value)));
         remove_secrets(&mut command);
         let output = command.output();
-        let output = output.with_context(|| format!("cannot run {}", path.display()))?;
+        let output =
+            output.with_context(|| format!("cannot run {} and read its output", path.display()))?;
         let bytes = [output.stdout, output.stderr].concat();
         Ok(Output {
             success: output.status.success(),

@@ -148,8 +148,7 @@ impl Clients {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(pem) => {
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    roots
-                        .add(certificate.context("cannot read a certificate in SSL_CERT_FILE")?)?;
+                    roots.add(certificate.context("a certificate in SSL_CERT_FILE is damaged")?)?;
                 }
             }
         }

@@ -14,8 +14,10 @@ use std::collections::BTreeMap;
 /// The value of each setting that was given, and the variables that are passed on to k3s.
 #[derive(Default)]
 pub(super) struct Given {
-    values: BTreeMap<&'static str, Value>,
+    pub values: BTreeMap<&'static str, Value>,
     for_k3s: BTreeMap<String, (String, Source)>,
+    /// The values that a value from another place replaced.
+    pub hidden: Vec<Value>,
     /// Warnings about variables that have no effect.
     pub warnings: Vec<String>,
 }
@@ -76,7 +78,8 @@ impl Given {
                  /etc/muster/token"
             )
         } else if let Some(name) = known(name) {
-            self.values.insert(name, Value { name, text, source });
+            let earlier = self.values.insert(name, Value { name, text, source });
+            self.hidden.extend(earlier);
             return Ok(());
         } else if name.starts_with("MUSTER_") {
             doubts::unknown(name, &source)

@@ -16,7 +16,7 @@ use url::Url;
 /// A setting that cannot be used. The command exits with status 2. The message names the setting,
 /// its value, and where the value came from.
 #[derive(Debug)]
-pub struct BadSetting(pub(super) String);
+pub struct BadSetting(pub String);
 
 impl fmt::Display for BadSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,12 +39,16 @@ impl Value {
     /// Returns the error that this value is wrong, with the reason `why`. The error does not show
     /// the value of a secret.
     pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
-        let shown = if self.is_secret() {
-            "<redacted>"
-        } else {
-            &self.text
-        };
+        let shown = self.shown();
         BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
+    }
+
+    /// The value as messages show it.
+    pub(super) fn shown(&self) -> &str {
+        match self.is_secret() {
+            true => "<redacted>",
+            false => &self.text,
+        }
     }
 
     /// Whether messages must not show the value.

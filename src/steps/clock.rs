@@ -61,7 +61,7 @@ pub fn lag(host: &Host, conf: &str) -> Option<Duration> {
 
 /// The earliest possible time: when this program was built, or when the settings file in the
 /// overlay was written, whichever is later.
-fn earliest(host: &Host, conf: &str) -> Duration {
+pub fn earliest(host: &Host, conf: &str) -> Duration {
     let written = host.metadata(conf).map_or(0, |meta| meta.mtime());
     let written = Duration::from_secs(u64::try_from(written).unwrap_or(0));
     // A settings file from the far future was written on a machine with a wrong clock, so its time

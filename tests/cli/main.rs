@@ -9,8 +9,10 @@
 mod agent_config;
 mod bad_files;
 mod bad_settings;
+mod check;
 mod docs;
 mod dry_run;
+mod literals;
 mod manual;
 mod names;
 mod pictures;
@@ -19,5 +21,6 @@ mod settings;
 mod status;
 mod streams;
 mod structure;
+mod troubleshooting;
 mod watch;
 mod watching;
