@@ -160,8 +160,8 @@ fn begin(host: &Host, run: &Run) {
     host.begin_attempt(run.steps().map(|(step, _)| step.name()));
 }
 
-/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
-/// step verified. Does not start k3s.
+/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the
+/// fetch step verified. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
@@ -181,7 +181,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
-    // `muster identity` also runs on machines whose k3s is not muster's.
+    // `muster identity` also runs on machines whose k3s muster does not manage.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
         true => settings.agent_config(host, &node.name)?,

@@ -2,10 +2,11 @@
 //! because k3s has its own certificates and its own list of servers.
 
 use super::record::Record;
-use super::starts::{QUICK_DEATHS, Starts};
+use super::starts::{EARLY_ENDS, Starts};
 use crate::digest::Sha256;
 use crate::download::verified;
 use crate::host::Host;
+use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
 use log::{info, warn};
@@ -28,7 +29,7 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     let mut starts = Starts::read(host);
     if starts.full_boot_is_due(host.uptime()) {
         warn!(
-            "k3s ended within a minute of its start {QUICK_DEATHS} times in a row: running all \
+            "k3s ended within a minute of its start {EARLY_ENDS} times in a row: running all \
              steps once"
         );
         starts.record_full_boot(host.uptime());
@@ -80,7 +81,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
         None if settings.skip_download => return Ok(digest),
         None => {
             let record = Record::read(host).map(|record| record.sha256);
-            let fetched = verified::read(host).map(|(_, digest)| digest);
+            let fetched = verified::read(host, paths::VERIFIED).map(|(_, digest)| digest);
             fetched.into_iter().chain(record).collect()
         }
     };
@@ -96,7 +97,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
 /// The tag of the k3s release that has this digest, if this boot has recorded it.
 pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
     let record = Record::read(host).filter(|record| record.sha256 == digest);
-    let fetched = verified::read(host).filter(|(_, fetched)| *fetched == digest);
+    let fetched = verified::read(host, paths::VERIFIED).filter(|(_, fetched)| *fetched == digest);
     fetched
         .map(|(tag, _)| tag)
         .or_else(|| record.and_then(|record| record.tag))
@@ -137,7 +138,6 @@ mod tests {
     use super::*;
     use crate::host::Mode;
     use crate::life::record::tests::record;
-    use crate::paths;
     use crate::settings::{self, Sources};
     use serde_json::json;
     use std::fs;
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_for_other_settings_does_not_stand() {
+    fn a_record_for_other_settings_is_not_valid() {
         let (_root, host) = host(b"right");
         record(b"right").write(&host).unwrap();
         let other = Sha256::of(b"other").to_string();
@@ -184,8 +184,8 @@ mod tests {
             ("MUSTER_K3S_SHA256", &other),
         ] {
             let settings = settings(&host, &[change]);
-            let stands = by_record(&host, &settings, false).unwrap().is_some();
-            assert!(!stands, "{change:?}");
+            let is_valid = by_record(&host, &settings, false).unwrap().is_some();
+            assert!(!is_valid, "{change:?}");
         }
     }
 
