@@ -383,7 +383,7 @@ pub const ROWS: &[(&str, Row)] = &[
         ..FAULT
     })),
     // fetch
-    ("no mirror could supply k3s", Lab(Fault {
+    ("no mirror could supply", Lab(Fault {
         site: |site, _| fs::rename(on_mirror(site, "k3s"), site.path("aside")).expect("k3s"),
         remedy: |site, board| {
             copy_release(site, board);
@@ -392,6 +392,13 @@ pub const ROWS: &[(&str, Row)] = &[
         },
         ..FAULT
     })),
+    (
+        "the node joins without these images",
+        Elsewhere(
+            "tests/labs/tests/namespace_images.rs",
+            "fn a_board_joins_without_images_that_have_a_wrong_digest_or_are_not_there",
+        ),
+    ),
     ("SHA-256 mismatch", Lab(Fault {
         site: |site, _| {
             keep_release(site);
@@ -437,7 +444,7 @@ pub const ROWS: &[(&str, Row)] = &[
         remedy: |site, _| restart(site, Service::Mirror),
         ..FAULT
     })),
-    ("so it cannot be k3s", Elsewhere("tests/faults/main.rs", "fn every_fault_ends_as_its_row_says")),
+    ("so it cannot be", Elsewhere("tests/faults/main.rs", "fn every_fault_ends_as_its_row_says")),
     ("of an unknown length", Elsewhere("tests/faults/main.rs", "fn every_fault_ends_as_its_row_says")),
     ("too slow", Elsewhere("tests/faults/main.rs", "fn every_fault_ends_as_its_row_says")),
     ("INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no", Lab(Fault {
