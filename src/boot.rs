@@ -158,7 +158,7 @@ fn begin(host: &Host, run: &Run) {
     host.begin_attempt(run.steps().map(|(step, _)| step.name()));
 }
 
-/// Restarts k3s from the record of this boot, without a question to anyone.
+/// Restarts k3s from the record of this boot, without a network request.
 fn restart_k3s(host: &Host, settings: &Settings, record: &Record) -> Result<()> {
     host.enter(Step::Join.name());
     host.send_log_as(&record.node);
@@ -175,8 +175,8 @@ fn restart_k3s(host: &Host, settings: &Settings, record: &Record) -> Result<()> 
     become_k3s(host, settings, record, StartKind::ByRecord)
 }
 
-/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the fetch
-/// step verified. Does not start k3s.
+/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the
+/// fetch step verified. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
@@ -196,7 +196,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
-    // `muster identity` also runs on machines whose k3s is not muster's.
+    // `muster identity` also runs on machines whose k3s muster does not manage.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
         true => settings.agent_config(host, &node.name)?,
@@ -250,8 +250,8 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     Ok(node)
 }
 
-/// Determines the digest of the k3s that will run, unless the fetch step of this run has just verified
-/// it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
+/// Determines the digest of the k3s that will run, unless the fetch step of this run has just
+/// verified it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
 fn joined(
     host: &Host,
     settings: &Settings,

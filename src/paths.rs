@@ -64,14 +64,15 @@ pub const STARTS: NodeFile = file("/run/muster/starts.json", 0o600);
 pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
 /// Locked by the process that is, or becomes, `k3s agent`.
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
-/// What the LED that blinks was before the boot.
+/// The state that the LED had before muster made it blink.
 pub const LED: NodeFile = file("/run/muster/led.json", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
 /// writes it.
 pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
-/// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes it.
+/// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes
+/// it.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use anyhow::Result;
 use log::info;
 
-/// Repeats the boot until it succeeds: then this process has become `k3s agent`. `load` reads the
+/// Repeats the boot until it succeeds and this process becomes `k3s agent`. `load` reads the
 /// settings and sets up the log. `conf` is the path of the settings file.
 pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
     // An earlier muster process may have been killed during its pause. Wait for the rest of it.
@@ -37,7 +37,7 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         };
         if settings.is_err() {
             boot::report_bad_settings(host, &run);
-            // The setting of the LED is unknown too.
+            // The settings could not be read, so MUSTER_LED is unknown and its default is used.
             host.blink_led(&Led::Auto);
         }
         let result = settings.and_then(|settings| boot::run(host, &settings, &run));
@@ -52,7 +52,7 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         }
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         let names = names.join(" or ");
-        // The stored pause is not read again: it is missing when the disk is full.
+        // The pause is not read from its file here: the file is missing when the disk was full.
         let next = Pause::begin(host, files, pause.as_ref());
         let seconds = next.until.saturating_sub(host.uptime()).as_secs();
         let text = format!("{error}; the next try comes in {seconds} s, or when {names} changes");

@@ -1,8 +1,9 @@
 //! Appends the body of an answer to a partial file: receives, writes and hashes it.
 //!
-//! On a board with more than two CPUs, the calling thread receives and decrypts, and a second thread
-//! writes and hashes. Without AES and SHA instructions both take about as long, so the download
-//! takes half the time. With fewer CPUs the calling thread does everything.
+//! On a board with more than two CPUs, the calling thread receives and decrypts, and a second
+//! thread writes and hashes. On a CPU without AES and SHA instructions the two threads have about
+//! the same work, so the download takes half the time. With fewer CPUs the calling thread does
+//! everything.
 
 use super::part::PartialFile;
 use super::writer::{BUFFER, WriterThread};

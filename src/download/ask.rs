@@ -82,14 +82,15 @@ impl Install<'_> {
         };
         let (started, from) = (Instant::now(), open.len());
         let (outcome, reached) = self.download(download, open, part)?;
-        // A mirror that sent the file from its start again gained all of its bytes.
+        // When the file is shorter than before, the mirror has sent it again from its start. Then
+        // all bytes in it came in this attempt.
         let gained = reached.checked_sub(from).unwrap_or(reached);
         let rate = self.minimum_rate.in_a_window(gained, started.elapsed());
         self.mirrors[index].measured = Some((rate, Instant::now()));
         Ok(outcome)
     }
 
-    /// What is known of the mirrors that could be used in place of the one with this index.
+    /// What is known about the mirrors that could be used in place of the one with this index.
     fn rivals(&self, index: usize) -> Rivals {
         let is_usable = |mirror: &MirrorState| {
             let is_busy = |(_, until): &(String, Instant)| *until > Instant::now();
@@ -105,8 +106,8 @@ impl Install<'_> {
     }
 
     /// Downloads into the partial file and installs it. When the mirror fails, the partial file is
-    /// kept in `part`, so that another attempt can resume it. Returns the length that the partial file
-    /// had at the end of the attempt too.
+    /// kept in `part`, so that another attempt can resume it. Returns the length that the partial
+    /// file had at the end of the attempt too.
     fn download(
         &self,
         download: Download<'_>,

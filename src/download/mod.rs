@@ -77,7 +77,7 @@ pub struct Download<'a> {
     pub on_no_range: OnNoRange,
 }
 
-/// What is known of the other mirrors during an attempt.
+/// What is known about the other mirrors during an attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rivals {
     /// Whether one of them has not been tried lately.

@@ -1,11 +1,11 @@
 //! Asks the mirrors one after another, and repeats this round until k3s is installed with the
-//! expected digest. `ask` is one question of a round.
+//! expected digest. The module `ask` asks one mirror in a round.
 
 use super::OnNoRange;
 use super::ask::Outcome;
 use super::mirror::{MirrorState, NOT_FOUND};
 use super::part::PartialFile;
-use super::sums::Voucher;
+use super::sums::ServerSums;
 use super::target;
 use crate::board::node::Node;
 use crate::digest::Sha256;
@@ -31,8 +31,9 @@ pub struct Install<'a> {
     pub target: PathBuf,
     /// The mirrors, in the order in which they are asked.
     pub mirrors: Vec<MirrorState>,
-    /// The k3s server whose checksum file is still to be asked for; `None` when the digest is pinned.
-    pub voucher: Option<Voucher>,
+    /// The k3s server's checksum file, while it must still be requested; `None` when the digest is
+    /// pinned.
+    pub server_sums: Option<ServerSums>,
 }
 
 /// A mirror that may work later: why it failed, and the wait that its `Retry-After` asks for.
@@ -94,7 +95,7 @@ impl Install<'_> {
         part: &mut Option<PartialFile>,
     ) -> Result<Round> {
         let mut later = Vec::new();
-        let unanswered = self.ask_voucher();
+        let unanswered = self.ask_server_sums();
         for index in self.order() {
             let mirror = &self.mirrors[index];
             if mirror.skipped.is_some() {
@@ -107,7 +108,7 @@ impl Install<'_> {
                     continue;
                 }
             }
-            if mirror.needs_vouching()
+            if mirror.needs_other_digest()
                 && mirror.digest.is_none()
                 && let Some(unanswered) = &unanswered
             {
@@ -138,8 +139,8 @@ impl Install<'_> {
         Ok(Round::Later(later))
     }
 
-    /// The mirrors in the order in which a round asks them: those that were slow come last, and the
-    /// fastest of them first.
+    /// The mirrors in the order in which a round asks them. Slow mirrors come last, and the fastest
+    /// of the slow mirrors comes first among them.
     fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.mirrors.len()).collect();
         order.sort_by_key(|index| {
@@ -150,23 +151,24 @@ impl Install<'_> {
         order
     }
 
-    /// Asks the k3s server for its checksum file, unless it has answered. The digest in it is that of
-    /// every mirror. Returns why there is no answer yet.
-    fn ask_voucher(&mut self) -> Option<Later> {
-        let answer = self.voucher.as_mut()?.ask(&self.tag);
+    /// Asks the k3s server for its checksum file, unless it has answered already. The digest in the
+    /// file is then used for every mirror. Returns why there is no answer yet; `None` when there is
+    /// nothing to wait for.
+    fn ask_server_sums(&mut self) -> Option<Later> {
+        let answer = self.server_sums.as_mut()?.ask(&self.tag);
         let failure = match answer {
             Ok(digest) => {
                 for mirror in &mut self.mirrors {
                     mirror.digest = Some(digest);
                 }
-                self.voucher = None;
+                self.server_sums = None;
                 return None;
             }
             Err(failure) => failure,
         };
         match self.outcome(failure) {
             Outcome::Skip(why, status) => {
-                self.voucher = None;
+                self.server_sums = None;
                 debug!(target: self.host.step(), "{why}");
                 for index in 0..self.mirrors.len() {
                     if self.mirrors[index].is_server {

@@ -1,5 +1,5 @@
-//! Checksum files: that of a mirror, and that of the k3s server, which vouches for the bytes of every
-//! mirror.
+//! Reads the checksum file of a mirror or of the k3s server. The digest in the k3s server's file is
+//! used for the bytes of every mirror.
 
 use crate::digest::Sha256;
 use crate::http::retry::LONGEST_RETRY_AFTER;
@@ -22,18 +22,19 @@ pub fn ask(client: &Client, base: &Url, tag: &Tag) -> Result<Sha256, Failure> {
         .ok_or_else(|| Failure::permanent(anyhow!("{url}: has no digest of {asset}")))
 }
 
-/// The k3s server, whose checksum file is believed whichever mirror the bytes come from.
-pub struct Voucher {
+/// The checksum file of the k3s server, which is trusted for the bytes of every mirror.
+pub struct ServerSums {
     base: Url,
     client: Client,
     /// Why the server did not answer, and until when it is not asked again.
     busy: Option<(String, Instant)>,
 }
 
-impl Voucher {
-    /// `None` when the join token does not pin the server: then anybody could be the server.
-    pub fn new(server: &Server) -> Option<Voucher> {
-        server.pins().then(|| Voucher {
+impl ServerSums {
+    /// Returns `None` when the join token does not pin the server's CA, because then the server is
+    /// unauthenticated.
+    pub fn new(server: &Server) -> Option<ServerSums> {
+        server.pins().then(|| ServerSums {
             base: server.release_url(),
             client: server.client().clone(),
             busy: None,

@@ -40,7 +40,7 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
 /// The digest of the installed executable; `None` when there is no such file with mode 0755.
 pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
     let path = host.path(target);
-    // What a symbolic link leads to may change after its digest was compared.
+    // A symbolic link does not count: it may point to another file after the digest was compared.
     let is_executable = fs::symlink_metadata(&path)
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == K3S.mode);
     if !is_executable {

@@ -1,5 +1,5 @@
-//! The record of the k3s that this boot has verified, so that a later run does not ask for its digest
-//! again. It is in `/run/muster`, where only root can write.
+//! The record of the k3s that this boot has verified, so that a later run does not ask for its
+//! digest again. It is in `/run/muster`, where only root can write.
 
 use crate::digest::Sha256;
 use crate::host::Host;

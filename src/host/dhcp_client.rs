@@ -15,13 +15,13 @@ pub fn is_client_running(host: &Host, interface: &str) -> bool {
     client(host, interface).is_some()
 }
 
-/// Has the DHCP client of `interface` renew its lease now, and run its script then. This configures
-/// the interface again.
+/// Makes the DHCP client of `interface` renew its lease now. Then the client runs its script, which
+/// configures the interface again.
 pub fn renew_lease(host: &Host, interface: &str) -> Result<()> {
     let Some(pid) = client(host, interface) else {
         return Ok(());
     };
-    let what = format!("have the DHCP client of {interface} (pid {pid}) renew the lease");
+    let what = format!("make the DHCP client of {interface} (pid {pid}) renew the lease");
     // udhcpc renews its lease when it gets this signal (busybox, networking/udhcp/dhcpc.c).
     host.effect(what, || Ok(kill(Pid::from_raw(pid), Signal::SIGUSR1)?))?;
     Ok(())
@@ -55,9 +55,9 @@ fn client(host: &Host, interface: &str) -> Option<i32> {
     pid?.parse().ok()
 }
 
-/// Whether a process belongs to root: its real and its effective user are root. `status` is the text
-/// of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>` is not
-/// enough, because the kernel gives it to root when a process may not be traced.
+/// Whether a process belongs to root: its real and its effective user are root. `status` is the
+/// text of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>` is
+/// not enough, because the kernel gives it to root when a process may not be traced.
 fn is_root(status: &str) -> bool {
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     let mut users = users.unwrap_or_default().split_whitespace();

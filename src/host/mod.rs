@@ -82,8 +82,8 @@ pub const EFFECTS: &str = "effect";
 /// What [`Host::step`] returns before the first step.
 const NO_STEP: &str = "muster";
 
-/// The time after which a problem that still exists is logged again, and so is the progress of a
-/// download.
+/// The interval at which a problem that still exists, and the progress of a download, are logged
+/// again.
 const LOG_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a [`Host`] does with effects, which are changes of the machine.
@@ -166,7 +166,8 @@ impl Host {
             let mut out = io::stdout().lock();
             let what = redacted(&what.to_string());
             return match writeln!(out, "{step}: {what}") {
-                // It is not a failure when the reader closes the pipe early, as in `muster … | head`.
+                // It is not a failure when the reader closes the pipe early, as in `muster … |
+                // head`.
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     Err(error).context("cannot print the plan")
                 }

@@ -8,16 +8,18 @@ use log::{debug, info};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// A smaller difference to network time is not corrected: certificates and leases count in seconds.
-const TOLERANCE: Duration = Duration::from_millis(500);
-/// A clock that lags behind by more than this was set back by something. A clock that a time daemon
-/// steers moves by less.
+/// The clock is not corrected when its difference from network time is smaller than this. The dates
+/// of certificates and the times of leases are in whole seconds, so more accuracy is not needed.
+pub const TOLERANCE: Duration = Duration::from_millis(500);
+/// When the clock is late by more than this, something has set it back. A time daemon that adjusts
+/// the clock changes it by less.
 const SET_BACK: Duration = Duration::from_secs(60);
-/// For this time after a time server answered, a certificate whose dates are wrong is a bad
-/// certificate, and the time servers are not asked again because of it.
+/// For this time after a time server answered, the clock counts as right. When a certificate's
+/// dates are wrong in this time, the time servers are not asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(300);
 
-/// The time servers of the settings. Those that DHCP names (option 42) are asked in between.
+/// The time servers of the settings. Those that DHCP names (option 42) are asked after `named` and
+/// before `last`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeServers {
     /// The servers that the operator named, which are asked first.
@@ -70,9 +72,9 @@ impl Host {
         self.clock.doubted.set(self.clock.doubted.get() || doubted);
     }
 
-    /// Asks the time servers in order and sets the clock to the first acceptable answer. Returns what
-    /// was done, in words. Fails when there is no acceptable answer. Without time servers, and in a
-    /// dry run, it does nothing.
+    /// Asks the time servers in order and sets the clock to the first acceptable answer. Returns
+    /// what was done, in words. Fails when there is no acceptable answer. Without time servers, and
+    /// in a dry run, it does nothing.
     pub fn set_clock_from(&self, source: &TimeSource) -> Result<Option<String>> {
         let Some(servers) = &source.servers else {
             return Ok(None);
@@ -87,12 +89,21 @@ impl Host {
     }
 
     fn ask_places(&self, servers: &TimeServers, earliest: Duration) -> Result<String> {
-        let places = servers.places(self);
+        let (server, time) = self.first_answer(servers.places(self), earliest)?;
+        self.set_clock_to(&server, time)
+    }
+
+    /// Asks the time servers in order. Returns the first one with an acceptable answer, and its time.
+    pub fn first_answer(
+        &self,
+        places: Vec<Vec<String>>,
+        earliest: Duration,
+    ) -> Result<(String, Duration)> {
         let names = places.concat().join(" ");
         let mut last = anyhow!("no time server is set");
         for servers in places {
             match ask_servers(servers, earliest) {
-                Ok((server, time)) => return self.set_clock_to(&server, time),
+                Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
             }
         }
@@ -119,9 +130,9 @@ impl Host {
         Ok(done)
     }
 
-    /// Sets the clock right where that is needed, before the next attempt to reach something: when
-    /// something set it back (a hwclock service that starts late reads a chip without a battery), or
-    /// when a certificate's dates were wrong. Without that no attempt could succeed.
+    /// Corrects the clock before the next attempt, if something has set it back (for example a
+    /// hwclock service that starts late and reads a chip without a battery), or if a certificate's
+    /// dates were wrong. Without this correction no attempt could succeed.
     pub(super) fn correct_clock(&self) {
         let doubted = self.clock.doubted.replace(false);
         let source = self.clock.source.borrow().clone();
@@ -148,8 +159,8 @@ impl Host {
 }
 
 /// The time that the clock must have at least: the time that a server answered and what has passed
-/// since then, or the earliest possible time. A time that no server answered is not held against the
-/// clock: it may have been in the future until a time daemon corrected it.
+/// since then, or the earliest possible time. An earlier time of the clock itself does not count:
+/// the clock may have been in the future until a time daemon corrected it.
 fn expected(
     answered: Option<(Duration, Duration)>,
     earliest: Duration,

@@ -89,8 +89,8 @@ impl Host {
         Ok(())
     }
 
-    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error says
-    /// why it could not be started.
+    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error
+    /// says why it could not be started.
     pub fn output(
         &self,
         program: &Path,
@@ -103,7 +103,8 @@ impl Host {
         command.envs(environment.iter().map(|v| (&v.name, &v.value)));
         remove_secrets(&mut command);
         let output = command.output();
-        let output = output.with_context(|| format!("cannot run {}", path.display()))?;
+        let output =
+            output.with_context(|| format!("cannot run {} and read its output", path.display()))?;
         let bytes = [output.stdout, output.stderr].concat();
         Ok(Output {
             success: output.status.success(),
@@ -188,7 +189,7 @@ fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     if let Ok(status) = receiver.recv_timeout(limit) {
         return status.map(Some);
     }
-    // The program may have ended just now.
+    // An error is ignored, because the program may have ended just now.
     let _ = kill(pid, Signal::SIGKILL);
     // The kernel cannot end a program that waits for a device, so this wait has a limit too.
     let _ = receiver.recv_timeout(KILL_LIMIT);

@@ -1,8 +1,11 @@
 //! Asks the routers of a link for its DNS servers. By IPv6 a board gets addresses and routes from
 //! router advertisements, which the kernel takes; but the kernel leaves DNS servers to programs.
 
+use super::Host;
 use super::router_advertisement::{Advertisement, parse};
+use super::routes::default_interface;
 use anyhow::{Context, Result};
+use log::warn;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::sockopt::{Ipv6MulticastHops, Ipv6RecvHopLimit};
@@ -29,6 +32,23 @@ const FIRST_PAUSE: Duration = Duration::from_secs(4);
 /// kernel then finds out whether another host has the board's new address (1 to 2 s).
 const ANSWER: Duration = Duration::from_secs(3);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Has the kernel take router advertisements also when it forwards packets, which k3s turns on. Without
+/// this the board's IPv6 default route would end with the lifetime that the router gave it. A kernel
+/// that takes none, because the operator turned it off, is left so.
+pub fn keep_advertisements(host: &Host, interface: &str) {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra");
+    let takes_some = host.read_text(&path).is_ok_and(|text| text.trim() == "1");
+    if takes_some && let Err(error) = host.write_kernel_file(&path, "2") {
+        warn!("{error:#}: the board may lose its IPv6 default route when k3s runs");
+    }
+}
+
+/// Whether an IPv6 router of the link of `interface` is the default route.
+pub fn is_default_route(host: &Host, interface: &str) -> Result<bool> {
+    let v6 = host.read_text("/proc/net/ipv6_route")?;
+    Ok(default_interface("", &v6) == Some(interface))
+}
 
 /// The routers of an interface's link.
 pub struct Routers {

@@ -8,9 +8,10 @@ const DOUBTFUL: u32 = 0x40 | 0x08;
 /// The most DNS servers that resolvers ask (MAXNS of resolv.conf(5)).
 const RESOLVERS_MAX: usize = 3;
 
-/// The interface of the default route, of IPv4 if there is one, else of IPv6; `None` when there is no
-/// default route. Of several, the first counts, which has the smallest metric. `v4` is the text of
-/// `/proc/net/route` and `v6` that of `/proc/net/ipv6_route`. k3s reads the same files in this way.
+/// The interface of the default route, of IPv4 if there is one, else of IPv6; `None` when there is
+/// no default route. Of several default routes, the first one is used, which has the smallest
+/// metric. `v4` is the text of `/proc/net/route` and `v6` that of `/proc/net/ipv6_route`. k3s reads
+/// the same files in this way.
 pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
     let v4 = v4.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -32,8 +32,8 @@ impl Host {
         Ok(String::from_utf8_lossy(name.as_bytes()).into_owned())
     }
 
-    /// Sets the kernel's hostname. It does nothing where `--root` names another folder than `/`: the
-    /// files of that folder are not those of the machine that runs.
+    /// Sets the kernel's hostname. It does nothing when `--root` names another folder than `/`:
+    /// the files of that folder are not those of the machine that runs.
     pub fn set_hostname(&self, name: &str) -> Result<()> {
         if self.path("/") != Path::new("/") {
             return Ok(());

@@ -11,7 +11,8 @@ use std::time::Duration;
 const NTP_PORT: u16 = 123;
 /// The time in which one address of a time server must answer.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time in which one of the servers from one place must answer, with the lookup of their names.
+/// The time in which one of the servers from one place (the setting, DHCP or the default) must
+/// answer. It includes the lookup of their names.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How far after the earliest possible time network time is accepted. The answer of a time server
 /// is not authenticated, so this limits what a false answer can do.
@@ -22,7 +23,7 @@ pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(String, Duration)> {
     let (sender, receiver) = mpsc::channel();
     // The lookup of a name may take longer than the timeout and cannot be stopped. So it runs in a
-    // thread, which is left to itself after the timeout.
+    // thread, for which muster does not wait after the timeout.
     let names = servers.join(" ");
     std::thread::spawn(move || {
         let addresses = |server: &str| Ok((server, NTP_PORT).to_socket_addrs()?.collect());

@@ -5,7 +5,7 @@
 //! | module | what is in its file |
 //! |---|---|
 //! | [`record`] | who the node is, and the k3s that it joined with |
-//! | `starts` | when k3s was started, and how often it died soon after |
+//! | `starts` | when k3s was started, and how often it ended soon after |
 //! | [`pause`] | when all steps are tried again after a failure |
 
 pub mod pause;

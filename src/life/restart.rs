@@ -2,7 +2,7 @@
 //! because k3s has its own certificates and its own list of servers.
 
 use super::record::Record;
-use super::starts::{QUICK_DEATHS, Starts};
+use super::starts::{EARLY_ENDS, Starts};
 use crate::digest::Sha256;
 use crate::download::verified;
 use crate::host::Host;
@@ -28,7 +28,7 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     let mut starts = Starts::read(host);
     if starts.full_boot_is_due(host.uptime()) {
         warn!(
-            "k3s ended within a minute of its start {QUICK_DEATHS} times in a row: running all \
+            "k3s ended within a minute of its start {EARLY_ENDS} times in a row: running all \
              steps once"
         );
         starts.record_full_boot(host.uptime());
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_for_other_settings_does_not_stand() {
+    fn a_record_for_other_settings_is_not_valid() {
         let (_root, host) = host(b"right");
         record(b"right").write(&host).unwrap();
         let other = Sha256::of(b"other").to_string();
@@ -194,8 +194,8 @@ mod tests {
             ("MUSTER_K3S_SHA256", &other),
         ] {
             let settings = settings(&host, &[change]);
-            let stands = by_record(&host, &settings, false).unwrap().is_some();
-            assert!(!stands, "{change:?}");
+            let is_valid = by_record(&host, &settings, false).unwrap().is_some();
+            assert!(!is_valid, "{change:?}");
         }
     }
 

@@ -49,10 +49,11 @@ pub enum Mirror {
 /// Which links to k3s, such as `kubectl`, are made beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symlinks {
-    /// Those whose command does not exist yet.
+    /// The links whose command does not exist yet.
     Missing,
-    /// All, in place of what is there.
+    /// All links. They replace files that exist.
     Force,
+    /// No link.
     Skip,
 }
 
@@ -108,6 +109,8 @@ pub struct Settings {
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
+    /// For each setting that was given, its value, its place and what it hides, for `muster check`.
+    pub origins: Vec<String>,
     /// Warnings about the settings. They are logged as soon as the log is set up.
     pub warnings: Vec<String>,
 }
@@ -171,8 +174,8 @@ impl Settings {
         token.into_iter().chain(&self.node_secret)
     }
 
-    /// The operator's messages about files that the settings name and that do not exist, and about
-    /// a file of CAs that cannot be used.
+    /// Messages for the operator about files that the settings name and that do not exist, and
+    /// about a file of CAs that cannot be used.
     pub fn missing_files(&self, host: &Host) -> Vec<String> {
         let secrets = self
             .secret_values()
@@ -209,8 +212,8 @@ impl Settings {
         Ok(password::derive(&secret, node))
     }
 
-    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot be
-    /// used.
+    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot
+    /// be used.
     pub fn clients(&self, host: &Host) -> Result<Clients> {
         let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
         let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;
@@ -221,8 +224,8 @@ impl Settings {
     }
 
     /// The CA certificates for https mirrors, in PEM; `None` means the public CAs. When the file in
-    /// `SSL_CERT_FILE` cannot be read or has no certificate, the public CAs are used, as in OpenSSL and Go, and a warning
-    /// is logged.
+    /// `SSL_CERT_FILE` cannot be read or has no certificate, the public CAs are used, as in OpenSSL
+    /// and Go, and a warning is logged.
     fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
         let file = self.ca_file.as_ref()?.read_certificates(host);
         file.inspect_err(|error| {

@@ -4,7 +4,7 @@ use super::checked::{Interface, Settings, TokenPlace};
 use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
-use super::{agent_arguments, doubts, installer, releases};
+use super::{agent_arguments, doubts, installer, origins, releases};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
 use crate::host::network_time::TimeServers;
@@ -47,6 +47,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
+        origins: origins::origins(given),
         warnings: [given.warnings.clone(), doubts::warnings(given)].concat(),
     })
 }
@@ -67,8 +68,7 @@ fn interface(value: &Value) -> Result<Interface> {
     }
 }
 
-/// A variable of k3s that names a file or a folder. k3s reads no URL, and a relative path would
-/// depend on the folder that muster was started in.
+/// A variable of k3s that names a file or a folder, and neither a URL nor a relative path.
 fn absolute_for_k3s(given: &Given, name: &'static str) -> Result<Option<Value>> {
     let value = given.for_k3s(name);
     value.as_ref().map(Value::absolute_path).transpose()?;
@@ -100,12 +100,12 @@ fn https_proxy(given: &Given) -> Result<Option<String>> {
     let Some(value) = given.get("HTTPS_PROXY") else {
         return Ok(None);
     };
-    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as http://proxy.lan:3128 is"))?;
+    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as in http://proxy.lan:3128"))?;
     Ok(Some(value.text))
 }
 
-/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s (Go,
-/// `strconv.ParseBool`) counts as false there too.
+/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s
+/// (Go, `strconv.ParseBool`) counts as false there too.
 fn proxy_to_server(given: &Given) -> bool {
     let allowed = given.for_k3s("K3S_AGENT_HTTP_PROXY_ALLOWED");
     allowed

@@ -115,7 +115,7 @@ pub const SETTINGS: [Setting; 27] = [
     setting(
         "MUSTER_NODE_SECRET_FILE",
         "",
-        "file with the node password's key; unset: the token",
+        "secret file for the node password; unset: the token",
     ),
     setting(
         "MUSTER_LOG",
@@ -125,7 +125,7 @@ pub const SETTINGS: [Setting; 27] = [
     setting(
         "MUSTER_SYSLOG",
         "",
-        "HOST[:PORT] that gets the log; unset: DHCP's; or no",
+        "log server HOST[:PORT], or no; unset: as DHCP says",
     ),
     setting(
         "MUSTER_LED",

@@ -5,7 +5,7 @@ use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::download::mirror::{self, MirrorState, in_order};
 use crate::download::rounds::Install;
-use crate::download::sums::Voucher;
+use crate::download::sums::ServerSums;
 use crate::host::Host;
 use crate::http::Clients;
 use crate::http::retry::retry;
@@ -18,8 +18,8 @@ use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
 
 /// Makes sure that the right k3s is installed, and that commands such as `kubectl` lead to it.
-/// Returns k3s's digest; `None` in a dry run, and when the image already has k3s. `link` connects to
-/// the k3s server; it is needed only when the version or a mirror comes from that server
+/// Returns k3s's digest; `None` in a dry run, and when the image already has k3s. `link` connects
+/// to the k3s server; it is needed only when the version or a mirror comes from that server
 /// ([`Settings::fetch_needs_server`]).
 pub fn run(
     host: &Host,
@@ -59,7 +59,7 @@ fn install(
     let seed = node.mac.seed();
     let server = match (link, settings.fetch_needs_server()) {
         (Some(link), true) => link.connect(host, seed)?,
-        // A server that was asked already can vouch for the digest.
+        // A server that is connected already can send its checksum file.
         (Some(link), false) => link.connected(),
         (None, _) => None,
     };
@@ -100,17 +100,17 @@ fn install(
             tag,
             target,
             mirrors: states.collect::<Result<_>>()?,
-            voucher: match settings.pin {
+            server_sums: match settings.pin {
                 Some(_) => None,
-                None => server.and_then(Voucher::new),
+                None => server.and_then(ServerSums::new),
             },
         };
         install.run()
     })
 }
 
-/// Links the commands that k3s also is, as k3s's install script does: each that does not exist yet,
-/// unless the settings say otherwise.
+/// Links commands that k3s contains, such as `kubectl`, to k3s, as k3s's install script does. By
+/// default only a command that does not exist yet gets a link.
 fn symlinks(host: &Host, settings: &Settings) -> Result<()> {
     for link in paths::K3S_LINKS {
         let command = link.rsplit('/').next().unwrap_or(link);

@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::host::dhcp_client::{CLIENT, is_client_running, renew_lease};
 use crate::host::files::Content;
 use crate::host::router_advertisement::Advertisement;
-use crate::host::routers::Routers;
+use crate::host::routers::{self, Routers};
 use crate::host::routes::{default_interface, has_resolver, with_resolvers};
 use crate::paths;
 use crate::report::LogServer;
@@ -30,10 +30,10 @@ const IFF_UP: u32 = 1;
 pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     if settings.dhcp {
-        keep_router_advertisements(host, interface);
+        routers::keep_advertisements(host, interface);
     }
     for link in ["lo", interface] {
-        if !is_up(&host.read_text(format!("/sys/class/net/{link}/flags"))?) {
+        if is_down(host, link)? {
             host.run(&["ip", "link", "set", link, "up"])?;
         }
     }
@@ -58,39 +58,32 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Returns a message for the operator about the first thing that is missing, or `None` when k3s can
-/// use the interface.
-pub fn problem(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
+/// Returns a message when there is no address because nobody has asked for one yet; `None` when
+/// somebody has.
+pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
     let interface = node.interface.as_str();
-    let Some(missing) = first_missing(host, interface)? else {
+    if !settings.dhcp {
         return Ok(None);
-    };
-    let down = !is_up(&host.read_text(format!("/sys/class/net/{interface}/flags"))?);
-    let nobody_asked = missing == Missing::Address && settings.dhcp;
-    Ok(Some(if down && nobody_asked {
-        format!(
+    }
+    Ok(if is_down(host, interface)? {
+        Some(format!(
             "{interface} is down, so nobody has asked DHCP for an address yet: the network step of \
              a boot brings it up and asks"
-        )
-    } else if nobody_asked && !is_client_running(host, interface) {
-        format!(
+        ))
+    } else if !is_client_running(host, interface) {
+        Some(format!(
             "no address on {interface} yet: no DHCP client is running, so nobody has asked for one: \
              the network step of a boot starts one"
-        )
+        ))
     } else {
-        missing.message(host, interface, settings.dhcp)
-    }))
+        None
+    })
 }
 
-/// Has the kernel take router advertisements also when it forwards packets, which k3s turns on. Without
-/// this the board's IPv6 default route would end with the lifetime that the router gave it. A kernel
-/// that takes none, because the operator turned it off, is left so.
-fn keep_router_advertisements(host: &Host, interface: &str) {
-    let path = format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra");
-    let takes_some = host.read_text(&path).is_ok_and(|text| text.trim() == "1");
-    if takes_some && let Err(error) = host.write_kernel_file(&path, "2") {
-        warn!("{error:#}: the board may lose its IPv6 default route when k3s runs");
-    }
+/// Whether the interface is down.
+pub fn is_down(host: &Host, interface: &str) -> Result<bool> {
+    let flags = host.read_text(format!("/sys/class/net/{interface}/flags"))?;
+    Ok(!is_up(&flags))
 }
 
 /// Starts the DHCP client. The client goes to the background when it has a lease or after three
@@ -131,7 +124,7 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     loop {
         // The log goes out as soon as there is an address, even if k3s needs more than that.
         host.send_log(&settings.log_server, interface);
-        let Some(missing) = first_missing(host, interface)? else {
+        let Some(missing) = all_missing(host, interface)?.into_iter().next() else {
             let address = host.address(interface);
             let address = address.map(|address| address.to_string());
             host.set_result(format!(
@@ -140,7 +133,7 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
             ));
             return Ok(());
         };
-        if settings.dhcp && has_ipv6_router(host, interface)? {
+        if settings.dhcp && routers::is_default_route(host, interface)? {
             match routers.ask(host.uptime()) {
                 Ok(found) => heard = found.unwrap_or(heard),
                 Err(error) => debug!("{error:#}"),
@@ -155,8 +148,9 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         let message = missing.message(host, interface, settings.dhcp) + why_not_by_ipv6(&heard);
         let lasts = host.report_problem(&format!("{message}; still waiting"));
         if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
-            // The lease may be right, and the client's script could not write the file when the
-            // disk was full. Without this the client runs its script again after hours only.
+            // The lease may be right, but the client's script may have failed to write the file,
+            // for example because the disk was full. Renewing the lease runs the script again now.
+            // Without this the client would run it again only after hours.
             if let Err(error) = renew_lease(host, interface) {
                 warn!("{error:#}");
             }
@@ -179,12 +173,6 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         }
         host.wait(POLL)?;
     }
-}
-
-/// Whether an IPv6 router of the link of `interface` is the default route.
-fn has_ipv6_router(host: &Host, interface: &str) -> Result<bool> {
-    let v6 = host.read_text("/proc/net/ipv6_route")?;
-    Ok(default_interface("", &v6) == Some(interface))
 }
 
 /// The end of a message about what is missing: why the advertisements of routers do not give it.
@@ -210,7 +198,7 @@ fn write_resolvers(host: &Host, heard: &Advertisement) {
 /// Something that k3s needs from the network and that is still missing. The variants are in the
 /// order in which an interface gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missing {
+pub enum Missing {
     Carrier,
     Address,
     /// There is no address, because the DHCP server has refused the lease (NAK).
@@ -221,7 +209,7 @@ enum Missing {
 
 impl Missing {
     /// Returns a message for the operator. `dhcp` tells whether muster runs the DHCP client.
-    fn message(self, host: &Host, interface: &str, dhcp: bool) -> String {
+    pub fn message(self, host: &Host, interface: &str, dhcp: bool) -> String {
         match (self, dhcp) {
             (Missing::Carrier, _) => {
                 format!("{interface} has no carrier: check the cable and the switch port")
@@ -253,27 +241,30 @@ impl Missing {
     }
 }
 
-/// Returns the first thing that is missing now, or `None` when k3s can use the interface.
-fn first_missing(host: &Host, interface: &str) -> Result<Option<Missing>> {
-    if host
-        .read_text(format!("/sys/class/net/{interface}/carrier"))
-        .is_ok_and(|text| text.trim() == "0")
-    {
-        return Ok(Some(Missing::Carrier));
-    }
-    if host.address(interface).is_none() {
-        return Ok(Some(match host.metadata(paths::DHCP_REFUSAL.path) {
-            Some(_) => Missing::Lease,
-            None => Missing::Address,
-        }));
-    }
+/// Returns what is missing now, in the order of [`Missing`]; nothing when k3s can use the interface.
+pub fn all_missing(host: &Host, interface: &str) -> Result<Vec<Missing>> {
+    let carrier = host.read_text(format!("/sys/class/net/{interface}/carrier"));
+    let has_address = host.address(interface).is_some();
+    let was_refused = host.metadata(paths::DHCP_REFUSAL.path).is_some();
     let v4 = host.read_text("/proc/net/route")?;
     let v6 = host.read_text("/proc/net/ipv6_route")?;
-    if default_interface(&v4, &v6).is_none() {
-        return Ok(Some(Missing::Route));
-    }
-    let has_resolver = has_resolver(&host.read_text(paths::RESOLV_CONF.path)?);
-    Ok((!has_resolver).then_some(Missing::Resolver))
+    let found = [
+        (
+            carrier.is_ok_and(|text| text.trim() == "0"),
+            Missing::Carrier,
+        ),
+        (!has_address && !was_refused, Missing::Address),
+        (!has_address && was_refused, Missing::Lease),
+        (default_interface(&v4, &v6).is_none(), Missing::Route),
+        (
+            !has_resolver(&host.read_text(paths::RESOLV_CONF.path)?),
+            Missing::Resolver,
+        ),
+    ];
+    Ok(found
+        .into_iter()
+        .filter_map(|(is_missing, what)| is_missing.then_some(what))
+        .collect())
 }
 
 /// Whether the text of an interface's `flags` file, a hexadecimal number, contains IFF_UP.

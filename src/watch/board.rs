@@ -3,6 +3,7 @@
 use super::condition::{Condition, STUCK_AFTER};
 use super::datagram::Report;
 use super::progress::Download;
+use super::timeline::Timeline;
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
 use crate::boot::Step;
@@ -30,6 +31,8 @@ pub struct Board {
     pub attempt: Option<u32>,
     /// The download of k3s, while it runs.
     pub download: Option<Download>,
+    /// When the steps began and ended.
+    pub timeline: Timeline,
     /// The last warning or error, until the step that it is about is done.
     pub trouble: Option<String>,
     trouble_step: Option<Step>,
@@ -72,6 +75,10 @@ impl Board {
         }
         self.heard = Some(now);
         self.uptime = report.uptime.or(self.uptime);
+        if self.timeline.is_by_hand(&report) {
+            return;
+        }
+        self.timeline.hear(&report);
         self.mac = report.mac.or(self.mac);
         self.address = report.address.or(self.address);
         self.version = report.version.clone().or(self.version.take());

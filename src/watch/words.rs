@@ -4,6 +4,7 @@ use super::board::Board;
 use super::condition::{Condition, STUCK_AFTER};
 use super::progress::Download;
 use crate::report::format::State;
+use crate::text::clock;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -24,15 +25,6 @@ pub fn known<T: ToString>(value: &Option<T>) -> String {
 /// The step of a board.
 pub fn step(board: &Board) -> &'static str {
     board.step.map_or(UNKNOWN, |step| step.name())
-}
-
-/// A time in minutes and seconds, such as `1:15`, or in hours.
-pub fn clock(time: Duration) -> String {
-    let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
-    match minutes {
-        ..60 => format!("{minutes}:{seconds:02}"),
-        _ => format!("{}:{:02}:{seconds:02}", minutes / 60, minutes % 60),
-    }
 }
 
 /// How the board is doing, with the progress of its download, for a screen that is drawn again.
@@ -228,18 +220,6 @@ mod tests {
         ];
         for condition in conditions {
             assert!(section.contains(&format!("| `{}` |", condition.name())));
-        }
-    }
-
-    #[test]
-    fn times_are_shown_as_on_a_clock() {
-        for (seconds, text) in [
-            (0, "0:00"),
-            (75, "1:15"),
-            (3599, "59:59"),
-            (3661, "1:01:01"),
-        ] {
-            assert_eq!(clock(Duration::from_secs(seconds)), text);
         }
     }
 }

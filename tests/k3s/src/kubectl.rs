@@ -27,9 +27,12 @@ pub fn run(words: &[String]) -> Result<()> {
         }
     }
     match plain.as_slice() {
-        ["get", "node" | "nodes"] => {
-            print(&nodes, !switch("--no-headers"), switch("--show-labels"))
-        }
+        ["get", "node" | "nodes", names @ ..] => print(
+            &nodes,
+            names,
+            !switch("--no-headers"),
+            switch("--show-labels"),
+        ),
         ["delete", "secret", secret] => {
             let node = secret
                 .strip_suffix(".node-password.k3s")
@@ -38,7 +41,7 @@ pub fn run(words: &[String]) -> Result<()> {
         }
         ["delete", "node" | "nodes", name] => deleted(nodes.delete(name)?, "node", "nodes", name),
         _ => bail!(
-            "the stand-in supports: get nodes | delete secret <node>.node-password.k3s | \
+            "the stand-in supports: get nodes [<node>...] | delete secret <node>.node-password.k3s | \
              delete node <node>"
         ),
     }
@@ -52,12 +55,20 @@ fn deleted(existed: bool, kind: &str, kinds: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn print(nodes: &Nodes, headers: bool, labels: bool) -> Result<()> {
+/// Prints the nodes with these names, or all of them when there is no name.
+fn print(nodes: &Nodes, names: &[&str], headers: bool, labels: bool) -> Result<()> {
     let mut rows: Vec<[String; 6]> = Vec::new();
     if headers {
         rows.push(["NAME", "STATUS", "ROLES", "AGE", "VERSION", "LABELS"].map(String::from));
     }
-    for node in nodes.list()? {
+    let nodes = nodes.list()?;
+    for name in names {
+        if !nodes.iter().any(|node| node.name == *name) {
+            bail!("Error from server (NotFound): nodes {name:?} not found");
+        }
+    }
+    let is_wanted = |name: &str| names.is_empty() || names.contains(&name);
+    for node in nodes.iter().filter(|node| is_wanted(&node.name)) {
         let status = if node.ready { "Ready" } else { "NotReady" };
         let row = [
             &node.name,

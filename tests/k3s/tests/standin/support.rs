@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 /// The longest wait for an event.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder that is deleted when it is dropped.
 pub struct Folder(pub PathBuf);
