@@ -55,6 +55,8 @@ pub const STATUS: NodeFile = file("/run/muster/status.json", 0o644);
 /// The release and the digest of the k3s that this boot verified. With this file, a restart of k3s
 /// sends no request to a mirror.
 pub const VERIFIED: NodeFile = file("/run/muster/k3s.json", 0o644);
+/// The release and the digest of the image archive that this boot verified.
+pub const VERIFIED_IMAGES: NodeFile = file("/run/muster/images.json", 0o644);
 /// The node's identity and the k3s that it runs in this boot. With this file, a restart of k3s
 /// sends no network request.
 pub const RECORD: NodeFile = file("/run/muster/boot.json", 0o600);
@@ -89,9 +91,29 @@ pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
 /// The note that records which download the partial file belongs to.
 pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
+/// The folder, in k3s's data folder, from which k3s imports container images when it starts (k3s,
+/// `pkg/agent/containerd`). It takes every file whose name ends with `.tar.zst`.
+pub const IMAGES_FOLDER: &str = "agent/images";
+/// The archive of the container images of k3s's release. `K3S_DATA_DIR` may name another folder for
+/// this file, [`IMAGES_PART`] and [`IMAGES_NOTE`], and their names have the board's architecture.
+pub const IMAGES: NodeFile = file(
+    "/var/lib/rancher/k3s/agent/images/k3s-airgap-images-arm64.tar.zst",
+    0o644,
+);
+/// The partial file of the archive's download. k3s does not import a file of this name.
+pub const IMAGES_PART: NodeFile = file(
+    "/var/lib/rancher/k3s/agent/images/.k3s-airgap-images-arm64.tar.zst.part",
+    0o600,
+);
+/// The note that records which download that partial file belongs to.
+pub const IMAGES_NOTE: NodeFile = file(
+    "/var/lib/rancher/k3s/agent/images/.k3s-airgap-images-arm64.tar.zst.part.json",
+    0o600,
+);
+
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 20] = [
+pub const WRITTEN: [NodeFile; 24] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -101,6 +123,7 @@ pub const WRITTEN: [NodeFile; 20] = [
     RUN_TOKEN,
     STATUS,
     VERIFIED,
+    VERIFIED_IMAGES,
     RECORD,
     STARTS,
     RETRY,
@@ -112,4 +135,7 @@ pub const WRITTEN: [NodeFile; 20] = [
     K3S,
     K3S_PART,
     K3S_NOTE,
+    IMAGES,
+    IMAGES_PART,
+    IMAGES_NOTE,
 ];

@@ -3,6 +3,7 @@
 use super::connection;
 use super::report::Report;
 use crate::board::node::Node;
+use crate::download::asset::Asset;
 use crate::download::mirror;
 use crate::host::Host;
 use crate::http::{Clients, Failure};
@@ -169,7 +170,7 @@ fn mirrors(
     }
     if none_has_it {
         let server_is_mirror = settings.mirrors.contains(&Mirror::Server);
-        report.missing("mirror", remedy(tag, server_is_mirror));
+        report.missing("mirror", remedy(Asset::K3s.name(), tag, server_is_mirror));
     }
     if settings.mirrors.contains(&Mirror::Server) && server.is_none() {
         report.unknown("mirror", "the server is a mirror, and was not reached");

@@ -1,5 +1,6 @@
 //! Mirrors: where a release can be fetched from, and in which order a board asks them.
 
+use super::asset::Asset;
 use super::sums::{self, ServerSums};
 use crate::board::node::Node;
 use crate::digest::Sha256;
@@ -20,8 +21,8 @@ pub struct MirrorState {
     /// The base URL. The URL of a file is `<base>/<tag>/<asset>`.
     pub base: Url,
     pub client: Client,
-    /// The digest that k3s must have, once it is known: the pinned digest, or the digest in the
-    /// checksum file of the k3s server or of this mirror.
+    /// The digest that the asset must have, once it is known: the pinned digest, or the digest in
+    /// the checksum file of the k3s server or of this mirror.
     pub digest: Option<Sha256>,
     /// Whether this mirror is the k3s server.
     pub is_server: bool,
@@ -84,17 +85,17 @@ impl MirrorState {
         self.is_server || self.base.scheme() == "http"
     }
 
-    /// The digest that k3s must have. If it is not known yet, it is read from this mirror's
+    /// The digest that `asset` must have. If it is not known yet, it is read from this mirror's
     /// checksum file. That happens once: a retry of the download does not request the checksum file
     /// again.
-    pub fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
+    pub fn digest(&mut self, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {
         if let Some(digest) = self.digest {
             return Ok(digest);
         }
         if self.needs_other_digest() {
             return Err(Failure::permanent(self.no_digest(tag)));
         }
-        let digest = sums::ask(&self.client, &self.base, tag)?;
+        let digest = sums::ask(&self.client, &self.base, tag, asset)?;
         self.digest = Some(digest);
         Ok(digest)
     }
@@ -117,8 +118,8 @@ impl MirrorState {
 
     /// Asks for the first byte of k3s, after the digest is known.
     fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
-        self.digest(tag)?;
-        let url = asset_url(&self.base, tag, Arch::own().asset());
+        self.digest(tag, Asset::K3s)?;
+        let url = asset_url(&self.base, tag, Asset::K3s.name());
         let first = Request::get(&self.client, &url).header("Range", "bytes=0-0");
         let answer = first.response()?;
         match answer.status().is_success() {
@@ -166,7 +167,7 @@ pub fn probe(
     let server_sums = server.filter(|_| settings.pin.is_none());
     let server_digest = server_sums
         .and_then(ServerSums::new)
-        .map(|mut sums| sums.ask(tag));
+        .map(|mut sums| sums.ask(tag, Asset::K3s));
     for mirror in in_order(&settings.mirrors, node.mac.seed()) {
         if mirror == Mirror::Server && server.is_none() {
             continue;

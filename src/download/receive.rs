@@ -84,7 +84,7 @@ fn append(
             }
         }
         if part.len() + n as u64 > LONGEST {
-            return Err(Stop::Discard(too_long(url)));
+            return Err(Stop::Discard(too_long(download.asset, url)));
         }
         let written = part.append(n);
         written.map_err(|error| write_failed(url, part.len(), &error))?;
@@ -115,8 +115,10 @@ fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
 
 /// Fails when there is no room for the next bytes of an object of unknown length.
 fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop> {
-    let Download { url, folder, .. } = download;
-    let no_room = machine::no_room(host, folder, CHECKED);
+    let Download {
+        asset, url, folder, ..
+    } = download;
+    let no_room = machine::no_room(host, folder, asset.need(len + CHECKED, len));
     let no_room = no_room.map_err(|error| Stop::Keep(AttemptError::Local(error)))?;
     match no_room {
         // This counts as a failure of the mirror, because another mirror may send fewer bytes.

@@ -1,33 +1,35 @@
-//! Asks the mirrors one after another, and repeats this round until k3s is installed with the
-//! expected digest. The module `ask` asks one mirror in a round.
+//! Asks the mirrors one after another, and repeats this round until a file of the release is
+//! installed with the expected digest. The module `ask` asks one mirror in a round.
 
 use super::OnNoRange;
 use super::ask::Outcome;
+use super::asset::Asset;
 use super::mirror::{MirrorState, NOT_FOUND};
 use super::part::PartialFile;
 use super::sums::ServerSums;
 use super::target;
 use crate::board::node::Node;
 use crate::digest::Sha256;
-use crate::host::Host;
+use crate::host::{Host, machine};
 use crate::http::MinimumRate;
 use crate::http::retry::{Backoff, LONGEST_RETRY_AFTER};
 use crate::k3s::release::{Tag, remedy};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use log::{debug, warn};
 use std::cmp::Reverse;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What is needed to install one release of k3s.
+/// What is needed to install one file of a release.
 pub struct Install<'a> {
     pub host: &'a Host,
     pub node: &'a Node,
-    /// The pinned digest (`MUSTER_K3S_SHA256`): a k3s with any other digest is not accepted.
+    pub asset: Asset,
+    /// The pinned digest (`MUSTER_K3S_SHA256`): a file with any other digest is not accepted.
     pub pin: Option<Sha256>,
     pub minimum_rate: MinimumRate,
     pub tag: Tag,
-    /// The path at which k3s is installed.
+    /// The path at which the file is installed.
     pub target: PathBuf,
     /// The mirrors, in the order in which they are asked.
     pub mirrors: Vec<MirrorState>,
@@ -47,17 +49,25 @@ enum Round {
 }
 
 impl Install<'_> {
-    /// Asks the mirrors until k3s is installed, and returns its digest. Fails when all mirrors are
-    /// skipped, because none of them can deliver this release.
+    /// Asks the mirrors until the file is installed, and returns its digest. Fails when all mirrors are
+    /// skipped, because none of them can deliver this release, and when the images took too long
+    /// ([`Install::is_late`]).
     pub fn run(mut self) -> Result<Sha256> {
-        let installed = target::installed(self.host, &self.target)?;
+        let installed = target::installed(self.host, &self.target, self.asset.mode())?;
         if let Some(digest) = installed
             && self.verified_this_boot(digest)
         {
             self.keep_installed();
             return Ok(digest);
         }
+        if installed.is_none() {
+            let (folder, need) = (self.folder(), self.asset.least_need());
+            if let Some(why) = machine::no_room(self.host, folder, need)? {
+                bail!(why);
+            }
+        }
         let mut part = None;
+        let started = Instant::now();
         let mut backoff = Backoff::new(self.node.mac.seed());
         let mut furthest = 0;
         let mut on_no_range = OnNoRange::Restart;
@@ -69,11 +79,14 @@ impl Install<'_> {
             };
             let reasons: Vec<&str> = later.iter().map(|(why, _)| why.as_str()).collect();
             let message = reasons.join("; ");
+            let reached = part.as_ref().map_or(0, PartialFile::len);
+            if self.is_late(started, reached.max(furthest)) {
+                return Err(self.give_up_with(part, &message));
+            }
             self.host.report_problem(&format!("{message}; retrying"));
             // If this round made the partial file longer than before, the delays start short again,
             // and in the next round a mirror that cannot resume must not empty the partial file.
             // Otherwise such a mirror may restart the download.
-            let reached = part.as_ref().map_or(0, PartialFile::len);
             if reached > furthest {
                 on_no_range = OnNoRange::TryNext;
                 furthest = reached;
@@ -85,6 +98,11 @@ impl Install<'_> {
             let retry_after = later.iter().map(|(_, asked)| *asked).min().flatten();
             self.host.wait_before_retry(backoff.delay(retry_after))?;
         }
+    }
+
+    /// The folder into which the file is installed.
+    pub(super) fn folder(&self) -> &Path {
+        self.target.parent().unwrap_or(Path::new("/"))
     }
 
     /// Asks each mirror once, until one has delivered k3s.
@@ -155,7 +173,7 @@ impl Install<'_> {
     /// file is then used for every mirror. Returns why there is no answer yet; `None` when there is
     /// nothing to wait for.
     fn ask_server_sums(&mut self) -> Option<Later> {
-        let answer = self.server_sums.as_mut()?.ask(&self.tag);
+        let answer = self.server_sums.as_mut()?.ask(&self.tag, self.asset);
         let failure = match answer {
             Ok(digest) => {
                 for mirror in &mut self.mirrors {
@@ -190,20 +208,74 @@ impl Install<'_> {
         mirror.skipped = Some(why);
     }
 
-    /// Removes the partial file, which frees its space. Returns the error with the reason of each
-    /// mirror.
+    /// Whether a file that the node can do without has taken too long: longer than the patience with
+    /// it ([`Asset::patience`]) and the time in which `reached` bytes come at the lowest rate at which
+    /// no faster mirror is looked for. Mirrors that are busy with many boards are given their time.
+    fn is_late(&self, started: Instant, reached: u64) -> bool {
+        let MinimumRate { slow, window, .. } = self.minimum_rate;
+        let windows = reached as f64 / slow as f64;
+        let is_over = |patience| started.elapsed() > patience + window.mul_f64(windows);
+        self.asset.patience().is_some_and(is_over)
+    }
+
+    /// Gives up because no mirror is left. Returns the error with the reason of each mirror.
     fn give_up(&self, part: Option<PartialFile>) -> anyhow::Error {
-        if let Some(Err(error)) = part.map(PartialFile::discard) {
-            return error;
-        }
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
         let tag = &self.tag;
         let mut reasons = reasons.join("; ");
         if self.mirrors.iter().any(|mirror| mirror.lacks_release) {
             let server_is_mirror = self.mirrors.iter().any(|mirror| mirror.is_server);
-            reasons = format!("{reasons}; {}", remedy(tag, server_is_mirror));
+            let remedy = remedy(self.asset.name(), tag, server_is_mirror);
+            reasons = format!("{reasons}; {remedy}");
         }
-        anyhow!("no mirror could supply k3s {tag}: {reasons}")
+        self.give_up_with(part, &reasons)
+    }
+
+    /// Removes the partial file, which frees its space. Returns the error with these reasons.
+    fn give_up_with(&self, part: Option<PartialFile>, reasons: &str) -> anyhow::Error {
+        if let Some(Err(error)) = part.map(PartialFile::discard) {
+            return error;
+        }
+        let (what, tag) = (self.asset.shown(), &self.tag);
+        anyhow!("no mirror could supply {what} {tag}: {reasons}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use crate::http::Timeouts;
+
+    #[test]
+    fn only_images_can_be_late_and_bytes_that_came_give_them_more_time() {
+        let host = Host::new("/none", Mode::Perform);
+        let node = Node::on("eth0");
+        let install = |asset| Install {
+            host: &host,
+            node: &node,
+            asset,
+            pin: None,
+            minimum_rate: Timeouts::default().minimum_rate,
+            tag: Tag::parse("v1.34.1+k3s1").unwrap(),
+            target: "/none/k3s".into(),
+            mirrors: Vec::new(),
+            server_sums: None,
+        };
+        // Seconds since the start, bytes that came, whether that is too late.
+        for (seconds, reached, late) in [
+            (100, 0, false),
+            (130, 0, true),
+            (130, 2 << 20, false),
+            (160, 2 << 20, true),
+            (2000, 150 << 20, false),
+        ] {
+            let ago = Duration::from_secs(seconds);
+            let started = Instant::now().checked_sub(ago).unwrap();
+            let is_late = |asset| install(asset).is_late(started, reached);
+            assert_eq!(is_late(Asset::Images), late, "{seconds} s, {reached} bytes");
+            assert!(!is_late(Asset::K3s));
+        }
     }
 }

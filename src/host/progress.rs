@@ -83,6 +83,15 @@ impl Host {
         *self.progress.result.borrow_mut() = text;
     }
 
+    /// Adds to what the running step has achieved.
+    pub fn add_result(&self, text: String) {
+        let mut result = self.progress.result.borrow_mut();
+        if !result.is_empty() {
+            result.push_str("; ");
+        }
+        result.push_str(&text);
+    }
+
     /// Reports that the running step is done, and logs its result with the time that it took.
     pub fn end_step(&self) {
         let took = self.end(None);

@@ -106,6 +106,16 @@ impl Arch {
         }
     }
 
+    /// The name of the archive of container images among a release's assets (k3s,
+    /// `scripts/package-airgap`).
+    pub fn images(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "k3s-airgap-images-amd64.tar.zst",
+            Arch::Arm64 => "k3s-airgap-images-arm64.tar.zst",
+            Arch::Armhf => "k3s-airgap-images-arm.tar.zst",
+        }
+    }
+
     /// The name of the checksum file among a release's assets.
     pub fn sums(self) -> &'static str {
         match self {
@@ -116,10 +126,10 @@ impl Arch {
     }
 }
 
-/// What the operator can do about a release that no mirror has. `server_is_mirror` tells whether
-/// the k3s server is one of the mirrors.
-pub fn remedy(tag: &Tag, server_is_mirror: bool) -> String {
-    let (asset, sums) = (Arch::own().asset(), Arch::own().sums());
+/// What the operator can do about an asset of a release that no mirror has. `server_is_mirror` tells
+/// whether the k3s server is one of the mirrors.
+pub fn remedy(asset: &str, tag: &Tag, server_is_mirror: bool) -> String {
+    let sums = Arch::own().sums();
     let folder = paths::DATA_DIR;
     let list = match server_is_mirror {
         true => "",

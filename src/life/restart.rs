@@ -6,6 +6,7 @@ use super::starts::{EARLY_ENDS, Starts};
 use crate::digest::Sha256;
 use crate::download::verified;
 use crate::host::Host;
+use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
 use log::{info, warn};
@@ -77,7 +78,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
         None if settings.skip_download => return Ok(digest),
         None => {
             let record = Record::read(host).map(|record| record.sha256);
-            let fetched = verified::read(host).map(|(_, digest)| digest);
+            let fetched = verified::read(host, paths::VERIFIED).map(|(_, digest)| digest);
             fetched.into_iter().chain(record).collect()
         }
     };
@@ -93,7 +94,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
 /// The tag of the k3s release that has this digest, if this boot has recorded it.
 pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
     let record = Record::read(host).filter(|record| record.sha256 == digest);
-    let fetched = verified::read(host).filter(|(_, fetched)| *fetched == digest);
+    let fetched = verified::read(host, paths::VERIFIED).filter(|(_, fetched)| *fetched == digest);
     fetched
         .map(|(tag, _)| tag)
         .or_else(|| record.and_then(|record| record.tag))
@@ -134,7 +135,6 @@ mod tests {
     use super::*;
     use crate::host::Mode;
     use crate::life::record::tests::record;
-    use crate::paths;
     use crate::settings::{self, Sources};
     use serde_json::json;
     use std::fs;

@@ -98,6 +98,8 @@ pub struct Settings {
     pub mirrors: Vec<Mirror>,
     /// The pinned digest: a k3s with any other digest is not accepted.
     pub pin: Option<Sha256>,
+    /// Whether the release's archive of container images is downloaded too.
+    pub airgap_images: bool,
     pub(super) https_proxy: Option<String>,
     pub(super) no_proxy: Option<String>,
     /// Whether the k3s server is reached through the proxy too.
@@ -236,12 +238,13 @@ impl Settings {
 
     /// Whether the fetch step needs the k3s server.
     pub fn fetch_needs_server(&self) -> bool {
-        // For plain http mirrors, the server tells the digest, unless it is pinned.
+        // For plain http mirrors, the server tells the digest, unless it is pinned. The digest of the
+        // images never is.
         let is_plain =
             |mirror: &Mirror| matches!(mirror, Mirror::Base(url) if url.scheme() == "http");
         !self.skip_download
             && (self.version == Version::Server
                 || self.mirrors.contains(&Mirror::Server)
-                || self.pin.is_none() && self.mirrors.iter().any(is_plain))
+                || (self.pin.is_none() || self.airgap_images) && self.mirrors.iter().any(is_plain))
     }
 }

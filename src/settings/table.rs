@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 
 /// All settings, in the order of the help. A setting that k3s or its installer also has means the
 /// same here.
-pub const SETTINGS: [Setting; 27] = [
+pub const SETTINGS: [Setting; 28] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
         "K3S_TOKEN_FILE",
@@ -82,6 +82,11 @@ pub const SETTINGS: [Setting; 27] = [
         "a base URL for the mirror github",
     ),
     setting("MUSTER_K3S_SHA256", "", "the only digest that k3s may have"),
+    setting(
+        "MUSTER_AIRGAP_IMAGES",
+        "no",
+        "yes: fetch the release's image archive too",
+    ),
     setting(
         "MUSTER_INTERFACE",
         "eth0",

@@ -5,6 +5,7 @@
 //! the remedy.
 
 use crate::board::node::Node;
+use crate::download::asset::Asset;
 use crate::download::target::part_path;
 use crate::host::Host;
 use crate::host::machine::{self, Memory, Mount, megabytes, mount_of, mounts};
@@ -126,7 +127,7 @@ pub fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>>
     machine::no_room(
         host,
         &settings.bin_dir,
-        SMALLEST_K3S.saturating_sub(downloaded),
+        Asset::K3s.need(SMALLEST_K3S, downloaded),
     )
 }
 

@@ -25,7 +25,7 @@ pub struct Board {
     /// The release of k3s that the board installs.
     pub version: Option<Tag>,
     pub step: Option<Step>,
-    /// The state of `step`, or of the boot.
+    /// The state of `step`; when there is no step, the state of the whole boot.
     pub state: Option<State>,
     /// The number of the boot attempt, counted from 1.
     pub attempt: Option<u32>,
@@ -40,7 +40,7 @@ pub struct Board {
     uptime: Option<Duration>,
     /// When the board was heard last; `None` for a board that is only in the list of MAC addresses.
     heard: Option<Instant>,
-    /// Since when the board waits.
+    /// When the board began to wait; `None` when it does not wait.
     waits: Option<Instant>,
     /// The time from power-on until the board joined first.
     joined: Option<Duration>,

@@ -133,8 +133,8 @@ impl Report {
         }
     }
 
-    /// Sets the text. Where the structured data was lost, the step and the severity are those with
-    /// which the text begins, as on muster's console: `muster: WARN: network: no carrier`.
+    /// Sets the text. If the structured data was lost, the step and the severity are taken from the
+    /// beginning of the text, which is as on muster's console: `muster: WARN: network: no carrier`.
     fn set_text(&mut self, text: &str) {
         let mut text = text.trim();
         if self.mac.is_none() {

@@ -4,7 +4,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`datagram`], [`syntax`] | parse a datagram |
-//! | [`board`], [`progress`], [`timeline`], [`condition`] | are what is known about one board, its download, its steps, and how it is doing |
+//! | [`board`], [`progress`], [`timeline`], [`condition`] | hold what is known about one board, its download, its steps, and how it is doing |
 //! | [`rack`] | has all boards |
 //! | [`words`] | describes a board in words, and as JSON |
 //! | [`screen`], [`picture`] | draw the rack for a terminal, and as a picture |
@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 /// The port that `muster watch` listens on by default. Ports below 1024, such as that of syslog
 /// (514), need root.
 pub const PORT: u16 = 5514;
-/// How often the screen is drawn, and how often a board that says nothing is looked at.
+/// How often the screen is drawn, and how often muster checks whether a board has become silent.
 const LOOK: Duration = Duration::from_millis(500);
 /// The longest datagram that is read (bytes). What is longer is cut: a board sends 1024 bytes at
 /// most, and a log server adds little.
@@ -182,7 +182,7 @@ impl Watch {
         }
     }
 
-    /// Draws the screen, or tells of the boards that have changed only because time passed.
+    /// Draws the screen, or prints the boards that have changed only because time has passed.
     fn look(&mut self, now: Instant) -> Result<()> {
         if self.output == Output::Screen {
             return self.draw(now);
@@ -211,7 +211,7 @@ impl Watch {
         print(&screen::frame(&lines))
     }
 
-    /// Prints what has changed of a board, if anything has.
+    /// Prints a line for a board, if something about it has changed.
     fn tell(&mut self, key: &Key, now: Instant) -> Result<()> {
         let elapsed = now.saturating_duration_since(self.started);
         let line = if self.output == Output::Json {

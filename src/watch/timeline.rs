@@ -25,9 +25,9 @@ pub struct Span {
 }
 
 impl Timeline {
-    /// Whether the board speaks of a step that an operator runs by hand, such as `muster fetch`. It is
-    /// no part of the boot. The lines of a boot have the number of the attempt, and those of a
-    /// restart of k3s belong to the step `join` or to none.
+    /// Whether the report is about a step that an operator runs by hand, such as `muster fetch`.
+    /// Such a step is not a part of the boot. The lines of a boot have the number of the attempt,
+    /// and those of a restart of k3s belong to the step `join` or to none.
     pub fn is_by_hand(&self, report: &Report) -> bool {
         let is_of_boot = report.attempt.is_some() || self.attempt.is_none();
         // A log server that left out the MAC address left out the attempt too.

@@ -32,7 +32,7 @@ pub fn state(board: &Board, now: Instant) -> String {
     let silence = || clock(board.silence(now).unwrap_or_default());
     match board.condition(now) {
         Condition::Failed => format!("failed{}", attempt(board)),
-        Condition::Silent => format!("no word for {}", silence()),
+        Condition::Silent => format!("no message for {}", silence()),
         Condition::Stuck => format!("waiting for {}", clock(board.waited(now))),
         Condition::Unheard => "not heard yet".into(),
         Condition::Waiting => "waiting".into(),
@@ -77,7 +77,7 @@ pub fn line(board: &Board, now: Instant) -> String {
     let limit = STUCK_AFTER.as_secs();
     let condition = board.condition(now);
     let state = match condition {
-        Condition::Silent => format!("no word for more than {limit} s"),
+        Condition::Silent => format!("no message for more than {limit} s"),
         Condition::Stuck => format!("waiting for more than {limit} s"),
         Condition::Booting => match board.download.map(|download| download.percent()) {
             Some(Some(percent)) => format!("downloading, {} %", percent / 25 * 25),
@@ -168,7 +168,7 @@ mod tests {
         }
         for seconds in [61, 500] {
             let now = now + Duration::from_secs(seconds);
-            let expected = format!("{start}fetch: no word for more than 60 s");
+            let expected = format!("{start}fetch: no message for more than 60 s");
             assert_eq!(line(&board, now), expected);
         }
         let (board, now) = self::board("state=\"joined\"", "");

@@ -27,7 +27,7 @@ const SOURCES: [&str; 11] = [
 
 /// The macros and functions whose texts inform: log lines below an error, the lines of a plan, and
 /// what can only be seen where the program is wrong.
-const INFORMING: [&str; 18] = [
+const INFORMING: [&str; 19] = [
     "debug!",
     "info!",
     "trace!",
@@ -37,6 +37,7 @@ const INFORMING: [&str; 18] = [
     "effect",
     "set_clock",
     "set_result",
+    "add_result",
     "problem_solved",
     "resume_step",
     "expect",
@@ -99,6 +100,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     // The help.
     ("settings/table.rs", ""),
     ("steps/fetch.rs", "install …"),
+    ("steps/fetch.rs", " or does not fit into the memory"),
     ("steps/fetch.rs", "the server or "),
     ("steps/fetch.rs", "verified by"),
     ("steps/identity.rs", "127.0.0.1"),
@@ -108,6 +110,8 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("settings/value.rs", "this user may not read the file"),
     ("settings/agent_arguments.rs", "name a file that holds it"),
     ("download/writer.rs", "no thread panics"),
+    // What is downloaded.
+    ("download/asset.rs", "the image archive of k3s"),
     // Around a reason that has an entry.
     (
         "settings/agent_arguments.rs",

@@ -248,6 +248,21 @@ impl Site {
         }
     }
 
+    /// The release's name for the boards' image archive.
+    pub fn images(&self) -> &'static str {
+        match self.kind() {
+            Kind::Namespace => "k3s-airgap-images-amd64.tar.zst",
+            Kind::Machine => "k3s-airgap-images-arm64.tar.zst",
+        }
+    }
+
+    /// Adds an image archive with this content to the release on the mirror.
+    pub fn add_images(&self, content: &[u8]) {
+        let file = self.release(false).join(self.images());
+        fs::write(file, content).expect("the image archive");
+        self.write_sums();
+    }
+
     /// The folder of the release on the mirror, or on the k3s server itself.
     pub fn release(&self, on_server: bool) -> PathBuf {
         let base = if on_server {
@@ -277,10 +292,10 @@ impl Site {
         self.write_sums();
     }
 
-    /// Writes the sums file anew for the k3s that is on the mirror.
+    /// Writes the sums file anew for the files of the release that are on the mirror.
     pub fn write_sums(&self) {
-        let (release, (asset, sums)) = (self.release(false), self.assets());
-        let script = format!("cd '{}' && sha256sum {asset} >{sums}", text(&release));
+        let (release, (_, sums)) = (self.release(false), self.assets());
+        let script = format!("cd '{}' && sha256sum k3s* >{sums}", text(&release));
         run(&["sh", "-c", &script]);
     }
 }
