@@ -78,6 +78,8 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("host/network_time.rs", "set the clock"),
     ("host/network_time.rs", "the clock agrees with"),
     ("life/health.rs", "send … to k3s"),
+    // Only in the debug log: what is missing is the message.
+    ("host/routers.rs", "cannot "),
     ("http/client.rs", "… …… HTTP/1.1"),
     ("http/connect.rs", "CONNECT "),
     // The names of the statuses.
