@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The boards, unless `CROWD` has another number: more than the server admits at a time. Each needs
-/// 32 MiB for its scrypt, and a fifth of a second of a core. `CROWD=300` was run too.
+/// 32 MiB for its scrypt, and a fifth of a second of a core for each try.
 const BOARDS: u16 = 24;
 /// The requests for certificates that the server admits at a time.
 const ADMITTED: usize = 10;
