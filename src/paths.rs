@@ -26,8 +26,6 @@ pub const NODES: &str = "/etc/muster/nodes";
 pub const BIN_DIR: &str = "/usr/local/bin";
 /// The default of `K3S_DATA_DIR`.
 pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
-/// The resolver configuration, which the DHCP client's script writes.
-pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The hostname, for the `hostname` service.
 pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
@@ -35,6 +33,9 @@ pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
 pub const HOSTS: NodeFile = file("/etc/hosts", 0o644);
 /// The machine id (machine-id(5)).
 pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
+/// The resolver configuration. The DHCP client's script writes it, and muster does when it has the
+/// DNS servers from a router.
+pub const RESOLV_CONF: NodeFile = file("/etc/resolv.conf", 0o644);
 /// The script that udhcpc runs at each DHCP event.
 pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
 /// Where k3s reads the node password (k3s, `pkg/agent/config`).
@@ -112,10 +113,11 @@ pub const IMAGES_NOTE: NodeFile = file(
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 23] = [
+pub const WRITTEN: [NodeFile; 24] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
+    RESOLV_CONF,
     DHCP_SCRIPT,
     NODE_PASSWORD,
     RUN_TOKEN,

@@ -46,7 +46,12 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
             info!("the k3s in the image has changed: running all steps");
             return Ok(None);
         }
-        Ok(digest) => record.sha256 = digest,
+        // `rc-service muster upgrade` has fetched another release.
+        Ok(digest) if digest != record.sha256 => {
+            record.tag = tag(host, digest);
+            record.sha256 = digest;
+        }
+        Ok(_) => {}
         Err(error) => {
             warn!("{error:#}: running all steps");
             return Ok(None);
@@ -163,6 +168,19 @@ mod tests {
         assert!(restart());
         fs::write(root.path().join("usr/local/bin/k3s"), "planted").unwrap();
         assert!(!restart());
+    }
+
+    #[test]
+    fn after_an_upgrade_the_record_names_the_other_release() {
+        let (_root, host) = host(b"next");
+        let settings = settings(&host, &[]);
+        let digest = Sha256::of(b"next");
+        record(b"right").write(&host).unwrap();
+        let note = json!({ "tag": "v1.35.0+k3s1", "sha256": digest.to_string() });
+        host.write_note(paths::VERIFIED, &note.to_string()).unwrap();
+        let record = by_record(&host, &settings, false).unwrap().unwrap();
+        assert_eq!(record.sha256, digest);
+        assert_eq!(record.tag.as_deref(), Some("v1.35.0+k3s1"));
     }
 
     #[test]
