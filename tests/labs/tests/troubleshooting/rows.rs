@@ -177,7 +177,7 @@ pub const ROWS: &[(&str, Row)] = &[
         case.do_blocks();
         case.board.boot(&["clock"]).wait_for("the clock agrees with 10.11.0.1");
     })),
-    ("which is before this image was made", Elsewhere("src/host/network_time.rs", "fn a_time_outside_the_accepted_range_is_refused")),
+    ("which is before this image was made", Elsewhere("src/host/time_servers.rs", "fn a_time_outside_the_accepted_range_is_refused")),
     ("cannot set the clock", Elsewhere("tests/labs/tests/power_on_clock.rs", "fn a_clock_that_something_sets_back_is_set_right_again")),
     ("earlier than the build of muster or its settings file", Elsewhere("tests/labs/tests/power_on_clock.rs", "fn a_clock_of_1970_joins_over_tls")),
     // prepare
