@@ -7,8 +7,8 @@ use muster_labs::{
 
 const MAC: &str = "52:54:00:12:34:56";
 
-/// No network call at all is less than no packet: whatever the server, the mirrors or the resolver
-/// would answer, nobody is asked.
+/// No network call is less than no packet: whatever the server, the mirrors or the resolver would
+/// answer, nobody is asked. (The call for the board's own address is not counted: the kernel answers.)
 #[test]
 fn a_killed_k3s_is_back_without_a_network_request() {
     let site = Site::new(Options::default());
