@@ -6,7 +6,7 @@ _muster() {
 	help=$(muster --help 2>/dev/null) || return
 	usage=$(sed -n '/^Usage:/,/^$/p' <<<"$help")
 	# The options that are followed by a value.
-	with_value=$(sed -n 's/^  \(--[a-z-]*\) [A-Z].*/\1/p; s/.*\[\(--[a-z-]*\) [A-Z].*/\1/p' <<<"$help")
+	with_value=$(grep -oe '\(^  \|\[\)--[a-z-]* [A-Z]' <<<"$help" | grep -oe '--[a-z-]*')
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
 		case $word in
@@ -31,7 +31,7 @@ _muster() {
 		return
 	fi
 	local commands steps boot own words
-	commands=$(sed -n 's/^  muster \([a-z]*\) .*/\1/p' <<<"$usage")
+	commands=$(sed -n 's/^  muster \([a-z][a-z]*\)\( .*\)*$/\1/p' <<<"$usage")
 	steps=$(sed -n 's/^  \([a-z, ]*\); then .*/\1/p' <<<"$help" | tr -d ,)
 	boot=$(sed -n '2p' <<<"$usage" | grep -oe '--[a-z-]*')
 	if [ -z "$command" ]; then

@@ -5,7 +5,7 @@ function __muster_usage
 end
 
 function __muster_commands
-    __muster_usage | sed -n 's/^  muster \([a-z]*\) .*/\1/p'
+    __muster_usage | sed -n 's/^  muster \([a-z][a-z]*\)\( .*\)*$/\1/p'
 end
 
 function __muster_steps
@@ -56,4 +56,4 @@ complete -c muster -n __muster_is_first -a '(__muster_commands)'
 complete -c muster -n __muster_takes_steps -a '(__muster_steps)'
 complete -c muster -n 'not __muster_value_of --set' -a '(__muster_options | sort -u)'
 complete -c muster -n '__muster_value_of --set' -a '(__muster_settings)'
-complete -c muster -n '__muster_value_of --root; or __muster_value_of --conf; or contains -- name (commandline -opc)' -F
+complete -c muster -n '__muster_value_of --root; or __muster_value_of --conf; or __muster_value_of --macs; or __muster_value_of --svg; or contains -- name (commandline -opc)' -F

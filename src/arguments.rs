@@ -15,9 +15,10 @@ Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
   muster --supervised
   muster name [--json] [MAC | FILE | -]...
-  muster check [--settings]
-  muster status [--json]
-  muster watch [--listen ADDRESS] [--macs FILE] [--json]
+  muster check [--settings] [--json]
+  muster status [--json | --svg]
+  muster health
+  muster watch [--listen ADDRESS] [--macs FILE] [--json] [--svg FILE]
   muster --help | --version
 
 Without a command it runs the boot: all steps, or those named, in order:
@@ -37,14 +38,20 @@ Without a command it runs the boot: all steps, or those named, in order:
                     if two boards have the same hostname; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
                     anything is missing; --settings: only the settings and the
-                    files that they name, without a question to anyone
+                    files that they name, without a question to anyone; --json:
+                    as JSON
   status            print the steps of this boot and their errors; --json: as
-                    JSON
+                    JSON; --svg: as a picture
+  health            watch over a node that has joined, until it is ended, as the
+                    service muster-health does: start the DHCP client and the
+                    time daemon when they do not run, and restart k3s when the
+                    node's address has changed
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
                     both, instead of 0.0.0.0:5514; --macs: a list of boards as
                     for name, which are shown also if they were not heard;
-                    --json: print an object at each change
+                    --json: print an object at each change; --svg: write a
+                    picture of the rack to this file at each change
 
 Settings:
 ";
@@ -81,16 +88,28 @@ pub enum Command {
     Check {
         /// Whether `--settings` was given: only the settings and their files are checked.
         settings: bool,
-    },
-    /// Print the status of this boot, as a table or as JSON.
-    Status {
         /// Whether `--json` was given.
         json: bool,
     },
+    /// Print the status of this boot.
+    Status(StatusForm),
+    /// Watch over a node while k3s runs.
+    Health,
     /// Show what the boards of a rack report.
     Watch(WatchOptions),
     /// Print this text: the help or the version.
     Print(String),
+}
+
+/// How the status is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusForm {
+    /// As a table, for a console.
+    Table,
+    /// As JSON (`--json`).
+    Json,
+    /// As a picture (`--svg`).
+    Svg,
 }
 
 /// What `muster watch` was given.
@@ -102,6 +121,8 @@ pub struct WatchOptions {
     pub macs: Option<String>,
     /// Whether `--json` was given.
     pub json: bool,
+    /// The file for the picture of the rack (`--svg`).
+    pub svg: Option<String>,
 }
 
 /// The arguments of a command line.
@@ -145,25 +166,36 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     .ok_or_else(|| Usage("--set must be given a NAME=VALUE".into()))?;
                 arguments.set.push((name.into(), value.into()));
             }
-            Long(option @ ("listen" | "macs")) => {
+            Long(option @ ("json" | "svg")) if is_status(&arguments.command) => {
+                if arguments.command != Command::Status(StatusForm::Table) {
+                    bail!(Usage("status takes one of --json and --svg".into()));
+                }
+                arguments.command = Command::Status(match option {
+                    "json" => StatusForm::Json,
+                    _ => StatusForm::Svg,
+                });
+            }
+            Long(option @ ("listen" | "macs" | "svg")) => {
                 let Command::Watch(watch) = &mut arguments.command else {
                     bail!(usage(Long(option).unexpected()));
                 };
                 let given = match option {
                     "listen" => &mut watch.listen,
-                    _ => &mut watch.macs,
+                    "macs" => &mut watch.macs,
+                    _ => &mut watch.svg,
                 };
                 *given = Some(text(&mut parser)?);
             }
             Long("json") => match &mut arguments.command {
                 Command::Name { json, .. }
-                | Command::Status { json }
+                | Command::Check { json, .. }
                 | Command::Watch(WatchOptions { json, .. }) => *json = true,
                 _ => bail!(usage(Long("json").unexpected())),
             },
-            Long("settings") if matches!(arguments.command, Command::Check { .. }) => {
-                arguments.command = Command::Check { settings: true }
-            }
+            Long("settings") => match &mut arguments.command {
+                Command::Check { settings, .. } => *settings = true,
+                _ => bail!(usage(Long("settings").unexpected())),
+            },
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
                 arguments.command =
@@ -179,11 +211,15 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                         }
                     }
                     (Command::Boot(_), "check") if first => {
-                        arguments.command = Command::Check { settings: false }
+                        arguments.command = Command::Check {
+                            settings: false,
+                            json: false,
+                        }
                     }
                     (Command::Boot(_), "status") if first => {
-                        arguments.command = Command::Status { json: false }
+                        arguments.command = Command::Status(StatusForm::Table)
                     }
+                    (Command::Boot(_), "health") if first => arguments.command = Command::Health,
                     (Command::Boot(_), "watch") if first => {
                         arguments.command = Command::Watch(WatchOptions::default())
                     }
@@ -209,6 +245,10 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
         bail!(Usage(why.into()));
     }
     Ok(arguments)
+}
+
+fn is_status(command: &Command) -> bool {
+    matches!(command, Command::Status(_))
 }
 
 /// The value of an option.

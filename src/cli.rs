@@ -1,18 +1,19 @@
 //! The commands of the command line, and the exit status.
 
-use crate::arguments::{self, Arguments, Command, Usage};
+use crate::arguments::{self, Arguments, Command, StatusForm, Usage};
 use crate::boot::{self, Run};
 use crate::check;
 use crate::host::{Host, Mode};
+use crate::life::health;
 use crate::logging;
 use crate::name;
 use crate::paths;
 use crate::settings::{self, BadSetting, Settings, Sources};
-use crate::status::shown;
+use crate::status::{picture, shown};
 use crate::supervise;
 use crate::watch;
 use anyhow::{Context, Result, bail};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Runs the command line and returns the exit status: 0 done, 1 failed, 2 usage or settings error.
 pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
@@ -44,7 +45,7 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     match arguments.command {
         Command::Print(text) => print(&text),
-        Command::Status { json } => {
+        Command::Status(form) => {
             let file = paths::STATUS.path;
             let text = host.read_text(file)?;
             if text.is_empty() {
@@ -55,9 +56,10 @@ fn run(arguments: Arguments) -> Result<()> {
             }
             let exists = |pid| host.process_exists(pid);
             let text = shown::current(&text, host.uptime(), exists).context(file)?;
-            print(&match json {
-                true => text,
-                false => shown::table(&text).context(file)?,
+            print(&match form {
+                StatusForm::Json => text,
+                StatusForm::Table => shown::table(&text).context(file)?,
+                StatusForm::Svg => picture::draw(&text).context(file)?,
             })
         }
         Command::Name { words, json } => {
@@ -71,18 +73,30 @@ fn run(arguments: Arguments) -> Result<()> {
             }
             Ok(())
         }
-        Command::Check { settings: only } => {
-            let settings = load(&host, &conf()?, arguments.set)?;
-            let report = match only {
-                true => check::settings(&host, &settings)?,
-                false => check::run(&host, &settings, &conf()?)?,
+        Command::Check { settings, json } => {
+            let conf = conf()?;
+            let checked = match settings {
+                true => check::settings(&host, &load(&host, &conf, arguments.set)?)?.into(),
+                // The warnings are in the report.
+                false => check::run(&host, read(&host, &conf, arguments.set), &conf),
             };
-            print(&report.text)?;
-            match report.missing {
-                0 => Ok(()),
-                1 => bail!("not ready: 1 thing that a boot needs is MISSING, see above"),
-                n => bail!("not ready: {n} things that a boot needs are MISSING, see above"),
+            print(&match json {
+                true => checked.report.json(),
+                false => checked.report.text(io::stdout().is_terminal()),
+            })?;
+            match (checked.report.problem(), checked.bad_settings) {
+                (None, _) => Ok(()),
+                (Some(problem), true) => bail!(BadSetting(problem)),
+                (Some(problem), false) => bail!(problem),
             }
+        }
+        Command::Health if host.plans() => {
+            bail!(Usage("health has no plan: it takes no --dry-run".into()))
+        }
+        Command::Health => {
+            let conf = &conf()?;
+            logging::init_default(&host);
+            health::run(&host, || read(&host, conf, arguments.set.clone()))
         }
         Command::Watch(options) => {
             let settings = load(&host, &conf()?, arguments.set)?;
@@ -107,15 +121,24 @@ fn run(arguments: Arguments) -> Result<()> {
                 let text = logging::one_line(error);
                 host.report(|status| status.failed(&text, None));
                 host.send_failure(text);
-                // The person who runs this boot by hand sees the error.
+                // The person who runs this boot by hand sees the error, so no LED must show it.
                 host.restore_led();
             })
         }
     }
 }
 
-/// Reads the settings and sets up the log.
+/// Reads the settings, sets up the log, and logs the warnings about the settings.
 fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Settings> {
+    let settings = read(host, conf, flags)?;
+    for warning in &settings.warnings {
+        log::warn!(target: "settings", "{warning}");
+    }
+    Ok(settings)
+}
+
+/// Reads the settings and sets up the log.
+fn read(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Settings> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let sources = Sources {
@@ -125,9 +148,6 @@ fn load(host: &Host, conf: &str, flags: Vec<(String, String)>) -> Result<Setting
     };
     let settings = settings::load(host, &sources)?;
     logging::init(host, &settings.log)?;
-    for warning in &settings.warnings {
-        log::warn!(target: "settings", "{warning}");
-    }
     Ok(settings)
 }
 

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! main → cli → watch, name, check, supervise → arguments, logging → boot → steps, life → download
-//!      → settings → k3s → http → host → status, report, board, digest, paths, redact, similar
+//!      → settings → k3s → http → host → status, report, board, digest, paths, redact, similar,
+//!      svg, text
 //! ```
 //!
 //! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],
@@ -20,6 +21,7 @@ pub mod check;
 pub mod cli;
 pub mod digest;
 pub mod download;
+pub mod handover;
 pub mod host;
 pub mod http;
 pub mod k3s;
@@ -34,4 +36,6 @@ pub mod similar;
 pub mod status;
 pub mod steps;
 pub mod supervise;
+pub mod svg;
+pub mod text;
 pub mod watch;

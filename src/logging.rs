@@ -1,5 +1,5 @@
-//! Sets up the log. It writes each message as one line to standard error, and gives the important
-//! ones to the log server too.
+//! Sets up the log. It writes each message as one line to standard error, and also sends messages
+//! of the level info and above to the log server.
 
 use crate::boot::Step;
 use crate::host::outbox::Outbox;
@@ -43,16 +43,27 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Fails on a word alone that is no level. For env_logger it would be the name of a module, so that a
-/// mistyped level would turn off all messages.
+/// Sets up the log with the default filter, where the settings cannot be read.
+pub fn init_default(host: &Host) {
+    let setting = Value {
+        name: "MUSTER_LOG",
+        text: "info".into(),
+        source: Source::Default,
+    };
+    // This filter is valid.
+    let _ = init(host, &setting);
+}
+
+/// Fails when a filter is a single word that is not a level. env_logger would read such a word as
+/// the name of a module, so a mistyped level would turn off all other messages.
 fn check_levels(setting: &Value) -> Result<()> {
     // A regular expression may follow the filters.
     let filters = setting.text.split('/').next().unwrap_or_default();
     for word in filters.split(',').map(str::trim) {
         if !word.is_empty() && !word.contains('=') && word.parse::<LevelFilter>().is_err() {
             return Err(setting.bad(format_args!(
-                "{word} is no level: off, error, warn, info, debug or trace; for one module write \
-                 module=level"
+                "{word} is not a level (off, error, warn, info, debug or trace); for one module \
+                 write module=level"
             )));
         }
     }
@@ -73,8 +84,8 @@ impl Log for Logger {
 
     fn log(&self, record: &Record) {
         let shown = self.filter.matches(record);
-        // MUSTER_LOG is a filter for the console. The log server gets the same lines in any case, so
-        // that `muster watch` shows the board.
+        // MUSTER_LOG filters only what is shown on the console. The lines for the log server do not
+        // depend on it, so that `muster watch` always shows the board.
         let sent = record.level() <= Level::Info;
         if !shown && !sent {
             return;

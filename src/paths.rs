@@ -26,8 +26,6 @@ pub const NODES: &str = "/etc/muster/nodes";
 pub const BIN_DIR: &str = "/usr/local/bin";
 /// The default of `K3S_DATA_DIR`.
 pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
-/// The resolver configuration, which the DHCP client's script writes.
-pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The hostname, for the `hostname` service.
 pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
@@ -35,6 +33,9 @@ pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
 pub const HOSTS: NodeFile = file("/etc/hosts", 0o644);
 /// The machine id (machine-id(5)).
 pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
+/// The resolver configuration. The DHCP client's script writes it, and muster does when it has the
+/// DNS servers from a router.
+pub const RESOLV_CONF: NodeFile = file("/etc/resolv.conf", 0o644);
 /// The script that udhcpc runs at each DHCP event.
 pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
 /// Where k3s reads the node password (k3s, `pkg/agent/config`).
@@ -54,6 +55,8 @@ pub const STATUS: NodeFile = file("/run/muster/status.json", 0o644);
 /// The release and the digest of the k3s that this boot verified. With this file, a restart of k3s
 /// sends no request to a mirror.
 pub const VERIFIED: NodeFile = file("/run/muster/k3s.json", 0o644);
+/// The release and the digest of the image archive that this boot verified.
+pub const VERIFIED_IMAGES: NodeFile = file("/run/muster/images.json", 0o644);
 /// The node's identity and the k3s that it runs in this boot. With this file, a restart of k3s
 /// sends no network request.
 pub const RECORD: NodeFile = file("/run/muster/boot.json", 0o600);
@@ -63,15 +66,24 @@ pub const STARTS: NodeFile = file("/run/muster/starts.json", 0o600);
 pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
 /// Locked by the process that is, or becomes, `k3s agent`.
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
-/// What the LED that blinks was before the boot.
+/// The state that the LED had before muster made it blink.
 pub const LED: NodeFile = file("/run/muster/led.json", 0o644);
 /// The time servers that DHCP named (option 42). The DHCP script writes it.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
 /// writes it.
 pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
-/// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes it.
+/// The settings of Alpine's time daemon, which the overlay has.
+pub const NTPD_CONF: &str = "/etc/conf.d/ntpd";
+/// The options of the time daemon: the servers that it asks.
+pub const NTPD_OPTIONS: NodeFile = file("/run/muster/ntpd", 0o644);
+/// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes
+/// it.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
+
+/// While this file exists, the DHCP script keeps the address that the interface has. muster makes it
+/// when it starts the DHCP client of a joined node again, and the script removes it.
+pub const DHCP_KEEP: NodeFile = file("/run/muster/keep", 0o644);
 
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
@@ -87,17 +99,39 @@ pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
 /// The note that records which download the partial file belongs to.
 pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
+/// The folder, in k3s's data folder, from which k3s imports container images when it starts (k3s,
+/// `pkg/agent/containerd`). It takes every file whose name ends with `.tar.zst`.
+pub const IMAGES_FOLDER: &str = "agent/images";
+/// The archive of the container images of k3s's release. `K3S_DATA_DIR` may name another folder for
+/// this file, [`IMAGES_PART`] and [`IMAGES_NOTE`], and their names have the board's architecture.
+pub const IMAGES: NodeFile = file(
+    "/var/lib/rancher/k3s/agent/images/k3s-airgap-images-arm64.tar.zst",
+    0o644,
+);
+/// The partial file of the archive's download. k3s does not import a file of this name.
+pub const IMAGES_PART: NodeFile = file(
+    "/var/lib/rancher/k3s/agent/images/.k3s-airgap-images-arm64.tar.zst.part",
+    0o600,
+);
+/// The note that records which download that partial file belongs to.
+pub const IMAGES_NOTE: NodeFile = file(
+    "/var/lib/rancher/k3s/agent/images/.k3s-airgap-images-arm64.tar.zst.part.json",
+    0o600,
+);
+
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 19] = [
+pub const WRITTEN: [NodeFile; 26] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
+    RESOLV_CONF,
     DHCP_SCRIPT,
     NODE_PASSWORD,
     RUN_TOKEN,
     STATUS,
     VERIFIED,
+    VERIFIED_IMAGES,
     RECORD,
     STARTS,
     RETRY,
@@ -106,7 +140,12 @@ pub const WRITTEN: [NodeFile; 19] = [
     DHCP_TIME_SERVERS,
     DHCP_LOG_SERVERS,
     DHCP_REFUSAL,
+    DHCP_KEEP,
+    NTPD_OPTIONS,
     K3S,
     K3S_PART,
     K3S_NOTE,
+    IMAGES,
+    IMAGES_PART,
+    IMAGES_NOTE,
 ];

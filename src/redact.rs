@@ -1,7 +1,7 @@
 //! Takes secrets out of texts that people read: messages, plans and the status.
 //!
-//! Known secrets are never put into such a text. This module covers the secrets that are where
-//! nobody expects them, such as a password in a mirror's URL or a token in another setting.
+//! muster never puts a known secret into such a text. This module removes secrets from unexpected
+//! places, such as a password in a mirror's URL or a token in the wrong setting.
 
 /// What is shown in place of a secret.
 const REDACTED: &str = "<redacted>";
@@ -10,7 +10,7 @@ const TOKEN: &str = "K10";
 
 /// The text without the user and password of URLs, and without join tokens.
 pub fn redacted(text: &str) -> String {
-    // Nearly every text has neither, and is not searched word by word.
+    // Nearly every text has no such URL and no token. This saves the search word by word.
     if !text.contains('@') && !text.contains(TOKEN) {
         return text.into();
     }
@@ -27,7 +27,7 @@ pub fn redacted(text: &str) -> String {
     shown
 }
 
-/// Neither a URL nor a token contains such a character.
+/// Whether a word ends before this character: no URL and no token contains it.
 fn ends_word(c: char) -> bool {
     c.is_whitespace() || c == '"' || c == '\''
 }
@@ -42,7 +42,8 @@ fn add_word(shown: &mut String, word: &str) {
         return;
     }
     if let Some((scheme, rest)) = word.split_once("://")
-        // The last @ counts: a password with a slash or an @ in it is a mistake, but still secret.
+        // The last @ is used: a password must not contain a slash or an @, but one that does is
+        // still a secret.
         && let Some((_, after)) = rest.rsplit_once('@')
     {
         for part in [scheme, "://", REDACTED, "@", after] {
@@ -90,7 +91,7 @@ mod tests {
     fn other_text_stays_as_it_is() {
         for text in [
             "",
-            " it needs <user>:<password> behind K10<hash>::, between K10 and ::",
+            " it needs <user>:<password> after K10<hash>::, between K10 and ::",
             "ask https://10.0.0.2:6443/cacerts é",
             "user@host K10",
         ] {

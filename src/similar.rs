@@ -3,8 +3,8 @@
 /// The most characters that may be wrong in a mistyped word.
 const WRONG: usize = 2;
 
-/// Returns the known word that is most like `word`, when at most two characters differ and less than
-/// half of them.
+/// Returns the known word that is most like `word`, when at most two characters differ and less
+/// than half of them.
 pub fn similar<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|other| (distance(word.as_bytes(), other.as_bytes()), other))
@@ -13,7 +13,7 @@ pub fn similar<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, other)| other)
 }
 
-/// A question with the word of [`similar`], for the end of a message; else `otherwise`.
+/// For the end of a message: a question with the word that [`similar`] finds, else `otherwise`.
 pub fn did_you_mean<'a>(
     word: &str,
     known: impl Iterator<Item = &'a str>,

@@ -6,14 +6,15 @@ use crate::boot::{self, Run};
 use crate::host::Host;
 use crate::host::watch::changed_file;
 use crate::life::pause::Pause;
+use crate::life::restart;
 use crate::logging;
 use crate::paths;
 use crate::report::led::Led;
 use crate::settings::Settings;
 use anyhow::Result;
-use log::info;
+use log::{info, warn};
 
-/// Repeats the boot until it succeeds: then this process has become `k3s agent`. `load` reads the
+/// Repeats the boot until it succeeds and this process becomes `k3s agent`. `load` reads the
 /// settings and sets up the log. `conf` is the path of the settings file.
 pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
     // An earlier muster process may have been killed during its pause. Wait for the rest of it.
@@ -35,12 +36,10 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
             steps: &[],
             supervised: true,
         };
-        if settings.is_err() {
-            boot::report_bad_settings(host, &run);
-            // The setting of the LED is unknown too.
-            host.blink_led(&Led::Auto);
-        }
-        let result = settings.and_then(|settings| boot::run(host, &settings, &run));
+        let result = match settings {
+            Ok(settings) => boot::run(host, &settings, &run),
+            Err(error) => run_without_settings(host, &run, error),
+        };
         host.limit_run(None);
         let Err(error) = result else { return };
         let error = logging::one_line(&error);
@@ -52,7 +51,7 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         }
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         let names = names.join(" or ");
-        // The stored pause is not read again: it is missing when the disk is full.
+        // The pause is not read from its file here: the file is missing when the disk was full.
         let next = Pause::begin(host, files, pause.as_ref());
         let seconds = next.until.saturating_sub(host.uptime()).as_secs();
         let text = format!("{error}; the next try comes in {seconds} s, or when {names} changes");
@@ -61,6 +60,21 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         host.send_failure(text);
         pause = Some(next);
     }
+}
+
+/// Restarts k3s by the record of this boot, though the settings cannot be read: a mistake in them must
+/// not keep a node from its cluster that has joined already. Without such a record this returns `error`,
+/// the reason why the settings cannot be read.
+fn run_without_settings(host: &Host, run: &Run, error: anyhow::Error) -> Result<()> {
+    if let Some(record) = restart::by_record_alone(host) {
+        logging::init_default(host);
+        warn!(target: "settings", "{error:#}: restarting k3s with the settings that it had before");
+        return boot::restart_as_before(host, record);
+    }
+    boot::report_bad_settings(host, run);
+    // The settings could not be read, so MUSTER_LED is unknown and its default is used.
+    host.blink_led(&Led::Auto);
+    Err(error)
 }
 
 /// The files that the operator may correct beside the settings file.

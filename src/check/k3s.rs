@@ -1,4 +1,4 @@
-//! k3s's own check of the kernel and of its files (`k3s check-config`), where k3s is there.
+//! Runs k3s's own check of the kernel and of its files (`k3s check-config`), if k3s is installed.
 
 use super::Report;
 use crate::host::Host;
@@ -34,8 +34,8 @@ pub fn check_config(report: &mut Report, host: &Host, settings: &Settings, confi
     }
 }
 
-/// The lines of k3s's check that tell a failure; its last line when none does. The line that counts
-/// the failures is left out.
+/// The lines of k3s's check that report a failure; its last line when no line does. The line with
+/// the number of failures is left out.
 fn failures(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| {
         let line = without_colors(line);

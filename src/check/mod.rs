@@ -1,129 +1,167 @@
 //! The command `muster check`: it checks what a boot needs and changes nothing. It asks each server
 //! once and does not retry.
+//!
+//! A problem does not end the check: the report says what the check could not find out because of it.
+//!
+//! | module | what it checks |
+//! |---|---|
+//! | `machine` | what the board itself has: its file systems, cgroups, memory, kernel modules |
+//! | `connection` | interface, address, route, resolver and clock |
+//! | `site` | the k3s server, its token and version, and the mirrors |
+//! | `k3s` | k3s's own check |
+//! | `report` | the result, as text and as JSON |
 
+mod connection;
 mod k3s;
+mod machine;
+mod report;
+mod site;
+
+pub use report::Report;
 
 use crate::board::hostname::Hostname;
 use crate::board::node::Node;
-use crate::download::mirror;
 use crate::host::Host;
-use crate::http::Clients;
-use crate::k3s::channel::ask_channel;
-use crate::k3s::release::remedy;
-use crate::k3s::token::JoinToken;
-use crate::k3s::{link::ServerLink, server::Server};
 use crate::paths;
-use crate::redact::redacted;
-use crate::settings::{AgentConfig, Mirror, Settings, Version};
-use crate::steps::{clock, identity, network, prepare};
+use crate::settings::{AgentConfig, BadSetting, Settings};
+use crate::steps::identity;
 use anyhow::Result;
-use std::fmt::Write;
 
-/// The result of a check.
-pub struct Report {
-    /// One line for each thing that was checked, with `ok`, `WARNING` or `MISSING` in front.
-    pub text: String,
-    /// How many things that a boot needs are missing.
-    pub missing: usize,
+/// What is checked only when the settings can be read.
+const NEEDS_SETTINGS: [&str; 9] = [
+    "interface",
+    "address",
+    "route",
+    "resolver",
+    "clock",
+    "space",
+    "token",
+    "server",
+    "mirror",
+];
+/// What is checked only when the k3s server is known.
+const NEEDS_SERVER: [&str; 3] = ["ca", "server", "mirror"];
+
+/// The result of a check, and the error of the settings that it found.
+pub struct Checked {
+    pub report: Report,
+    /// The settings are wrong: the command exits with status 2.
+    pub bad_settings: bool,
 }
 
-impl Report {
-    fn new() -> Report {
-        Report {
-            text: String::new(),
-            missing: 0,
-        }
-    }
-
-    fn ok(&mut self, what: &str, detail: impl std::fmt::Display) {
-        let detail = redacted(&detail.to_string());
-        let _ = writeln!(self.text, "ok       {what:<9} {detail}");
-    }
-
-    fn missing(&mut self, what: &str, why: impl std::fmt::Display) {
-        self.missing += 1;
-        let why = redacted(&why.to_string());
-        let _ = writeln!(self.text, "MISSING  {what:<9} {why}");
-    }
-
-    fn warning(&mut self, what: &str, why: impl std::fmt::Display) {
-        let why = redacted(&why.to_string());
-        let _ = writeln!(self.text, "WARNING  {what:<9} {why}");
-    }
-
-    fn add(&mut self, what: &str, result: Result<String, String>) {
-        match result {
-            Ok(detail) => self.ok(what, detail),
-            Err(why) => self.missing(what, why),
+impl From<Report> for Checked {
+    fn from(report: Report) -> Checked {
+        Checked {
+            report,
+            bad_settings: false,
         }
     }
 }
 
 /// Checks everything that a boot needs. `host` must be in [`Mode::Plan`](crate::host::Mode::Plan),
-/// so that the checks change nothing. `conf` is the path of the settings file.
-///
-/// Fails when a check cannot be made, for example because the network interface whose MAC address
-/// names the node does not exist.
-pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<Report> {
-    let mut report = Report::new();
-    let net = settings.clients(host)?;
-    let token = settings.token(host)?;
-    let link = ServerLink::new(settings.url()?.clone(), token, &net, settings.spread);
-    let node = identity::find(host, settings, identity::Wait::Short)?;
-    report.ok(
-        "identity",
-        format_args!("{} ({} {})", node.name, node.interface, node.mac),
-    );
-    match network::problem(host, settings, &node)? {
-        Some(problem) => report.missing("network", problem),
-        None => report.ok(
-            "network",
-            format_args!(
-                "{} has an address, a default route and a resolver",
-                node.interface
-            ),
-        ),
+/// so that the checks change nothing. `conf` is the path of the settings file. `settings` are the
+/// settings, or why they cannot be used.
+pub fn run(host: &Host, settings: Result<Settings>, conf: &str) -> Checked {
+    let mut report = Report::default();
+    let bad_settings = match settings {
+        Ok(settings) => all(&mut report, host, &settings, conf),
+        Err(error) => {
+            report.missing("settings", format_args!("{error:#}"));
+            report.all_unknown(&NEEDS_SETTINGS, "not checked: the settings cannot be used");
+            machine::check(&mut report, host, &AgentConfig::default());
+            error.is::<BadSetting>()
+        }
+    };
+    Checked {
+        report,
+        bad_settings,
     }
-    match clock::lag(host, conf) {
-        Some(lag) => report.missing(
-            "clock",
-            format_args!(
-                "the time is {} s earlier than the build of muster or its settings file",
-                lag.as_secs()
-            ),
-        ),
-        None => report.ok(
-            "clock",
-            "the time is not earlier than the build of muster and its settings file",
-        ),
+}
+
+/// Checks everything. Returns whether a setting is wrong.
+fn all(report: &mut Report, host: &Host, settings: &Settings, conf: &str) -> bool {
+    origins(report, settings);
+    let node = identity::find(host, settings, identity::Wait::Short);
+    let mut bad = false;
+    let config = match &node {
+        Ok(node) => {
+            report.ok(
+                "interface",
+                format_args!("{} ({} {})", node.name, node.interface, node.mac),
+            );
+            let config = settings.agent_config(host, &node.name);
+            config.unwrap_or_else(|error| {
+                bad |= is_bad_setting(&error);
+                report.missing("config", format_args!("{error:#}"));
+                AgentConfig::default()
+            })
+        }
+        Err(error) => {
+            bad |= is_bad_setting(error);
+            report.missing("interface", format_args!("{error:#}"));
+            AgentConfig::default()
+        }
+    };
+    let node = node.ok();
+    connection::check(report, host, settings, node.as_ref(), conf);
+    machine::check(report, host, &config);
+    machine::space(report, host, settings);
+    if let Some(node) = &node {
+        match config.other_interface(host, node) {
+            Ok(warning) => warning
+                .into_iter()
+                .for_each(|text| report.warning("config", text)),
+            Err(error) => report.unknown("config", format_args!("{error:#}")),
+        }
     }
-    let config = settings.agent_config(host, &node.name);
-    let config = config.unwrap_or_else(|error| {
-        report.missing("config", error);
-        AgentConfig::default()
+    k3s::check_config(report, host, settings, &config);
+    bad | server(report, host, settings, node.as_ref())
+}
+
+/// Checks the token, and what the k3s server and the mirrors answer. Returns whether a setting is
+/// wrong.
+fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&Node>) -> bool {
+    let mut bad = false;
+    let token = settings.token(host).map_err(|error| {
+        bad |= is_bad_setting(&error);
+        report.missing("token", format_args!("{error:#}"));
     });
-    let problems = prepare::problems(host, settings, &config)?;
-    if problems.is_empty() {
-        report.ok("prepare", "k3s can run on this machine");
+    let secret = settings.node_secret(host);
+    if let Err(error) = secret {
+        bad |= is_bad_setting(&error);
+        report.missing("token", format_args!("{error:#}"));
     }
-    for problem in problems {
-        report.missing("prepare", problem);
+    let url = settings.url().cloned().map_err(|error| {
+        bad = true;
+        report.missing("server", format_args!("{error:#}"));
+    });
+    let (Ok(token), Ok(url)) = (token, url) else {
+        report.all_unknown(
+            &NEEDS_SERVER,
+            "not asked: the server or the token is not known",
+        );
+        return bad;
+    };
+    if let Err(error) = site::check(report, host, settings, node, url, token) {
+        bad |= is_bad_setting(&error);
+        report.missing("server", format_args!("{error:#}"));
     }
-    for warning in prepare::warnings(host, &config, &node)? {
-        report.warning("prepare", warning);
+    bad
+}
+
+fn is_bad_setting(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<BadSetting>())
+}
+
+/// Reports from which place each setting comes, which other places it hides, and the values that are
+/// probably a mistake.
+fn origins(report: &mut Report, settings: &Settings) {
+    for origin in &settings.origins {
+        report.ok("settings", origin);
     }
-    k3s::check_config(&mut report, host, settings, &config);
-    for warning in link.token_warnings() {
-        report.warning("token", warning);
+    for warning in &settings.warnings {
+        report.warning("settings", warning);
     }
-    match link.token() {
-        JoinToken::Unreadable => report.missing(
-            "server",
-            "not checked: this user cannot read the join token",
-        ),
-        JoinToken::Read(_) => check_server(&mut report, settings, &net, &node, &link)?,
-    }
-    Ok(report)
 }
 
 /// Checks the settings and the files that they name, for a machine whose files are below `--root`
@@ -138,11 +176,9 @@ pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
     for node in names.chain(["node"]).filter_map(Hostname::parse) {
         settings.agent_config(host, &node)?;
     }
-    let mut report = Report::new();
-    for why in settings.missing_files(host) {
-        report.missing("settings", why);
-    }
-    if report.missing == 0 {
+    let mut report = Report::default();
+    let missing = settings.missing_files(host);
+    if missing.is_empty() {
         settings.token(host)?;
         settings.node_secret(host)?;
         report.ok(
@@ -150,62 +186,8 @@ pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
             "the settings and the files that they name can be right",
         );
     }
+    for why in missing {
+        report.missing("settings", why);
+    }
     Ok(report)
-}
-
-/// Checks the server, the k3s release that a boot would install, and which mirrors have that
-/// release.
-fn check_server(
-    report: &mut Report,
-    settings: &Settings,
-    net: &Clients,
-    node: &Node,
-    link: &ServerLink,
-) -> Result<()> {
-    let server = link.reach();
-    // The server is asked for its version even when the settings name another release, because its
-    // answer proves that the token is valid.
-    let version = server
-        .as_ref()
-        .map_err(ToString::to_string)
-        .and_then(|server| server.ask_version().map_err(|failure| failure.to_string()));
-    report.add(
-        "server",
-        version
-            .as_ref()
-            .map(|tag| format!("{} accepts the token and runs k3s {tag}", link.url()))
-            .map_err(String::clone),
-    );
-    let wanted = match &settings.version {
-        Version::Server => version.ok(),
-        Version::Tag(tag) => Some(tag.clone()),
-        Version::Channel(url) => match ask_channel(net, url) {
-            Ok(tag) => Some(tag),
-            Err(failure) => {
-                report.missing("channel", failure);
-                None
-            }
-        },
-    };
-    let (Some(tag), false) = (wanted, settings.skip_download) else {
-        return Ok(());
-    };
-    let server: Option<&Server> = server.as_ref().ok();
-    let mirrors = mirror::probe(settings, net, node, server, &tag)?;
-    // One mirror that has the release is enough for a boot.
-    let any = mirrors.iter().any(|(_, answer)| answer.is_ok());
-    let none_has_it = !any && mirrors.iter().any(|(mirror, _)| mirror.lacks_release);
-    for (mirror, answer) in mirrors {
-        let base = mirror.base;
-        match answer {
-            Ok(()) => report.ok("mirror", format_args!("{base} has k3s {tag}")),
-            Err(why) if any => report.ok("mirror", format_args!("{base} is skipped: {why}")),
-            Err(why) => report.missing("mirror", why),
-        }
-    }
-    if none_has_it {
-        let server_is_mirror = settings.mirrors.contains(&Mirror::Server);
-        report.missing("mirror", remedy(&tag, server_is_mirror));
-    }
-    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Appends the body of an answer to a partial file: receives, writes and hashes it.
 //!
-//! On a board with more than two CPUs, the calling thread receives and decrypts, and a second thread
-//! writes and hashes. Without AES and SHA instructions both take about as long, so the download
-//! takes half the time. With fewer CPUs the calling thread does everything.
+//! On a board with more than two CPUs, the calling thread receives and decrypts, and a second
+//! thread writes and hashes. On a CPU without AES and SHA instructions the two threads have about
+//! the same work, so the download takes half the time. With fewer CPUs the calling thread does
+//! everything.
 
 use super::part::PartialFile;
 use super::writer::{BUFFER, WriterThread};
@@ -86,6 +87,7 @@ impl Drop for Appender<'_> {
 mod tests {
     use super::*;
     use crate::digest::Sha256;
+    use crate::download::asset::Asset;
     use crate::download::target;
     use crate::download::writer::BUFFERS;
     use crate::host::{Host, Mode};
@@ -98,7 +100,7 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let host = Host::new(root.path(), Mode::Perform);
             let path = Path::new("/bin/k3s");
-            let mut part = PartialFile::open(&host, path, Sha256::of(&body)).unwrap();
+            let mut part = PartialFile::open(&host, Asset::K3s, path, Sha256::of(&body)).unwrap();
             let mut rest = body.as_slice();
             // Each round is an attempt that ends early, and the next one appends to its bytes.
             for _attempt in 0..4 {
@@ -112,7 +114,7 @@ mod tests {
             assert_eq!((part.len(), rest.len()), (body.len() as u64, 0));
             assert!(part.is_complete());
             part.install().unwrap();
-            let installed = target::installed(&host, path).unwrap();
+            let installed = target::installed(&host, path, Asset::K3s.mode()).unwrap();
             assert_eq!(installed, Some(Sha256::of(&body)));
         }
     }
@@ -125,7 +127,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let host = Host::new(root.path(), Mode::Perform);
         let path = Path::new("/bin/k3s");
-        let mut part = PartialFile::open(&host, path, Sha256::of(&whole)).unwrap();
+        let mut part = PartialFile::open(&host, Asset::K3s, path, Sha256::of(&whole)).unwrap();
         let mut appender = Appender::for_cpus(&mut part, 4);
         for piece in &pieces {
             appender.buffer[..piece.len()].copy_from_slice(piece);

@@ -1,5 +1,6 @@
-//! Asks one mirror once: for the digest of k3s, and for k3s itself.
+//! Asks one mirror once: for the digest of a file of the release, and for the file itself.
 
+use super::asset::Asset;
 use super::mirror::MirrorState;
 use super::part::PartialFile;
 use super::rounds::Install;
@@ -8,15 +9,14 @@ use super::{target, verified};
 use crate::digest::Sha256;
 use crate::host::machine::megabytes;
 use crate::http::Failure;
-use crate::k3s::release::{Arch, asset_url};
+use crate::k3s::release::asset_url;
 use anyhow::Result;
 use log::{debug, warn};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The result of asking one mirror in one round.
 pub(super) enum Outcome {
-    /// k3s is installed, and has this digest.
+    /// The file is installed, and has this digest.
     Installed(Sha256),
     /// The mirror may work later; the duration is what its `Retry-After` asks for.
     RetryLater(String, Option<Duration>),
@@ -32,12 +32,12 @@ impl Install<'_> {
         if let Some(pin) = self.pin {
             return pin == installed;
         }
-        verified::read(self.host)
+        verified::read(self.host, self.asset.record())
             .is_some_and(|(tag, digest)| tag == self.tag.as_str() && digest == installed)
     }
 
-    /// Asks one mirror for the digest of k3s and then downloads k3s, unless a file with this digest
-    /// is already installed.
+    /// Asks one mirror for the digest of the file and then downloads the file, unless one with this
+    /// digest is already installed.
     pub(super) fn ask(
         &mut self,
         index: usize,
@@ -45,7 +45,7 @@ impl Install<'_> {
         on_no_range: OnNoRange,
         part: &mut Option<PartialFile>,
     ) -> Result<Outcome> {
-        let digest = match self.mirrors[index].digest(&self.tag) {
+        let digest = match self.mirrors[index].digest(&self.tag, self.asset) {
             Ok(digest) => digest,
             Err(failure) => return Ok(self.outcome(failure)),
         };
@@ -59,7 +59,7 @@ impl Install<'_> {
         }
         let mirror = &self.mirrors[index];
         let client = mirror.client.clone();
-        let url = asset_url(&mirror.base, &self.tag, Arch::own().asset());
+        let url = asset_url(&mirror.base, &self.tag, self.asset.name());
         let is_other = |open: &PartialFile| open.origin().sha256 != digest && !open.is_empty();
         if on_no_range == OnNoRange::TryNext && part.as_ref().is_some_and(is_other) {
             let why =
@@ -70,26 +70,32 @@ impl Install<'_> {
         // the same path again.
         let open = match part.take().filter(|open| open.origin().sha256 == digest) {
             Some(open) => open,
-            None => PartialFile::open(self.host, &self.target, digest)?,
+            None => PartialFile::open(self.host, self.asset, &self.target, digest)?,
         };
+        if self.asset == Asset::Images {
+            // The memory may not hold the archives of two releases. containerd has imported the old one.
+            target::remove(&self.host.path(&self.target))?;
+        }
         let download = Download {
+            asset: self.asset,
             client: &client,
             url: &url,
-            folder: self.target.parent().unwrap_or(Path::new("/")),
+            folder: self.folder(),
             minimum_rate: self.minimum_rate,
             rivals: self.rivals(index),
             on_no_range,
         };
         let (started, from) = (Instant::now(), open.len());
         let (outcome, reached) = self.download(download, open, part)?;
-        // A mirror that sent the file from its start again gained all of its bytes.
+        // When the file is shorter than before, the mirror has sent it again from its start. Then
+        // all bytes in it came in this attempt.
         let gained = reached.checked_sub(from).unwrap_or(reached);
         let rate = self.minimum_rate.in_a_window(gained, started.elapsed());
         self.mirrors[index].measured = Some((rate, Instant::now()));
         Ok(outcome)
     }
 
-    /// What is known of the mirrors that could be used in place of the one with this index.
+    /// What is known about the mirrors that could be used in place of the one with this index.
     fn rivals(&self, index: usize) -> Rivals {
         let is_usable = |mirror: &MirrorState| {
             let is_busy = |(_, until): &(String, Instant)| *until > Instant::now();
@@ -105,8 +111,8 @@ impl Install<'_> {
     }
 
     /// Downloads into the partial file and installs it. When the mirror fails, the partial file is
-    /// kept in `part`, so that another attempt can resume it. Returns the length that the partial file
-    /// had at the end of the attempt too.
+    /// kept in `part`, so that another attempt can resume it. Returns the length that the partial
+    /// file had at the end of the attempt too.
     fn download(
         &self,
         download: Download<'_>,
@@ -126,9 +132,9 @@ impl Install<'_> {
                 let bytes = megabytes(open.len());
                 open.install()?;
                 self.record_verified(digest);
-                let (tag, target) = (&self.tag, self.target.display());
-                self.host.set_result(format!(
-                    "installed k3s {tag} as {target}, {bytes} MB, sha256 {digest}"
+                let (what, tag, target) = (self.asset.shown(), &self.tag, self.target.display());
+                self.host.add_result(format!(
+                    "installed {what} {tag} as {target}, {bytes} MB, sha256 {digest}"
                 ));
                 Outcome::Installed(digest)
             }
@@ -167,9 +173,10 @@ impl Install<'_> {
     }
 
     pub(super) fn keep_installed(&self) {
+        let what = self.asset.shown();
         self.host
-            .set_result(format!("k3s {} is already installed", self.tag));
-        // The right k3s is installed, so the boot continues even if a partial file cannot be
+            .add_result(format!("{what} {} is already installed", self.tag));
+        // The right file is installed, so the boot continues even if a partial file cannot be
         // removed.
         if let Err(error) = target::clear(self.host, &self.target) {
             debug!(target: self.host.step(), "{error:#}");
@@ -177,8 +184,10 @@ impl Install<'_> {
     }
 
     fn record_verified(&self, digest: Sha256) {
-        if let Err(error) = verified::write(self.host, self.tag.as_str(), digest) {
-            // When /run is full, the next run of this step verifies k3s again.
+        if let Err(error) =
+            verified::write(self.host, self.asset.record(), self.tag.as_str(), digest)
+        {
+            // When /run is full, the next run of this step verifies the file again.
             warn!(target: self.host.step(), "{error:#}");
         }
     }

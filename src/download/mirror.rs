@@ -1,6 +1,7 @@
 //! Mirrors: where a release can be fetched from, and in which order a board asks them.
 
-use super::sums::{self, Voucher};
+use super::asset::Asset;
+use super::sums::{self, ServerSums};
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::http::{Client, Clients, Failure, Request};
@@ -12,7 +13,7 @@ use log::warn;
 use std::time::{Duration, Instant};
 use url::Url;
 
-/// How long a measured rate counts. Then the mirror may have become faster.
+/// How long a measured rate is used. After this time the mirror may have become faster.
 const MEASURED_FOR: Duration = Duration::from_secs(600);
 
 /// A mirror, and what this run of muster knows about it.
@@ -20,13 +21,13 @@ pub struct MirrorState {
     /// The base URL. The URL of a file is `<base>/<tag>/<asset>`.
     pub base: Url,
     pub client: Client,
-    /// The digest that k3s must have, once it is known: the pinned one, that of the k3s server's
-    /// checksum file, or that of this mirror's.
+    /// The digest that the asset must have, once it is known: the pinned digest, or the digest in
+    /// the checksum file of the k3s server or of this mirror.
     pub digest: Option<Sha256>,
     /// Whether this mirror is the k3s server.
     pub is_server: bool,
-    /// How many bytes came in a window ([`MinimumRate`](crate::http::MinimumRate)) on average in the
-    /// last attempt, and when that attempt ended.
+    /// How many bytes came in a window ([`MinimumRate`](crate::http::MinimumRate)) on average in
+    /// the last attempt, and when that attempt ended.
     pub measured: Option<(u64, Instant)>,
     /// Set after the mirror sent `Retry-After`: its error message, and the time until which the
     /// mirror is not asked again.
@@ -77,29 +78,30 @@ impl MirrorState {
         })
     }
 
-    /// Whether the checksum file of this mirror is not believed, so that the digest must come from
-    /// another place. Anybody can change what plain http brings. The k3s server's own file is asked
-    /// for by the [`Voucher`].
-    pub fn needs_vouching(&self) -> bool {
+    /// Whether the digest must come from another place than this mirror's checksum file. A file
+    /// that comes over plain http is not trusted, because anybody on the way can change it. The k3s
+    /// server's checksum file is requested by [`ServerSums`] and not here.
+    pub fn needs_other_digest(&self) -> bool {
         self.is_server || self.base.scheme() == "http"
     }
 
-    /// The digest that k3s must have. Where nobody vouches for it, the checksum file of this mirror is
-    /// asked for, once: a retry of the binary does not ask for it again.
-    pub fn digest(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
+    /// The digest that `asset` must have. If it is not known yet, it is read from this mirror's
+    /// checksum file. That happens once: a retry of the download does not request the checksum file
+    /// again.
+    pub fn digest(&mut self, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {
         if let Some(digest) = self.digest {
             return Ok(digest);
         }
-        if self.needs_vouching() {
-            return Err(Failure::permanent(self.not_vouched(tag)));
+        if self.needs_other_digest() {
+            return Err(Failure::permanent(self.no_digest(tag)));
         }
-        let digest = sums::ask(&self.client, &self.base, tag)?;
+        let digest = sums::ask(&self.client, &self.base, tag, asset)?;
         self.digest = Some(digest);
         Ok(digest)
     }
 
-    /// The operator's message that this mirror cannot be used without a digest from another place.
-    fn not_vouched(&self, tag: &Tag) -> anyhow::Error {
+    /// The error that this mirror cannot be used without a digest from another place.
+    fn no_digest(&self, tag: &Tag) -> anyhow::Error {
         let (base, sums) = (&self.base, Arch::own().sums());
         anyhow!(
             "{base}: plain http is used only with a digest from a trusted place: set \
@@ -116,8 +118,8 @@ impl MirrorState {
 
     /// Asks for the first byte of k3s, after the digest is known.
     fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
-        self.digest(tag)?;
-        let url = asset_url(&self.base, tag, Arch::own().asset());
+        self.digest(tag, Asset::K3s)?;
+        let url = asset_url(&self.base, tag, Asset::K3s.name());
         let first = Request::get(&self.client, &url).header("Range", "bytes=0-0");
         let answer = first.response()?;
         match answer.status().is_success() {
@@ -152,8 +154,8 @@ pub fn shown(mirror: &Mirror, link: Option<&ServerLink>) -> String {
     }
 }
 
-/// For `muster check`: asks each mirror once for the release. Returns the mirrors and their answers:
-/// an error when the mirror cannot be used.
+/// For `muster check`: asks each mirror once for the release. Returns the mirrors and their
+/// answers: an error when the mirror cannot be used.
 pub fn probe(
     settings: &Settings,
     clients: &Clients,
@@ -162,23 +164,25 @@ pub fn probe(
     tag: &Tag,
 ) -> Result<Vec<(MirrorState, Result<(), String>)>> {
     let mut probed = Vec::new();
-    let voucher = server.filter(|_| settings.pin.is_none());
-    let vouched = voucher
-        .and_then(Voucher::new)
-        .map(|mut voucher| voucher.ask(tag));
+    let server_sums = server.filter(|_| settings.pin.is_none());
+    let server_digest = server_sums
+        .and_then(ServerSums::new)
+        .map(|mut sums| sums.ask(tag, Asset::K3s));
     for mirror in in_order(&settings.mirrors, node.mac.seed()) {
         if mirror == Mirror::Server && server.is_none() {
             continue;
         }
         let mut state = MirrorState::new(&mirror, clients, server, settings.pin)?;
-        let answer = match (state.skipped.take(), &vouched) {
+        let answer = match (state.skipped.take(), &server_digest) {
             (Some(why), _) => Err(why),
             (None, Some(Err(failure))) if state.is_server => {
                 state.lacks_release = failure.status() == Some(NOT_FOUND);
                 Err(failure.to_string())
             }
-            (None, vouched) => {
-                let digest = vouched.as_ref().and_then(|answer| answer.as_ref().ok());
+            (None, server_digest) => {
+                let digest = server_digest
+                    .as_ref()
+                    .and_then(|answer| answer.as_ref().ok());
                 state.digest = state.digest.or(digest.copied());
                 state.probe(tag).map_err(|failure| {
                     state.lacks_release = failure.status() == Some(NOT_FOUND);

@@ -8,6 +8,7 @@
 
 mod append;
 mod ask;
+pub mod asset;
 pub mod mirror;
 pub mod origin;
 pub mod part;
@@ -23,6 +24,7 @@ use crate::host::machine;
 use crate::http::headers::content_range;
 use crate::http::{Client, Failure, MinimumRate, Request, Response, Status};
 use anyhow::anyhow;
+use asset::Asset;
 use part::PartialFile;
 use std::path::Path;
 use url::Url;
@@ -64,6 +66,7 @@ pub enum OnNoRange {
 /// What an attempt downloads, and with which limits.
 #[derive(Clone, Copy)]
 pub struct Download<'a> {
+    pub asset: Asset,
     /// The client that reaches this mirror.
     pub client: &'a Client,
     /// The URL of the object.
@@ -77,7 +80,7 @@ pub struct Download<'a> {
     pub on_no_range: OnNoRange,
 }
 
-/// What is known of the other mirrors during an attempt.
+/// What is known about the other mirrors during an attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rivals {
     /// Whether one of them has not been tried lately.
@@ -215,13 +218,15 @@ fn check_size(
     part: &PartialFile,
     total: Option<u64>,
 ) -> Result<(), AttemptError> {
-    let Download { url, folder, .. } = download;
+    let Download {
+        asset, url, folder, ..
+    } = download;
     let Some(total) = total else { return Ok(()) };
     if total > LONGEST {
-        return Err(too_long(url).into());
+        return Err(too_long(asset, url).into());
     }
-    let needed = total.saturating_sub(part.len());
-    match machine::no_room(host, folder, needed).map_err(AttemptError::Local)? {
+    let need = asset.need(total, part.len());
+    match machine::no_room(host, folder, need).map_err(AttemptError::Local)? {
         // Only this mirror is skipped, because its announced length may be wrong. When every
         // mirror announces too much, the boot fails with this message, which names the remedy.
         Some(why) => Err(Failure::permanent(anyhow!("{url}: {why}")).into()),
@@ -229,9 +234,9 @@ fn check_size(
     }
 }
 
-fn too_long(url: &Url) -> Failure {
-    let limit = LONGEST >> 20;
+fn too_long(asset: Asset, url: &Url) -> Failure {
+    let (limit, what) = (LONGEST >> 20, asset.shown());
     Failure::permanent(anyhow!(
-        "{url}: longer than {limit} MiB, so it cannot be k3s"
+        "{url}: longer than {limit} MiB, so it cannot be {what}"
     ))
 }

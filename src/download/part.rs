@@ -9,12 +9,13 @@
     reason = "this module is one of the few that may change the machine (see lib.rs)"
 )]
 
+use super::asset::Asset;
 use super::origin::Origin;
-use super::target::{hash, lock, note_path, part_path, remove, remove_if_exists};
+use super::target::{hash, lock, make_folder, note_path, part_path, remove, remove_if_exists};
 use super::writer::{Writer, Written};
 use crate::digest::Sha256;
 use crate::host::Host;
-use crate::paths::{K3S, K3S_NOTE, K3S_PART};
+use crate::paths::{K3S_NOTE, K3S_PART};
 use anyhow::{Context, Result, bail};
 use nix::fcntl::Flock;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 /// The bytes of a download that have arrived so far. The file is not executable before
 /// [`PartialFile::install`].
 pub struct PartialFile {
+    asset: Asset,
     target: PathBuf,
     /// The open and locked file. Without the lock, two muster processes (a boot, and a command at
     /// the console) could write to it. Each would hash only its own bytes, and a mixture of the
@@ -39,18 +41,16 @@ pub struct PartialFile {
 impl PartialFile {
     /// Opens the partial file of the download whose complete file has the digest `sha256`. Bytes
     /// from an earlier attempt at this download are hashed again and kept; bytes of another
-    /// download are removed. `target` is the path where the complete file is installed later. Fails
+    /// download are removed. `target` is the path where the complete `asset` is installed later. Fails
     /// when another muster process is downloading to the same target.
-    pub fn open(host: &Host, target: &Path, sha256: Sha256) -> Result<PartialFile> {
+    pub fn open(host: &Host, asset: Asset, target: &Path, sha256: Sha256) -> Result<PartialFile> {
         let target = host.path(target);
         if target.is_dir() {
-            bail!(
-                "{} is a directory: remove it, or set INSTALL_K3S_BIN_DIR",
-                target.display()
-            );
+            let shown = target.display();
+            bail!("{shown} is a directory: remove it, or set INSTALL_K3S_BIN_DIR");
         }
         let folder = target.parent().context("no folder to install into")?;
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        make_folder(asset, folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let path = part_path(&target);
         let mut file = lock(&path)?;
         let origin = Origin::read(&note_path(&target)).filter(|origin| origin.sha256 == sha256);
@@ -69,6 +69,7 @@ impl PartialFile {
             validator: None,
         });
         Ok(PartialFile {
+            asset,
             target,
             file,
             written: Written { hasher, len },
@@ -144,7 +145,8 @@ impl PartialFile {
         self.written = writer.written;
     }
 
-    /// Makes the file executable and renames it to its target. The file must be complete.
+    /// Gives the file the permissions of its asset and renames it to its target. The file must be
+    /// complete.
     pub fn install(self) -> Result<()> {
         assert!(
             self.is_complete(),
@@ -152,7 +154,7 @@ impl PartialFile {
         );
         let install = || -> io::Result<()> {
             self.file
-                .set_permissions(Permissions::from_mode(K3S.mode))?;
+                .set_permissions(Permissions::from_mode(self.asset.mode()))?;
             self.file.sync_all()?;
             fs::rename(part_path(&self.target), &self.target)?;
             // The rename is on disk only after an fsync of the folder.
@@ -188,6 +190,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::download::asset::Asset::K3s;
     use crate::download::target::installed;
     use crate::host::Mode;
 
@@ -197,12 +200,12 @@ mod tests {
         let host = Host::new(root.path(), Mode::Perform);
         let target = Path::new("/bin/k3s");
         let whole = Sha256::of(b"hello world");
-        let mut part = PartialFile::open(&host, target, whole).unwrap();
+        let mut part = PartialFile::open(&host, K3s, target, whole).unwrap();
         part.restart("https://a/k3s", Some("\"1\"".into())).unwrap();
         part.write(b"hello ").unwrap();
         drop(part);
 
-        let mut part = PartialFile::open(&host, target, whole).unwrap();
+        let mut part = PartialFile::open(&host, K3s, target, whole).unwrap();
         assert_eq!(
             (part.len(), part.origin().validator.as_deref()),
             (6, Some("\"1\""))
@@ -211,10 +214,14 @@ mod tests {
         assert!(part.is_complete());
         drop(part);
 
-        let part = PartialFile::open(&host, target, Sha256::of(b"another")).unwrap();
+        let part = PartialFile::open(&host, K3s, target, Sha256::of(b"another")).unwrap();
         assert!(part.is_empty());
         drop(part);
-        assert!(PartialFile::open(&host, target, whole).unwrap().is_empty());
+        assert!(
+            PartialFile::open(&host, K3s, target, whole)
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -222,16 +229,19 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let host = Host::new(root.path(), Mode::Perform);
         let target = Path::new("/bin/k3s");
-        let mut part = PartialFile::open(&host, target, Sha256::of(b"x")).unwrap();
+        let mut part = PartialFile::open(&host, K3s, target, Sha256::of(b"x")).unwrap();
         part.restart("https://a/k3s", None).unwrap();
         part.write(b"x").unwrap();
         let mode = |path| host.metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode("/bin/.k3s.part"), K3S_PART.mode);
         assert_eq!(mode("/bin/.k3s.part.json"), K3S_NOTE.mode);
-        assert_eq!(installed(&host, target).unwrap(), None);
+        assert_eq!(installed(&host, target, K3s.mode()).unwrap(), None);
         part.install().unwrap();
-        assert_eq!(installed(&host, target).unwrap(), Some(Sha256::of(b"x")));
-        assert_eq!(mode("/bin/k3s"), K3S.mode);
+        assert_eq!(
+            installed(&host, target, K3s.mode()).unwrap(),
+            Some(Sha256::of(b"x"))
+        );
+        assert_eq!(mode("/bin/k3s"), K3s.mode());
         assert_eq!(host.list("/bin"), ["k3s"]);
     }
 
@@ -242,11 +252,11 @@ mod tests {
         let host = Host::new(root.path(), Mode::Perform);
         let target = Path::new("/bin/k3s");
         let whole = Sha256::of(b"hello world");
-        let mut boot = PartialFile::open(&host, target, whole).unwrap();
+        let mut boot = PartialFile::open(&host, K3s, target, whole).unwrap();
         boot.restart("https://a/k3s", None).unwrap();
         boot.write(b"hello ").unwrap();
         for digest in [whole, Sha256::of(b"another")] {
-            let error = PartialFile::open(&host, target, digest)
+            let error = PartialFile::open(&host, K3s, target, digest)
                 .map(|_| ())
                 .unwrap_err()
                 .to_string();
@@ -254,10 +264,14 @@ mod tests {
         }
         boot.write(b"world").unwrap();
         boot.install().unwrap();
-        assert_eq!(installed(&host, target).unwrap(), Some(whole));
+        assert_eq!(installed(&host, target, K3s.mode()).unwrap(), Some(whole));
         // The installed file is not taken for a partial file.
-        assert!(PartialFile::open(&host, target, whole).unwrap().is_empty());
-        assert_eq!(installed(&host, target).unwrap(), Some(whole));
+        assert!(
+            PartialFile::open(&host, K3s, target, whole)
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(installed(&host, target, K3s.mode()).unwrap(), Some(whole));
     }
 
     /// Who can write to the folder must not be able to redirect what root writes.
@@ -271,7 +285,7 @@ mod tests {
             fs::write(&other, "other").unwrap();
             fs::create_dir(host.path("/bin")).unwrap();
             symlink(&other, host.path("/bin").join(name)).unwrap();
-            let open = PartialFile::open(&host, Path::new("/bin/k3s"), Sha256::of(b"x"));
+            let open = PartialFile::open(&host, K3s, Path::new("/bin/k3s"), Sha256::of(b"x"));
             let installed = open.and_then(|mut part| {
                 part.restart("https://a/k3s", None)?;
                 part.write(b"x")?;

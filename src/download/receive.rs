@@ -12,7 +12,8 @@ use std::time::Instant;
 use url::Url;
 
 /// Reads the body to its end into the partial file. `total` is the length of the whole object
-/// (bytes), if the server sent it; else the free space and the memory are watched while bytes come.
+/// (bytes), if the server sent it; without it, the free space and the memory are checked while
+/// bytes arrive.
 pub fn receive(
     host: &Host,
     download: Download<'_>,
@@ -31,7 +32,7 @@ pub fn receive(
     }
 }
 
-/// After how many bytes the room for more is checked, where the length is unknown.
+/// When the length is unknown, the room for more bytes is checked each time after this many bytes.
 const CHECKED: u64 = 4 << 20;
 
 /// Why the body was not read to its end.
@@ -83,7 +84,7 @@ fn append(
             }
         }
         if part.len() + n as u64 > LONGEST {
-            return Err(Stop::Discard(too_long(url)));
+            return Err(Stop::Discard(too_long(download.asset, url)));
         }
         let written = part.append(n);
         written.map_err(|error| write_failed(url, part.len(), &error))?;
@@ -114,11 +115,13 @@ fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
 
 /// Fails when there is no room for the next bytes of an object of unknown length.
 fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop> {
-    let Download { url, folder, .. } = download;
-    let no_room = machine::no_room(host, folder, CHECKED);
+    let Download {
+        asset, url, folder, ..
+    } = download;
+    let no_room = machine::no_room(host, folder, asset.need(len + CHECKED, len));
     let no_room = no_room.map_err(|error| Stop::Keep(AttemptError::Local(error)))?;
     match no_room {
-        // As with a full disk, another mirror may send less.
+        // This counts as a failure of the mirror, because another mirror may send fewer bytes.
         Some(why) => {
             let after = megabytes(len);
             let error = anyhow!("{url}: after {after} MB of an unknown length: {why}");
@@ -128,7 +131,8 @@ fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop>
     }
 }
 
-/// Fails when too few bytes were received in a window, for every mirror or beside the other mirrors.
+/// Fails when fewer bytes were received in a window than every mirror must send, or so few that
+/// another mirror may be faster.
 fn check_rate(host: &Host, download: Download<'_>, received: u64) -> Result<(), Failure> {
     let Download { url, rivals, .. } = download;
     let MinimumRate {

@@ -1,38 +1,41 @@
-//! Asks the mirrors one after another, and repeats this round until k3s is installed with the
-//! expected digest. `ask` is one question of a round.
+//! Asks the mirrors one after another, and repeats this round until a file of the release is
+//! installed with the expected digest. The module `ask` asks one mirror in a round.
 
 use super::OnNoRange;
 use super::ask::Outcome;
+use super::asset::Asset;
 use super::mirror::{MirrorState, NOT_FOUND};
 use super::part::PartialFile;
-use super::sums::Voucher;
+use super::sums::ServerSums;
 use super::target;
 use crate::board::node::Node;
 use crate::digest::Sha256;
-use crate::host::Host;
+use crate::host::{Host, machine};
 use crate::http::MinimumRate;
 use crate::http::retry::{Backoff, LONGEST_RETRY_AFTER};
 use crate::k3s::release::{Tag, remedy};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use log::{debug, warn};
 use std::cmp::Reverse;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What is needed to install one release of k3s.
+/// What is needed to install one file of a release.
 pub struct Install<'a> {
     pub host: &'a Host,
     pub node: &'a Node,
-    /// The pinned digest (`MUSTER_K3S_SHA256`): a k3s with any other digest is not accepted.
+    pub asset: Asset,
+    /// The pinned digest (`MUSTER_K3S_SHA256`): a file with any other digest is not accepted.
     pub pin: Option<Sha256>,
     pub minimum_rate: MinimumRate,
     pub tag: Tag,
-    /// The path at which k3s is installed.
+    /// The path at which the file is installed.
     pub target: PathBuf,
     /// The mirrors, in the order in which they are asked.
     pub mirrors: Vec<MirrorState>,
-    /// The k3s server whose checksum file is still to be asked for; `None` when the digest is pinned.
-    pub voucher: Option<Voucher>,
+    /// The k3s server's checksum file, while it must still be requested; `None` when the digest is
+    /// pinned.
+    pub server_sums: Option<ServerSums>,
 }
 
 /// A mirror that may work later: why it failed, and the wait that its `Retry-After` asks for.
@@ -46,17 +49,25 @@ enum Round {
 }
 
 impl Install<'_> {
-    /// Asks the mirrors until k3s is installed, and returns its digest. Fails when all mirrors are
-    /// skipped, because none of them can deliver this release.
+    /// Asks the mirrors until the file is installed, and returns its digest. Fails when all mirrors are
+    /// skipped, because none of them can deliver this release, and when the images took too long
+    /// ([`Install::is_late`]).
     pub fn run(mut self) -> Result<Sha256> {
-        let installed = target::installed(self.host, &self.target)?;
+        let installed = target::installed(self.host, &self.target, self.asset.mode())?;
         if let Some(digest) = installed
             && self.verified_this_boot(digest)
         {
             self.keep_installed();
             return Ok(digest);
         }
+        if installed.is_none() {
+            let (folder, need) = (self.folder(), self.asset.least_need());
+            if let Some(why) = machine::no_room(self.host, folder, need)? {
+                bail!(why);
+            }
+        }
         let mut part = None;
+        let started = Instant::now();
         let mut backoff = Backoff::new(self.node.mac.seed());
         let mut furthest = 0;
         let mut on_no_range = OnNoRange::Restart;
@@ -68,11 +79,14 @@ impl Install<'_> {
             };
             let reasons: Vec<&str> = later.iter().map(|(why, _)| why.as_str()).collect();
             let message = reasons.join("; ");
+            let reached = part.as_ref().map_or(0, PartialFile::len);
+            if self.is_late(started, reached.max(furthest)) {
+                return Err(self.give_up_with(part, &message));
+            }
             self.host.report_problem(&format!("{message}; retrying"));
             // If this round made the partial file longer than before, the delays start short again,
             // and in the next round a mirror that cannot resume must not empty the partial file.
             // Otherwise such a mirror may restart the download.
-            let reached = part.as_ref().map_or(0, PartialFile::len);
             if reached > furthest {
                 on_no_range = OnNoRange::TryNext;
                 furthest = reached;
@@ -86,6 +100,11 @@ impl Install<'_> {
         }
     }
 
+    /// The folder into which the file is installed.
+    pub(super) fn folder(&self) -> &Path {
+        self.target.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Asks each mirror once, until one has delivered k3s.
     fn round(
         &mut self,
@@ -94,7 +113,7 @@ impl Install<'_> {
         part: &mut Option<PartialFile>,
     ) -> Result<Round> {
         let mut later = Vec::new();
-        let unanswered = self.ask_voucher();
+        let unanswered = self.ask_server_sums();
         for index in self.order() {
             let mirror = &self.mirrors[index];
             if mirror.skipped.is_some() {
@@ -107,7 +126,7 @@ impl Install<'_> {
                     continue;
                 }
             }
-            if mirror.needs_vouching()
+            if mirror.needs_other_digest()
                 && mirror.digest.is_none()
                 && let Some(unanswered) = &unanswered
             {
@@ -138,8 +157,8 @@ impl Install<'_> {
         Ok(Round::Later(later))
     }
 
-    /// The mirrors in the order in which a round asks them: those that were slow come last, and the
-    /// fastest of them first.
+    /// The mirrors in the order in which a round asks them. Slow mirrors come last, and the fastest
+    /// of the slow mirrors comes first among them.
     fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.mirrors.len()).collect();
         order.sort_by_key(|index| {
@@ -150,23 +169,24 @@ impl Install<'_> {
         order
     }
 
-    /// Asks the k3s server for its checksum file, unless it has answered. The digest in it is that of
-    /// every mirror. Returns why there is no answer yet.
-    fn ask_voucher(&mut self) -> Option<Later> {
-        let answer = self.voucher.as_mut()?.ask(&self.tag);
+    /// Asks the k3s server for its checksum file, unless it has answered already. The digest in the
+    /// file is then used for every mirror. Returns why there is no answer yet; `None` when there is
+    /// nothing to wait for.
+    fn ask_server_sums(&mut self) -> Option<Later> {
+        let answer = self.server_sums.as_mut()?.ask(&self.tag, self.asset);
         let failure = match answer {
             Ok(digest) => {
                 for mirror in &mut self.mirrors {
                     mirror.digest = Some(digest);
                 }
-                self.voucher = None;
+                self.server_sums = None;
                 return None;
             }
             Err(failure) => failure,
         };
         match self.outcome(failure) {
             Outcome::Skip(why, status) => {
-                self.voucher = None;
+                self.server_sums = None;
                 debug!(target: self.host.step(), "{why}");
                 for index in 0..self.mirrors.len() {
                     if self.mirrors[index].is_server {
@@ -188,20 +208,74 @@ impl Install<'_> {
         mirror.skipped = Some(why);
     }
 
-    /// Removes the partial file, which frees its space. Returns the error with the reason of each
-    /// mirror.
+    /// Whether a file that the node can do without has taken too long: longer than the patience with
+    /// it ([`Asset::patience`]) and the time in which `reached` bytes come at the lowest rate at which
+    /// no faster mirror is looked for. Mirrors that are busy with many boards are given their time.
+    fn is_late(&self, started: Instant, reached: u64) -> bool {
+        let MinimumRate { slow, window, .. } = self.minimum_rate;
+        let windows = reached as f64 / slow as f64;
+        let is_over = |patience| started.elapsed() > patience + window.mul_f64(windows);
+        self.asset.patience().is_some_and(is_over)
+    }
+
+    /// Gives up because no mirror is left. Returns the error with the reason of each mirror.
     fn give_up(&self, part: Option<PartialFile>) -> anyhow::Error {
-        if let Some(Err(error)) = part.map(PartialFile::discard) {
-            return error;
-        }
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
         let tag = &self.tag;
         let mut reasons = reasons.join("; ");
         if self.mirrors.iter().any(|mirror| mirror.lacks_release) {
             let server_is_mirror = self.mirrors.iter().any(|mirror| mirror.is_server);
-            reasons = format!("{reasons}; {}", remedy(tag, server_is_mirror));
+            let remedy = remedy(self.asset.name(), tag, server_is_mirror);
+            reasons = format!("{reasons}; {remedy}");
         }
-        anyhow!("no mirror could supply k3s {tag}: {reasons}")
+        self.give_up_with(part, &reasons)
+    }
+
+    /// Removes the partial file, which frees its space. Returns the error with these reasons.
+    fn give_up_with(&self, part: Option<PartialFile>, reasons: &str) -> anyhow::Error {
+        if let Some(Err(error)) = part.map(PartialFile::discard) {
+            return error;
+        }
+        let (what, tag) = (self.asset.shown(), &self.tag);
+        anyhow!("no mirror could supply {what} {tag}: {reasons}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use crate::http::Timeouts;
+
+    #[test]
+    fn only_images_can_be_late_and_bytes_that_came_give_them_more_time() {
+        let host = Host::new("/none", Mode::Perform);
+        let node = Node::on("eth0");
+        let install = |asset| Install {
+            host: &host,
+            node: &node,
+            asset,
+            pin: None,
+            minimum_rate: Timeouts::default().minimum_rate,
+            tag: Tag::parse("v1.34.1+k3s1").unwrap(),
+            target: "/none/k3s".into(),
+            mirrors: Vec::new(),
+            server_sums: None,
+        };
+        // Seconds since the start, bytes that came, whether that is too late.
+        for (seconds, reached, late) in [
+            (100, 0, false),
+            (130, 0, true),
+            (130, 2 << 20, false),
+            (160, 2 << 20, true),
+            (2000, 150 << 20, false),
+        ] {
+            let ago = Duration::from_secs(seconds);
+            let started = Instant::now().checked_sub(ago).unwrap();
+            let is_late = |asset| install(asset).is_late(started, reached);
+            assert_eq!(is_late(Asset::Images), late, "{seconds} s, {reached} bytes");
+            assert!(!is_late(Asset::K3s));
+        }
     }
 }

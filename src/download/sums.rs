@@ -1,6 +1,7 @@
-//! Checksum files: that of a mirror, and that of the k3s server, which vouches for the bytes of every
-//! mirror.
+//! Reads the checksum file of a mirror or of the k3s server. The digest in the k3s server's file is
+//! used for the bytes of every mirror.
 
+use super::asset::Asset;
 use crate::digest::Sha256;
 use crate::http::retry::LONGEST_RETRY_AFTER;
 use crate::http::{Client, Failure, Request};
@@ -13,36 +14,37 @@ use url::Url;
 /// The largest checksum file that is read (bytes). Those of k3s have a few hundred bytes.
 const SUMS_MAX: u64 = 64 * 1024;
 
-/// Asks the mirror at `base` for its checksum file, and returns the digest of k3s in it.
-pub fn ask(client: &Client, base: &Url, tag: &Tag) -> Result<Sha256, Failure> {
+/// Asks the mirror at `base` for its checksum file, and returns the digest of `asset` in it.
+pub fn ask(client: &Client, base: &Url, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {
     let url = asset_url(base, tag, Arch::own().sums());
     let sums = Request::get(client, &url).body(SUMS_MAX)?;
-    let asset = Arch::own().asset();
+    let asset = asset.name();
     digest_in_sums(&String::from_utf8_lossy(&sums), asset)
         .ok_or_else(|| Failure::permanent(anyhow!("{url}: has no digest of {asset}")))
 }
 
-/// The k3s server, whose checksum file is believed whichever mirror the bytes come from.
-pub struct Voucher {
+/// The checksum file of the k3s server, which is trusted for the bytes of every mirror.
+pub struct ServerSums {
     base: Url,
     client: Client,
     /// Why the server did not answer, and until when it is not asked again.
     busy: Option<(String, Instant)>,
 }
 
-impl Voucher {
-    /// `None` when the join token does not pin the server: then anybody could be the server.
-    pub fn new(server: &Server) -> Option<Voucher> {
-        server.pins().then(|| Voucher {
+impl ServerSums {
+    /// Returns `None` when the join token does not pin the server's CA, because then the server is
+    /// unauthenticated.
+    pub fn new(server: &Server) -> Option<ServerSums> {
+        server.pins().then(|| ServerSums {
             base: server.release_url(),
             client: server.client().clone(),
             busy: None,
         })
     }
 
-    /// Asks for the digest that k3s must have. A permanent failure means that the server does not
+    /// Asks for the digest that `asset` must have. A permanent failure means that the server does not
     /// have the checksum file of this release. Does not ask while the server's `Retry-After` lasts.
-    pub fn ask(&mut self, tag: &Tag) -> Result<Sha256, Failure> {
+    pub fn ask(&mut self, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {
         if let Some((why, until)) = &self.busy {
             let left = until.saturating_duration_since(Instant::now());
             if !left.is_zero() {
@@ -53,7 +55,7 @@ impl Voucher {
                 });
             }
         }
-        let answer = ask(&self.client, &self.base, tag);
+        let answer = ask(&self.client, &self.base, tag, asset);
         if let Err(Failure::Transient {
             error,
             retry_after: Some(wait),

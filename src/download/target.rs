@@ -10,16 +10,17 @@
     reason = "this module is one of the few that may change the machine (see lib.rs)"
 )]
 
+use super::asset::Asset;
 use crate::digest::{Hasher, Sha256};
 use crate::host::Host;
-use crate::paths::{K3S, K3S_PART};
+use crate::paths::K3S_PART;
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The size of one read while hashing (bytes).
@@ -37,13 +38,25 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
     remove(&note_path(&target))
 }
 
-/// The digest of the installed executable; `None` when there is no such file with mode 0755.
-pub fn installed(host: &Host, target: &Path) -> Result<Option<Sha256>> {
+/// Makes the folder into which an asset is installed. The two folders of the images are `agent/images`
+/// in k3s's data folder. Like k3s, muster lets only root read them.
+pub(super) fn make_folder(asset: Asset, folder: &Path) -> io::Result<()> {
+    if asset == Asset::Images
+        && let Some(data) = folder.ancestors().nth(2)
+    {
+        fs::create_dir_all(data)?;
+        return DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    }
+    fs::create_dir_all(folder)
+}
+
+/// The digest of the installed file; `None` when there is no such file with the permissions `mode`.
+pub fn installed(host: &Host, target: &Path, mode: u32) -> Result<Option<Sha256>> {
     let path = host.path(target);
-    // What a symbolic link leads to may change after its digest was compared.
-    let is_executable = fs::symlink_metadata(&path)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == K3S.mode);
-    if !is_executable {
+    // A symbolic link does not count: it may point to another file after the digest was compared.
+    let has_mode = fs::symlink_metadata(&path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == mode);
+    if !has_mode {
         return Ok(None);
     }
     let read = || hash(&mut File::open(&path)?);
@@ -143,7 +156,8 @@ pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::host::Mode;
-    use crate::paths;
+    use crate::k3s::release::Arch;
+    use crate::paths::{self, K3S};
     use std::fs::Permissions;
 
     #[test]
@@ -152,6 +166,11 @@ mod tests {
         assert_eq!(target, Path::new(paths::BIN_DIR).join("k3s"));
         assert_eq!(part_path(target), Path::new(K3S_PART.path));
         assert_eq!(note_path(target), Path::new(paths::K3S_NOTE.path));
+        let images = Path::new(paths::DATA_DIR).join(paths::IMAGES_FOLDER);
+        let images = images.join(Arch::Arm64.images());
+        assert_eq!(images, Path::new(paths::IMAGES.path));
+        assert_eq!(part_path(&images), Path::new(paths::IMAGES_PART.path));
+        assert_eq!(note_path(&images), Path::new(paths::IMAGES_NOTE.path));
     }
 
     #[test]
@@ -159,11 +178,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let host = Host::new(root.path(), Mode::Perform);
         let target = Path::new("/k3s");
-        assert_eq!(installed(&host, target).unwrap(), None);
+        assert_eq!(installed(&host, target, K3S.mode).unwrap(), None);
         fs::write(host.path(target), "x").unwrap();
         for (mode, digest) in [(0o644, None), (0o755, Some(Sha256::of(b"x")))] {
             fs::set_permissions(host.path(target), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(installed(&host, target).unwrap(), digest, "{mode:o}");
+            assert_eq!(
+                installed(&host, target, K3S.mode).unwrap(),
+                digest,
+                "{mode:o}"
+            );
         }
     }
 
@@ -174,7 +197,7 @@ mod tests {
         fs::write(host.path("/other"), "x").unwrap();
         fs::set_permissions(host.path("/other"), Permissions::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink(host.path("/other"), host.path("/k3s")).unwrap();
-        assert_eq!(installed(&host, Path::new("/k3s")).unwrap(), None);
+        assert_eq!(installed(&host, Path::new("/k3s"), K3S.mode).unwrap(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Writes and hashes the bytes of a download, also on a thread of its own.
+//! Writes and hashes the bytes of a download, on the calling thread or on a second thread.
 
 use crate::digest::Hasher;
 use std::collections::VecDeque;
@@ -125,8 +125,9 @@ impl WriterThread {
         })
     }
 
-    /// Has the first `n` bytes of `buffer` written, and replaces `buffer` by a free one. Waits for a
-    /// free buffer when all of them are in use. Fails when an earlier write failed.
+    /// Gives `buffer` to the thread, which writes its first `n` bytes, and replaces it by a free
+    /// buffer. Waits for a free buffer when all of them are in use. Fails when an earlier write
+    /// failed.
     pub fn exchange(&mut self, buffer: &mut Vec<u8>, n: usize) -> io::Result<()> {
         let mut queue = self.shared.lock();
         queue.full.push_back((mem::take(buffer), n));

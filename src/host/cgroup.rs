@@ -15,7 +15,7 @@ pub const CONTROLLERS_FILE: &str = "/sys/fs/cgroup/cgroup.controllers";
 /// The controllers that are enabled for the cgroups below the root cgroup.
 const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
-/// Mounts cgroup v2, unless a cgroup file system is mounted. `mounts` are the mounts of now.
+/// Mounts cgroup v2, unless a cgroup file system is mounted. `mounts` are the current mounts.
 pub fn mount(host: &Host, mounts: &[Mount]) -> Result<()> {
     match cgroup_mount(mounts) {
         Some(_) => Ok(()),
@@ -40,6 +40,11 @@ pub fn problem(host: &Host, mounts: &[Mount]) -> Result<Option<String>> {
             None => None,
         },
     })
+}
+
+/// Whether a cgroup file system is mounted.
+pub fn is_mounted(mounts: &[Mount]) -> bool {
+    cgroup_mount(mounts).is_some()
 }
 
 /// The mount at [`CGROUP`], of whatever type; `None` when nothing is mounted there.

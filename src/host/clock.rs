@@ -43,7 +43,7 @@ impl Host {
         clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")
     }
 
-    /// Waits before the next attempt, with the clock set right first where that is needed
+    /// Waits before the next attempt. Before the wait it corrects the clock, if that is needed
     /// ([`super::network_time`]). Fails when a watched file has changed ([`Host::wait`]).
     pub fn wait_before_retry(&self, time: Duration) -> Result<()> {
         self.correct_clock();

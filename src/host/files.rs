@@ -5,7 +5,7 @@ use super::Host;
 use super::temporary::{remove_if_exists, temporary};
 use crate::digest::{Hasher, Sha256};
 use crate::paths::NodeFile;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -74,7 +74,7 @@ impl Host {
     }
 
     /// The metadata of the file at `path`, after following symbolic links; `None` when it cannot be
-    /// read, as when there is no such file.
+    /// read, for example because there is no such file.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Option<fs::Metadata> {
         fs::metadata(self.path(path)).ok()
     }
@@ -130,28 +130,32 @@ impl Host {
     }
 
     pub(super) fn write_whole(&self, file: NodeFile, bytes: &[u8]) -> Result<()> {
-        let write = || -> Result<()> {
-            let target = self.path(file.path);
-            let folder = target
-                .parent()
-                .ok_or_else(|| anyhow!("it is not the path of a file"))?;
-            fs::create_dir_all(folder)?;
-            let name = target
-                .file_name()
-                .ok_or_else(|| anyhow!("it is not the path of a file"))?;
-            let temporary = temporary(folder, &name.to_string_lossy())?;
-            let mut open = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(file.mode)
-                .open(&temporary)?;
-            open.set_permissions(Permissions::from_mode(file.mode))?;
-            open.write_all(bytes)?;
-            open.sync_all()?;
-            fs::rename(&temporary, &target)?;
-            Ok(())
+        let target = self.path(file.path);
+        let made = match target.parent() {
+            Some(folder) => fs::create_dir_all(folder).map_err(Into::into),
+            None => Ok(()),
         };
-        write().with_context(|| format!("cannot write {}", file.path))
+        made.and_then(|()| replace(&target, file.mode, bytes))
+            .with_context(|| format!("cannot write {}", file.path))
+    }
+
+    /// Writes a file that the operator named on the command line, whole or not at all. `--root` is
+    /// put in front of an absolute path; another path is relative to the working directory. Fails
+    /// when the folder does not exist, or when the path is that of something else than a file.
+    pub fn write_as_named(&self, path: &str, text: &str) -> Result<()> {
+        let path = Path::new(path);
+        let target = match path.is_absolute() {
+            true => self.path(path),
+            false => Path::new(".").join(path),
+        };
+        let write = || {
+            let is_other = |meta: fs::Metadata| !meta.is_file();
+            if fs::metadata(&target).is_ok_and(is_other) {
+                bail!("it is not a regular file");
+            }
+            replace(&target, 0o644, text.as_bytes())
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Writes to a file that the kernel provides, such as one below `/sys`. The kernel takes each
@@ -175,6 +179,24 @@ impl Host {
         })?;
         Ok(())
     }
+}
+
+/// Replaces the file `target` by one with these bytes, through a temporary file in its folder.
+fn replace(target: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
+    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
+        bail!("it is not the path of a file");
+    };
+    let temporary = temporary(folder, &name.to_string_lossy())?;
+    let mut open = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&temporary)?;
+    open.set_permissions(Permissions::from_mode(mode))?;
+    open.write_all(bytes)?;
+    open.sync_all()?;
+    fs::rename(&temporary, target)?;
+    Ok(())
 }
 
 /// Reads a file that has `limit` bytes at most; `None` when there is no such file.

@@ -15,7 +15,7 @@ const LEDS: &str = "/sys/class/leds";
 /// The trigger that makes a LED blink.
 const TIMER: &str = "timer";
 
-/// What a LED was before muster changed it.
+/// The state of a LED before muster changed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Original {
     name: String,
@@ -31,8 +31,8 @@ pub(super) struct Blinking {
 }
 
 impl Host {
-    /// Makes the LED blink, from now until [`Host::restore_led`]. Does nothing when the board has no
-    /// such LED.
+    /// Makes the LED blink, from now until [`Host::restore_led`]. Does nothing when the board has
+    /// no such LED.
     pub fn blink_led(&self, led: &Led) {
         let exists = |name: &&str| self.metadata(file(name, "trigger")).is_some();
         let name = match led {
@@ -61,7 +61,7 @@ impl Host {
         }
     }
 
-    /// Changes the rhythm of the LED that blinks. Does nothing when none does.
+    /// Changes the rhythm of the LED that blinks. Does nothing when no LED blinks.
     pub fn set_rhythm(&self, rhythm: Rhythm) {
         let original = self.blinking.original.borrow();
         let Some(Original { name, .. }) = original.as_ref() else {
@@ -81,8 +81,8 @@ impl Host {
         }
     }
 
-    /// Makes the LED that blinks what it was before, also one that an earlier muster process of this
-    /// boot made blink.
+    /// Gives the LED that blinks the state that it had before the boot. The LED may also have been
+    /// made to blink by an earlier muster process of this boot.
     pub fn restore_led(&self) {
         let original = self.blinking.original.take();
         let Some(original) = original.or_else(|| self.noted()) else {
@@ -105,7 +105,7 @@ impl Host {
         }
     }
 
-    /// What the LED was before this boot changed it.
+    /// The state of the LED before this boot changed it.
     fn original(&self, name: &str) -> Result<Original> {
         if let Some(noted) = self.noted().filter(|noted| noted.name == name) {
             return Ok(noted);

@@ -1,4 +1,4 @@
-//! Symbolic links: read, and replaced in one step.
+//! Reads symbolic links, and makes or replaces them in one step.
 
 use super::Host;
 use super::temporary::temporary;

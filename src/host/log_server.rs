@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The time between the first two attempts to look up the name of the log server. It is short,
 /// because the DHCP script sets the address a moment before the resolver.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The time doubles with each attempt, up to this.
+/// The longest time between two attempts. The time doubles after each attempt, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The log server that a lookup has found: the name, and the address.
@@ -26,7 +26,7 @@ impl Host {
         self.outbox.clone()
     }
 
-    /// Sets the board that the lines are from. No line is sent before.
+    /// Sets the board that the lines are from. Before this call no line is sent.
     pub fn send_log_as(&self, node: &Node) {
         let board = (node.name.to_string(), node.mac.to_string());
         self.outbox.lock().board = Some(board);
@@ -38,14 +38,14 @@ impl Host {
         self.report(|status| status.k3s_version(version));
     }
 
-    /// Sets that the clock is right from now on, so that the lines get a time.
+    /// Records that the clock is right from now on, so that the lines get a time.
     pub fn send_log_with_time(&self) {
         self.outbox.lock().clock_is_set = true;
     }
 
     /// Begins to send the log to the log server, if `interface` has an address and the server is
     /// known. Otherwise it does nothing, and can be called again. A host name is looked up by
-    /// another thread, for which nothing waits.
+    /// another thread, so that the boot does not wait.
     pub fn send_log(&self, server: &LogServer, interface: &str) {
         let (host, port) = match server {
             LogServer::No => {
@@ -92,7 +92,7 @@ impl Host {
         }
     }
 
-    /// The log server whose name was looked up; `None` when no name was.
+    /// The log server whose name was looked up; `None` when no name was looked up.
     pub fn found_log_server(&self, server: &LogServer) -> Option<FoundServer> {
         let LogServer::Named { host, .. } = server else {
             return None;

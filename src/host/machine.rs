@@ -87,16 +87,29 @@ impl Memory {
 /// The memory that a download must leave free for the rest of the boot (bytes).
 const MEMORY_KEPT: u64 = 16 << 20;
 
-/// Checks whether `needed` bytes fit into `folder`: into its file system and, when that file system
-/// is in memory, into the available memory. Returns `None` when the bytes fit, otherwise a message
+/// What needs room, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// What needs it, for messages.
+    pub what: &'static str,
+    /// How much it needs (bytes).
+    pub bytes: u64,
+}
+
+/// Checks whether what `need` says fits into `folder`: into its file system and, when that file
+/// system is in memory, into the available memory. Returns `None` when it fits, otherwise a message
 /// for the operator that names the remedy.
-pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>> {
+pub fn no_room(host: &Host, folder: &Path, need: Need) -> Result<Option<String>> {
+    let Need {
+        what,
+        bytes: needed,
+    } = need;
     let (shown, wanted) = (folder.display(), megabytes(needed));
     let free = host.free_space(folder)?;
     if free < needed {
         let free = megabytes(free);
         return Ok(Some(format!(
-            "k3s needs {wanted} MB in {shown}, which has {free} MB free: make the root file system \
+            "{what} needs {wanted} MB in {shown}, which has {free} MB free: make the root file system \
              larger, for example with rootflags=size=75% on the kernel command line"
         )));
     }
@@ -108,7 +121,7 @@ pub fn no_room(host: &Host, folder: &Path, needed: u64) -> Result<Option<String>
     Ok(usable.filter(|usable| *usable < needed).map(|usable| {
         let usable = megabytes(usable);
         format!(
-            "k3s needs {wanted} MB in {shown}, which is in memory, and {usable} MB of memory are \
+            "{what} needs {wanted} MB in {shown}, which is in memory, and {usable} MB of memory are \
              available: use a board with more memory"
         )
     }))

@@ -16,13 +16,16 @@
 //! | [`process`] | runs programs, and replaces this process with a program (exec) |
 //! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
-//! | [`network_time`] | asks time servers |
+//! | [`network_time`] | sets the clock from a time server |
+//! | [`time_servers`] | asks time servers |
+//! | [`time_daemon`] | starts the time daemon |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`led`] | makes a LED blink |
 //! | [`log_server`] | finds the log server |
 //! | [`outbox`] | sends the log to it |
 //! | [`progress`] | reports how far the boot is |
+//! | [`routers`] | asks the routers of a link for DNS servers |
 //! | [`routes`] | looks for a default route and a DNS server |
 //! | [`machine`] | reads what `/proc` says about mounts and memory |
 //! | [`watch`] | ends a wait when the operator changes a file |
@@ -48,9 +51,14 @@ mod notes;
 pub mod outbox;
 pub mod process;
 pub mod progress;
+pub mod router_advertisement;
+pub mod routers;
 pub mod routes;
+mod sntp;
 pub mod system;
 mod temporary;
+pub mod time_daemon;
+pub mod time_servers;
 pub mod watch;
 
 use crate::redact::redacted;
@@ -76,8 +84,8 @@ pub const EFFECTS: &str = "effect";
 /// What [`Host::step`] returns before the first step.
 const NO_STEP: &str = "muster";
 
-/// The time after which a problem that still exists is logged again, and so is the progress of a
-/// download.
+/// The interval at which a problem that still exists, and the progress of a download, are logged
+/// again.
 const LOG_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a [`Host`] does with effects, which are changes of the machine.
@@ -160,7 +168,8 @@ impl Host {
             let mut out = io::stdout().lock();
             let what = redacted(&what.to_string());
             return match writeln!(out, "{step}: {what}") {
-                // It is not a failure when the reader closes the pipe early, as in `muster … | head`.
+                // It is not a failure when the reader closes the pipe early, as in `muster … |
+                // head`.
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     Err(error).context("cannot print the plan")
                 }

@@ -14,14 +14,14 @@ const FILTERS: [[&str; 2]; 2] = [
     ["nft_compat", "nft_chain_nat"],
 ];
 
-/// Loads the modules that are neither loaded nor built into the kernel. k3s can start without some of
-/// them, so a failure is only a warning.
+/// Loads the modules that are neither loaded nor built into the kernel. k3s can start without some
+/// of them, so a failure is only a warning.
 pub fn load(host: &Host) -> Result<()> {
     let missing = missing(host)?;
     if missing.is_empty() {
         return Ok(());
     }
-    // Without -q, modprobe complains about the filter that the kernel does not have.
+    // Without -q, modprobe prints errors about the filter that the kernel does not have.
     let argv = [&["modprobe", "-q", "-a"], missing.as_slice()].concat();
     let result = host.run(&argv);
     if host.plans() {
@@ -40,9 +40,9 @@ pub fn load(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// The modules that are missing. When one of the filters is complete, nothing of the other is
-/// missing.
-fn missing(host: &Host) -> Result<Vec<&'static str>> {
+/// The modules that are missing. When the kernel has all modules of one packet filter, the modules
+/// of the other one do not count as missing.
+pub fn missing(host: &Host) -> Result<Vec<&'static str>> {
     let release = host.read_text("/proc/sys/kernel/osrelease")?;
     let builtin = host.read_text(format!("/lib/modules/{}/modules.builtin", release.trim()))?;
     let is_loaded = |module: &str| {

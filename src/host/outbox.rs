@@ -1,7 +1,7 @@
 //! Keeps the lines for the log server until they can be sent, and sends them as datagrams.
 //!
-//! Nothing waits for the log server: a datagram is sent without blocking, and a lost one is not sent
-//! again.
+//! Nothing waits for the log server: a datagram is sent without blocking, and a lost one is not
+//! sent again.
 
 use super::Mode;
 use super::clock::uptime;
@@ -137,7 +137,7 @@ impl Outbox {
 }
 
 impl Contents {
-    /// Sends the lines, in order. Those that cannot be sent now, as without a route, stay.
+    /// Sends the lines, in order. Those that cannot be sent now (there may be no route) are kept.
     fn send(&mut self) {
         let (Some((server, socket)), Some(board)) = (&self.server, &self.board) else {
             return;

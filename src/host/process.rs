@@ -3,9 +3,9 @@
 use super::Host;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, alarm};
+use nix::unistd::{Pid, alarm, dup2_stderr};
 use std::fmt::{self, Display};
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -64,6 +64,22 @@ impl Host {
         Path::new("/proc").join(pid.to_string()).exists()
     }
 
+    /// Sends a signal to a process. `what` describes that.
+    pub fn signal(&self, what: impl Display, pid: i32, signal: Signal) -> Result<()> {
+        self.effect(what, || Ok(kill(Pid::from_raw(pid), signal)?))?;
+        Ok(())
+    }
+
+    /// Has this process write its standard error to where the process `pid` writes its own: to k3s's
+    /// log. Does nothing where that cannot be opened.
+    pub fn share_log_of(&self, pid: i32) {
+        let path = format!("/proc/{pid}/fd/2");
+        let file = File::options().append(true).open(self.path(path));
+        if let (Ok(file), false) = (file, self.plans()) {
+            let _ = dup2_stderr(file);
+        }
+    }
+
     /// Sets a time limit for this process: after `time` the kernel ends it with SIGALRM. `None`
     /// removes the limit. [`Host::exec`] removes it too.
     pub fn limit_run(&self, time: Option<Duration>) {
@@ -89,8 +105,8 @@ impl Host {
         Ok(())
     }
 
-    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error says
-    /// why it could not be started.
+    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error
+    /// says why it could not be started.
     pub fn output(
         &self,
         program: &Path,
@@ -103,7 +119,8 @@ impl Host {
         command.envs(environment.iter().map(|v| (&v.name, &v.value)));
         remove_secrets(&mut command);
         let output = command.output();
-        let output = output.with_context(|| format!("cannot run {}", path.display()))?;
+        let output =
+            output.with_context(|| format!("cannot run {} and read its output", path.display()))?;
         let bytes = [output.stdout, output.stderr].concat();
         Ok(Output {
             success: output.status.success(),
@@ -188,7 +205,7 @@ fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     if let Ok(status) = receiver.recv_timeout(limit) {
         return status.map(Some);
     }
-    // The program may have ended just now.
+    // An error is ignored, because the program may have ended just now.
     let _ = kill(pid, Signal::SIGKILL);
     // The kernel cannot end a program that waits for a device, so this wait has a limit too.
     let _ = receiver.recv_timeout(KILL_LIMIT);

@@ -20,8 +20,7 @@ pub(super) struct Progress {
     result: RefCell<String>,
     /// The problem that was logged last, and when (time since boot).
     problem: RefCell<Option<(String, Duration)>>,
-    /// Since when the step has waited until that problem is solved (time since boot); `None` when it
-    /// does not wait.
+    /// When the step began to wait (time since boot); `None` when it does not wait.
     waits_since: Cell<Option<Duration>>,
     /// The download that is running.
     pub(super) download: Cell<Reported>,
@@ -84,6 +83,15 @@ impl Host {
         *self.progress.result.borrow_mut() = text;
     }
 
+    /// Adds to what the running step has achieved.
+    pub fn add_result(&self, text: String) {
+        let mut result = self.progress.result.borrow_mut();
+        if !result.is_empty() {
+            result.push_str("; ");
+        }
+        result.push_str(&text);
+    }
+
     /// Reports that the running step is done, and logs its result with the time that it took.
     pub fn end_step(&self) {
         let took = self.end(None);
@@ -113,8 +121,8 @@ impl Host {
         self.log(Level::Warn, State::Failed, None, text);
     }
 
-    /// Sends the error with which a boot attempt ends to the log server, and shows by the LED that a
-    /// person is needed. The caller prints the error. Later lines belong to no step.
+    /// Sends the error with which a boot attempt ends to the log server, and shows by the LED that
+    /// a person is needed. The caller prints the error. Later lines belong to no step.
     pub fn send_failure(&self, text: String) {
         self.set_rhythm(Rhythm::Stuck);
         self.outbox.add(Line {
@@ -187,8 +195,8 @@ impl Host {
         self.log(Level::Info, State::Running, None, text);
     }
 
-    /// Waits before the next attempt. In a long wait the problem of the running step is logged again
-    /// every 30 s. Fails when a watched file changes ([`Host::wait`]).
+    /// Waits before the next attempt. In a long wait the problem of the running step is logged
+    /// again every 30 s. Fails when a watched file changes ([`Host::wait`]).
     pub(super) fn wait_and_report(&self, time: Duration) -> Result<()> {
         let mut left = time;
         while left > LOG_AGAIN {
@@ -207,8 +215,8 @@ impl Host {
         log!(target: self.step(), level, "{text}");
     }
 
-    /// Sets whether the running step waits. Returns whether it waited before. A wait that lasts needs
-    /// a person.
+    /// Sets whether the running step waits. Returns whether it waited before. When the wait is
+    /// longer than [`PATIENCE`], the LED shows that a person is needed.
     fn set_waiting(&self, is_waiting: bool) -> bool {
         self.outbox.set_waiting(is_waiting);
         let (now, since) = (self.uptime(), self.progress.waits_since.get());

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The interval at which the watched files are checked for a change.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The paths of files. Each has a text that changes when the file is written or replaced.
+/// Paths of files, each with its state: a text that changes when the file is written or replaced.
 pub type FileStates = BTreeMap<String, String>;
 
 /// The files that a [`Host`] watches, with their states from when the watch began.
@@ -19,8 +19,8 @@ pub type FileStates = BTreeMap<String, String>;
 pub(super) struct Watch(RefCell<FileStates>);
 
 impl Host {
-    /// Watches these files from now on. Call it before the files are read: a change that comes
-    /// between is noticed then.
+    /// Watches these files from now on. This must be called before the files are read, so that a
+    /// change after the reading is noticed in every case.
     pub fn watch(&self, files: &[String]) {
         let mut watched = self.watch.0.borrow_mut();
         for file in files {
@@ -35,8 +35,8 @@ impl Host {
         self.watch.0.take()
     }
 
-    /// Sleeps like [`Host::sleep`]. Fails as soon as a watched file has changed, because the running
-    /// boot uses what was in the file before.
+    /// Sleeps like [`Host::sleep`]. Fails as soon as a watched file has changed, because the
+    /// running boot uses what was in the file before.
     pub fn wait(&self, time: Duration) -> Result<()> {
         let mut left = time;
         loop {
@@ -53,7 +53,7 @@ impl Host {
     }
 }
 
-/// The first file that is not in this state any more.
+/// The first of `files` whose state has changed; `None` when all are unchanged.
 pub fn changed_file<'a>(host: &Host, files: &'a FileStates) -> Option<&'a str> {
     let changed = |(file, then): &(&String, &String)| state(host, file) != **then;
     files.iter().find(changed).map(|(file, _)| file.as_str())

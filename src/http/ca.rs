@@ -46,12 +46,12 @@ impl fmt::Display for Untrusted {
             Untrusted::Unreadable => "the answer is not a CA certificate",
             Untrusted::OtherCa => "its CA is not the one in the join token",
             Untrusted::NotTheRoot => {
-                "the answer contains the CA in the join token, but not as the root of its first \
-                 certificate, so k3s's agent would refuse it"
+                "the answer contains the CA that the join token names, but the chain of the first \
+                 certificate does not end in this CA, so k3s's agent would refuse the answer"
             }
             Untrusted::NotNow => {
-                "its certificates lead to the CA in the join token, but one of them is not valid \
-                 at the time that this board's clock shows"
+                "the chain of certificates ends in the CA that the join token names, but one of \
+                 them is not valid at the time that this board's clock shows"
             }
         })
     }

@@ -25,8 +25,8 @@ struct Search<'a> {
 /// is valid.
 ///
 /// As in k3s (`hashCA` in `pkg/clientaccess/token.go`), each other certificate is a root when it
-/// has no authority key identifier, or when that is its own subject key identifier. Otherwise it is
-/// an intermediate.
+/// has no authority key identifier, or when its authority key identifier equals its subject key
+/// identifier. Otherwise it is an intermediate.
 pub(super) fn root_of_first<'a>(
     certificates: &'a [Certificate<'a>],
     now: Option<i64>,

@@ -1,4 +1,5 @@
-//! A client: what its connections trust, and the connection that it keeps for the next request.
+//! An HTTP client. It has the TLS configuration for its connections, and keeps one connection for
+//! the next request.
 
 use super::Timeouts;
 use super::connect::connect;
@@ -30,10 +31,10 @@ struct Inner {
     kept: Mutex<Option<(Origin, Connection)>>,
 }
 
-/// A request as it is sent, but for its first line and its host.
+/// A request without the first line and the `Host` header, which depend on the URL.
 pub(super) struct Message<'a> {
     pub method: &'static str,
-    /// The headers, each with the end of its line.
+    /// The header lines, each with its line break.
     pub headers: &'a str,
     pub body: &'a [u8],
 }
@@ -60,7 +61,7 @@ impl Client {
         self.0.timeouts.stall
     }
 
-    /// Sends a request. Returns the answer with any status, its body not yet read.
+    /// Sends a request. Returns the answer, whatever its status is, before its body is read.
     pub(super) fn send(&self, message: &Message<'_>, url: &Url) -> io::Result<Response> {
         let mut answer = self.send_once(message, url)?;
         let mut redirects = 0;
@@ -77,7 +78,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// Where an answer redirects to, if redirects are followed.
+    /// The URL that an answer redirects to; `None` when it is no redirect, or when this client does
+    /// not follow redirects.
     fn target(&self, answer: &Response) -> Option<Url> {
         let redirects = matches!(answer.status().0, 301 | 302 | 303 | 307 | 308);
         let location = answer.header("location");
@@ -91,7 +93,8 @@ impl Client {
             kept.filter(|(origin, connection)| *origin == url.origin() && connection.is_quiet());
         if let Some((_, connection)) = kept {
             match self.exchange(connection, message, url) {
-                // The server closed it in the meantime. Only a GET can be sent twice without harm.
+                // The server closed the kept connection in the meantime. Only a GET is sent again
+                // over a new connection, because sending a GET twice does no harm.
                 Err(error) if was_closed(&error) && message.method == "GET" => {}
                 result => return result,
             }
@@ -119,7 +122,8 @@ impl Client {
             match Head::parse(connection.ahead())? {
                 Some((head, len)) => {
                     connection.consume(len);
-                    // More than one head may come (RFC 9110, 15.2).
+                    // Heads with a status of 1xx may come before the head of the answer (RFC 9110,
+                    // 15.2). They are skipped.
                     if head.status.0 / 100 != 1 {
                         let framing = head.framing(message.method)?;
                         return Ok(self.answer(url, head, framing, connection));
@@ -162,7 +166,7 @@ fn was_closed(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-/// A request as it goes to the server of `url`.
+/// The bytes of a request to the server of `url`.
 fn bytes(message: &Message<'_>, url: &Url) -> Vec<u8> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));

@@ -1,4 +1,4 @@
-//! Opens connections: finds the addresses of a host, tries each, and opens a tunnel where there is a
+//! Opens connections: finds the addresses of a host, tries each, and opens a tunnel if there is a
 //! proxy.
 
 use super::connection::{Connection, Deadline, Link};
@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// How long each of several addresses is tried before the next one.
+/// When a host has several addresses: how long one of them is tried before the next one.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 /// The longest answer of a proxy to `CONNECT` (bytes).
 const PROXY_ANSWER_MAX: usize = 16 * 1024;
 
-/// Opens a connection to the host of `url`, through `proxy` where it is for this URL. The addresses
-/// of the host are looked up first; the system's resolver has a timeout of its own.
+/// Opens a connection to the host of `url`, through `proxy` if the proxy is for this URL. `timeout`
+/// does not include the lookup of the host's addresses: the system's resolver has its own timeout.
 pub(super) fn connect(
     url: &Url,
     tls: &Arc<ClientConfig>,
@@ -38,7 +38,7 @@ pub(super) fn connect(
     secured(link, url, tls, deadline)
 }
 
-/// Adds TLS where the URL has it.
+/// Adds TLS if the scheme of the URL is https.
 fn secured(
     mut link: Link,
     url: &Url,
@@ -69,8 +69,9 @@ fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// Tries the addresses in turn, and those that did not answer a second time. So an address without
-/// a route, which is often the IPv6 one, costs a second and not half of the time.
+/// Tries the addresses in turn, each for a short time. Then it tries the addresses that did not
+/// answer once more. So an address that cannot be reached (often the IPv6 address) costs one
+/// second, and not half of the time until the deadline.
 fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
     let mut result = Err(io::Error::other("the host name has no address"));
     let mut silent = Vec::new();
@@ -100,7 +101,7 @@ fn try_address(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> 
     Ok(tcp)
 }
 
-/// Has the proxy connect to the host of `url`.
+/// Asks the proxy to connect to the host of `url`.
 fn open_tunnel(
     connection: &mut Connection,
     proxy: &Proxy,

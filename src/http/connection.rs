@@ -6,10 +6,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// How many bytes are received ahead, for the head of an answer (bytes).
+/// The size of one read while the head of an answer is received (bytes).
 const AHEAD: usize = 16 * 1024;
 
-/// The time at which something must be done, and what the message says when it is not.
+/// The time by which something must be done, and the message of the error when it is not done then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
@@ -19,7 +19,7 @@ pub(super) struct Deadline {
 /// The message of a deadline for data that has passed.
 pub(super) const NO_DATA: &str = "timed out while waiting for data";
 
-/// A deadline has passed.
+/// The error that a deadline has passed.
 #[derive(Debug)]
 struct TimedOut(&'static str);
 
@@ -32,7 +32,7 @@ impl fmt::Display for TimedOut {
 impl std::error::Error for TimedOut {}
 
 impl Deadline {
-    /// The deadline of a connection and of its TLS handshake.
+    /// The deadline for connecting, which includes the TLS handshake.
     pub fn to_connect(after: Duration) -> Deadline {
         Deadline {
             at: Instant::now() + after,
@@ -40,7 +40,7 @@ impl Deadline {
         }
     }
 
-    /// The deadline of the next bytes of an answer.
+    /// The deadline for the next bytes of an answer.
     pub fn for_data(after: Duration) -> Deadline {
         Deadline {
             at: Instant::now() + after,
@@ -62,10 +62,10 @@ impl Deadline {
         }
     }
 
-    /// The error of a read or a write that had this deadline.
+    /// Replaces the error of a read or a write by the error of this deadline, if the time was over.
     fn explain(self, error: io::Error) -> io::Error {
         match error.kind() {
-            // A socket with a timeout reports that nothing came in time.
+            // A socket reports with one of these kinds that its timeout has passed.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => self.passed(),
             _ => error,
         }
@@ -80,7 +80,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Receives at least one byte; 0 is the end.
+    /// Receives at least one byte, and returns how many; 0 means that the connection has ended.
     pub fn receive(&mut self, into: &mut [u8], deadline: Deadline) -> io::Result<usize> {
         match self {
             Link::Tunnel(proxy) => proxy.read(into, deadline),
@@ -106,7 +106,7 @@ impl Link {
         }
     }
 
-    /// Whether the connection is open and nothing was received that was not asked for.
+    /// Whether the connection is open and has no bytes to read.
     fn is_quiet(&self) -> bool {
         match self {
             Link::Tunnel(proxy) => proxy.is_quiet(),
@@ -132,7 +132,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection over `link`, whose TLS handshake, where there is TLS, is done.
+    /// A connection over `link`. With `tls`, the TLS handshake must be done already.
     pub fn new(link: Link, tls: Option<Tls>) -> Connection {
         Connection {
             link,
@@ -150,7 +150,7 @@ impl Connection {
         }
     }
 
-    /// Reads at least one byte; 0 is the end.
+    /// Reads at least one byte, and returns how many; 0 means that the connection has ended.
     pub fn read(&mut self, into: &mut [u8], deadline: Deadline) -> io::Result<usize> {
         let ahead = &self.ahead[self.read..];
         if !ahead.is_empty() {
@@ -169,12 +169,13 @@ impl Connection {
         }
     }
 
-    /// What was received ahead.
+    /// The bytes that were received but not read yet.
     pub fn ahead(&self) -> &[u8] {
         &self.ahead[self.read..]
     }
 
-    /// Receives more bytes ahead. It is an error when the connection ends.
+    /// Receives more bytes, which [`Connection::ahead`] then returns too. It is an error when the
+    /// connection ends.
     pub fn look_ahead(&mut self, deadline: Deadline) -> io::Result<()> {
         let mut kept = self.ahead.split_off(self.read);
         let mut more = [0; AHEAD];
@@ -182,7 +183,7 @@ impl Connection {
         self.read = 0;
         let n = self.read(&mut more, deadline)?;
         kept.extend_from_slice(&more[..n]);
-        // A record that is longer than the buffer has left its rest ahead.
+        // When a TLS record was longer than the buffer, `read` has put its rest into `self.ahead`.
         kept.append(&mut self.ahead);
         self.ahead = kept;
         match n {
@@ -191,7 +192,7 @@ impl Connection {
         }
     }
 
-    /// Leaves out the next `n` bytes of those that were received ahead.
+    /// Marks the first `n` bytes of [`Connection::ahead`] as read.
     pub fn consume(&mut self, n: usize) {
         self.read += n;
     }

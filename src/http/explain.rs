@@ -5,7 +5,8 @@ use std::io;
 use std::time::SystemTime;
 
 /// Describes an error by its innermost cause, which says what happened. The errors that wrap this
-/// cause only say where it was noticed. Also returns whether the dates of a certificate are the cause.
+/// cause only say where it was noticed. Also returns whether the dates of a certificate are the
+/// cause.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
     let mut innermost = error.to_string();
     let mut cause = Some(error);

@@ -86,8 +86,8 @@ impl Failure {
         }
     }
 
-    /// Whether the request failed because of the dates of a certificate. Then this board's clock may
-    /// be wrong.
+    /// Whether the request failed because of the dates of a certificate. Then this board's clock
+    /// may be wrong.
     pub fn is_about_dates(&self) -> bool {
         match self {
             Failure::Transient { error, .. } | Failure::Permanent { error, .. } => {
@@ -96,9 +96,9 @@ impl Failure {
         }
     }
 
-    /// Whether the server is overloaded or not ready: it said so, or it did not answer in time. Each
-    /// request with a password that a k3s server refuses in this way has cost it a scrypt, so it is
-    /// left alone with pauses that grow.
+    /// Whether the server is overloaded or not ready: it said so, or it did not answer in time. A
+    /// k3s server computes a slow hash (scrypt) for each request with a password, even for a
+    /// request that it then refuses in this way. So the delays before the next requests grow.
     pub fn is_distress(&self) -> bool {
         match self {
             Failure::Transient { error, status, .. } => {
@@ -158,7 +158,7 @@ impl Failure {
     }
 }
 
-/// The message of a failure of a server that accepted the connection and then sent nothing.
+/// The error when a server accepted the connection and then sent nothing.
 #[derive(Debug)]
 struct NoData(String);
 
@@ -170,7 +170,7 @@ impl fmt::Display for NoData {
 
 impl Error for NoData {}
 
-/// The message of a failure that the dates of a certificate caused.
+/// The error when the dates of a certificate are the cause of a failure.
 #[derive(Debug)]
 pub struct WrongDates(pub String);
 

@@ -11,7 +11,7 @@ const HEADERS: usize = 100;
 pub struct Status(pub u16);
 
 impl Status {
-    /// Whether the request was answered as asked (2xx).
+    /// Whether the request has succeeded (2xx).
     pub fn is_success(self) -> bool {
         self.0 / 100 == 2
     }
@@ -75,7 +75,7 @@ pub(super) struct Head {
 pub(super) enum Framing {
     Length(u64),
     Chunked,
-    /// It ends with the connection.
+    /// The body ends when the server closes the connection.
     UntilEnd,
 }
 
@@ -91,7 +91,8 @@ impl Head {
             Err(error) => return Err(invalid(error)),
         };
         let headers = response.headers.iter().map(|header| {
-            // A header may hold any byte. Those that are no text are of no use here.
+            // A header may hold any byte. Each byte becomes one character here, and `header` does
+            // not return a value that is not text.
             let value = header.value.iter().map(|byte| char::from(*byte)).collect();
             (header.name.to_ascii_lowercase(), value)
         });
@@ -109,7 +110,8 @@ impl Head {
         named.map(|(_, value)| value.as_str())
     }
 
-    /// The value of the first header of this name, in lower case; `None` where it is no text.
+    /// The value of the first header with the name `name`, which must be in lower case; `None` when
+    /// there is no such header, or when the value is not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         let is_text = |text: &&str| {
             text.bytes()
@@ -118,7 +120,8 @@ impl Head {
         self.all(name).next().filter(is_text)
     }
 
-    /// Whether a header that is a list has this word, in lower case.
+    /// Whether the headers with the name `name`, which are lists, contain `word` in upper or lower
+    /// case. `name` must be in lower case.
     fn has_word(&self, name: &str, word: &str) -> bool {
         self.all(name)
             .flat_map(|value| value.split(','))
@@ -157,7 +160,7 @@ impl Head {
     }
 }
 
-/// The error that an answer is not HTTP.
+/// The error for an answer that is not valid HTTP.
 pub(super) fn invalid(why: impl fmt::Display) -> io::Error {
     io::Error::other(format!("the answer is not valid HTTP: {why}"))
 }

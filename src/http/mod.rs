@@ -1,9 +1,9 @@
 //! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
 //!
-//! [`ca`] verifies the k3s server's certificate, [`request`] sends a request, [`failure`] tells
-//! which failures are retried (`explain` words them), [`retry`] repeats a request, and [`headers`]
-//! parses the headers that servers send. Below them is HTTP/1.1 itself: a [`client`] has connections (`connect`, `proxy`,
-//! `connection`, `tls`) and receives a [`response`] (`head`).
+//! [`ca`] verifies the k3s server's certificate. [`request`] sends a request. [`failure`] tells
+//! which failures are retried, and `explain` writes their messages. [`retry`] repeats a request.
+//! [`headers`] parses the headers that servers send. The other modules speak HTTP/1.1: a [`client`]
+//! has connections (`connect`, `proxy`, `connection`, `tls`) and receives a [`response`] (`head`).
 
 pub mod ca;
 mod certificate;
@@ -45,8 +45,8 @@ use url::Url;
 /// How long a connection may take, and how slow a download may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// The longest time to connect, including the TLS handshake. (Looking up the host name is not
-    /// in it.)
+    /// The longest time to connect. It includes the TLS handshake, but not the time to look up the
+    /// host name.
     pub connect: Duration,
     /// The longest time without data on an open connection, and the longest time until the head of
     /// an answer is complete. There is no limit on the whole transfer, so that a slow link can
@@ -61,16 +61,17 @@ pub struct Timeouts {
 pub struct MinimumRate {
     /// The number of bytes that must arrive in each window.
     pub bytes: u64,
-    /// When fewer bytes than this arrive in a window, a mirror is left for one that may be faster.
+    /// When fewer bytes than this arrive in a window, the download stops if another mirror may be
+    /// faster, and that mirror is tried.
     pub slow: u64,
     /// The length of a window.
     pub window: Duration,
 }
 
 impl MinimumRate {
-    /// How many bytes come in a window at the rate of `bytes` in `elapsed`.
+    /// How many bytes would arrive in a window if `bytes` arrive in `elapsed`.
     pub fn in_a_window(&self, bytes: u64, elapsed: Duration) -> u64 {
-        // A short attempt says little about the rate: a second is the shortest time that counts.
+        // A time of less than a second counts as one second, because it says little about the rate.
         let seconds = elapsed.as_secs().max(1);
         bytes * self.window.as_secs() / seconds
     }
@@ -97,7 +98,7 @@ pub struct Clients {
     /// The timeouts of every client that is made from now on.
     pub timeouts: Timeouts,
     proxy: Option<Proxy>,
-    /// The proxy for the k3s server, which is the same one or none.
+    /// The proxy for the k3s server: the same proxy, or `None`.
     server_proxy: Option<Proxy>,
     /// The CAs for public hosts, in PEM; `None` for the built-in ones.
     cas: Option<Vec<u8>>,
@@ -124,8 +125,8 @@ impl Clients {
         })
     }
 
-    /// Has the k3s server reached through the proxy too. Without this call it is reached directly,
-    /// as k3s does (k3s, `pkg/agent/loadbalancer/httpproxy.go`).
+    /// From this call on, the k3s server is reached through the proxy too. Without this call it is
+    /// reached directly, as k3s does (k3s, `pkg/agent/loadbalancer/httpproxy.go`).
     pub fn allow_proxy_to_server(&mut self) {
         self.server_proxy = self.proxy.clone();
     }
@@ -147,8 +148,7 @@ impl Clients {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(pem) => {
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    roots
-                        .add(certificate.context("cannot read a certificate in SSL_CERT_FILE")?)?;
+                    roots.add(certificate.context("a certificate in SSL_CERT_FILE is damaged")?)?;
                 }
             }
         }

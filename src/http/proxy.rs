@@ -1,4 +1,5 @@
-//! The proxy for https URLs (`HTTPS_PROXY`), and the hosts that are reached without it (`NO_PROXY`).
+//! The proxy for https URLs (`HTTPS_PROXY`), and the hosts that are reached without it
+//! (`NO_PROXY`).
 
 use super::request::base64;
 use anyhow::{Context, Result, ensure};
@@ -17,14 +18,15 @@ pub(super) struct Proxy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Exception {
     All,
-    /// The addresses whose first bits are those of this one.
+    /// All addresses whose first bits are the same as in this address. The number says how many
+    /// bits.
     Network(IpAddr, u32),
-    /// This host and all hosts below it.
+    /// This host, and all hosts in the domain of this name.
     Domain(String),
 }
 
 impl Proxy {
-    /// Reads the values of the two settings. A proxy without `http://` is accepted, as curl does.
+    /// Reads the values of the two settings. As in curl, a proxy may be given without `http://`.
     pub fn parse(text: &str, no_proxy: Option<&str>) -> Result<Proxy> {
         let url = match text.contains("://") {
             true => Url::parse(text),

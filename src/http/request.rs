@@ -28,7 +28,7 @@ pub struct Request {
     client: Client,
     method: &'static str,
     url: Url,
-    /// The headers, each with the end of its line.
+    /// The header lines, each with its line break.
     headers: String,
     body: Vec<u8>,
     /// The name of a header whose value cannot be sent.
@@ -63,7 +63,7 @@ impl Request {
 
     /// Adds a header. No message shows its value.
     pub fn header(mut self, name: &str, value: &str) -> Request {
-        // The end of a line would begin another header.
+        // A line break in the value would begin another header.
         match value.contains(|c: char| c.is_ascii_control() && c != '\t') {
             true => self.unsendable = Some(name.into()),
             false => {

@@ -1,4 +1,4 @@
-//! An answer, and its body as it comes.
+//! An answer, whose body is read while it arrives.
 
 use super::client::Client;
 use super::connection::{Connection, Deadline};
@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 use url::Url;
 
-/// The longest line of a chunk's length, and of a trailer (bytes).
+/// The longest line that has the length of a chunk, and the longest line of a trailer (bytes).
 const LINE_MAX: usize = 4096;
 
 /// An answer whose body is read from the connection. Each read waits for the stall timeout at most.
@@ -25,11 +25,13 @@ pub struct Response {
 
 /// What is left of a body.
 enum Body {
-    /// This many bytes.
+    /// The body has this many bytes left.
     Length(u64),
-    /// This many bytes of a chunk, and more chunks.
+    /// The current chunk has this many bytes left, and more chunks may follow.
     Chunk(u64),
+    /// The body ends when the server closes the connection.
     UntilEnd,
+    /// Nothing is left.
     Done,
 }
 
@@ -69,23 +71,23 @@ impl Response {
         self.head.status
     }
 
-    /// The value of a header, whose name is given in lower case; `None` where there is none or where
-    /// it is no text.
+    /// The value of the header `name`, which must be in lower case; `None` when the answer does not
+    /// have this header, or when the value is not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
     }
 
-    /// The URL that answered, behind all redirects.
+    /// The URL that answered, after all redirects.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The length of the body (bytes), where the server announced it.
+    /// The length of the body (bytes), if the server announced it.
     pub fn content_length(&self) -> Option<u64> {
         self.length
     }
 
-    /// The body ends here, so the connection is free.
+    /// Ends the body, and keeps the connection for the next request if that is possible.
     fn finish(&mut self) {
         let framed = !matches!(self.body, Body::UntilEnd);
         self.body = Body::Done;
@@ -144,8 +146,8 @@ impl Read for Response {
     }
 }
 
-/// Reads the length of the next chunk (RFC 9112, 7.1). It is 0 behind the last one, whose trailers
-/// are read too.
+/// Reads the length of the next chunk (RFC 9112, 7.1). A length of 0 means that the body has ended;
+/// then this function also reads the trailers, which follow the body.
 fn next_chunk(connection: &mut Connection, deadline: Deadline) -> io::Result<u64> {
     loop {
         match httparse::parse_chunk_size(connection.ahead()) {
@@ -164,15 +166,15 @@ fn next_chunk(connection: &mut Connection, deadline: Deadline) -> io::Result<u64
     }
 }
 
-/// Reads the end of the line behind a chunk.
+/// Reads the line break after a chunk.
 fn end_chunk(connection: &mut Connection, deadline: Deadline) -> io::Result<()> {
     match line(connection, deadline)?.is_empty() {
         true => Ok(()),
-        false => Err(invalid("a chunk is longer than its length")),
+        false => Err(invalid("a chunk has more bytes than its length says")),
     }
 }
 
-/// Reads a line, without its end.
+/// Reads a line, and returns it without its line break.
 fn line(connection: &mut Connection, deadline: Deadline) -> io::Result<Vec<u8>> {
     loop {
         let ahead = connection.ahead();

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
-/// The longest delay for a server in distress ([`Failure::is_distress`]). With it, 2,000 boards that
-/// register at once with a server of four cores all register in the end; with [`LONGEST`] none of them
-/// ever would (`tests/simulation`).
+/// The longest delay for a server in distress, which is overloaded or not ready
+/// ([`Failure::is_distress`]). With this delay, 2,000 boards that register at once with a server of
+/// four cores all succeed in the end; with [`LONGEST`] none of them would (`tests/simulation`).
 const LONGEST_IN_DISTRESS: Duration = Duration::from_secs(300);
 /// The longest `Retry-After` that is honoured.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -46,14 +46,14 @@ impl Backoff {
         retry_after.map_or(delay, |asked| asked.min(LONGEST_RETRY_AFTER) + delay / 2)
     }
 
-    /// As [`Backoff::delay`], for a server in distress: the delays grow to
-    /// [`LONGEST_IN_DISTRESS`], and come on top of the wait that the server asked for.
+    /// Does the same as [`Backoff::delay`], for a server in distress: the delays grow to
+    /// [`LONGEST_IN_DISTRESS`], and are added to the wait that the server asked for.
     pub fn delay_in_distress(&mut self, retry_after: Option<Duration>) -> Duration {
         let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
         asked + self.grow(LONGEST_IN_DISTRESS)
     }
 
-    /// The next delay, of which none is longer than `longest`.
+    /// Returns the next delay, which is at most `longest`.
     fn grow(&mut self, longest: Duration) -> Duration {
         self.state = mix(self.state);
         let fraction = self.state as f64 / u64::MAX as f64;

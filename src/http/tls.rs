@@ -1,7 +1,8 @@
 //! TLS over a connection.
 //!
 //! rustls encrypts and decrypts, and this file moves the bytes (`rustls::unbuffered`). The buffers
-//! of rustls itself would cost a system call for every four kilobytes and one more copy of each byte.
+//! of rustls itself would cost a system call for every four kilobytes and one more copy of each
+//! byte.
 
 use super::connection::{Deadline, Link};
 use rustls::client::UnbufferedClientConnection;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// The room for records that were received (bytes). The longest handshake message that rustls
 /// accepts, 64 KiB, and a record fit into it.
 const ROOM: usize = 96 * 1024;
-/// The longest record with its head (bytes, RFC 8446 and RFC 5246).
+/// The longest record with its header (bytes, RFC 8446 and RFC 5246).
 const RECORD: usize = 5 + (1 << 14) + 2048;
 
 /// The TLS side of a connection.
@@ -30,19 +31,19 @@ pub(super) struct Tls {
     /// Records to send.
     outgoing: Vec<u8>,
     used: usize,
-    /// Whether the server ended the connection. The session says so once.
+    /// Whether the server ended the connection. The session reports this only once.
     ended: bool,
 }
 
 /// What a session waits for.
 enum Next {
-    /// Nothing: it can send, and it decrypts what comes.
+    /// It waits for nothing: it can send, and it decrypts what arrives.
     Traffic,
-    /// The next records of the handshake.
+    /// It waits for the next records of the handshake.
     Handshake,
-    /// That decrypted bytes are taken.
+    /// It has decrypted bytes, and waits until they are taken.
     Data,
-    /// Nothing any more: the server ended the connection.
+    /// It is at its end, because the server ended the connection.
     End,
 }
 
@@ -80,7 +81,7 @@ impl Tls {
 
     /// Encrypts and sends all bytes.
     pub fn send(&mut self, link: &mut Link, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
-        // What the session itself has to send goes first.
+        // The records that the session itself has to send go first.
         if let Next::End = self.advance(link, deadline)? {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -89,7 +90,7 @@ impl Tls {
             .process_tls_records(&mut self.records[self.from..self.to]);
         let (discard, state) = (status.discard, status.state.map_err(failed)?);
         let ConnectionState::WriteTraffic(mut traffic) = state else {
-            // The server answered or went away before it was asked.
+            // The server sent something before the request, or ended the connection.
             return Err(ErrorKind::ConnectionReset.into());
         };
         let outgoing = &mut self.outgoing;
@@ -106,7 +107,8 @@ impl Tls {
         link.send(&self.outgoing[..n], deadline)
     }
 
-    /// Decrypts at least one byte; 0 is the end. What does not fit into `into` goes to `rest`.
+    /// Decrypts at least one byte, and returns how many bytes of `into` were filled; 0 means that
+    /// the connection has ended. Bytes that do not fit into `into` are added to `rest`.
     pub fn receive(
         &mut self,
         link: &mut Link,
@@ -159,7 +161,8 @@ impl Tls {
         Ok(n)
     }
 
-    /// Lets the session process what was received, and sends what it has to send.
+    /// Lets the session process what was received, and sends what the session has to send. Returns
+    /// what the session waits for then.
     fn advance(&mut self, link: &mut Link, deadline: Deadline) -> io::Result<Next> {
         loop {
             let UnbufferedStatus { discard, state, .. } = self
@@ -204,7 +207,7 @@ impl Tls {
         if let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state
             && let Ok(n) = encode(&mut self.outgoing, 0, |out| data.encode(out))
         {
-            // The connection is given up anyway, with the first error.
+            // An error of this write is ignored: the connection ends with the first error anyway.
             let _ = link.send(&self.outgoing[..n], deadline);
         }
     }
@@ -221,7 +224,8 @@ impl Tls {
             return Err(io::Error::other("TLS: the server's message is too long"));
         }
         match link.receive(room, deadline)? {
-            // Without the server's own end, bytes may have been cut off.
+            // The server did not end the TLS session (close_notify), so the last bytes may be
+            // missing.
             0 => Err(ErrorKind::UnexpectedEof.into()),
             n => {
                 self.to += n;
@@ -231,7 +235,7 @@ impl Tls {
     }
 }
 
-/// Encodes a record behind the first `used` bytes of `outgoing`. Returns its length.
+/// Encodes a record after the first `used` bytes of `outgoing`. Returns its length.
 fn encode(
     outgoing: &mut Vec<u8>,
     used: usize,

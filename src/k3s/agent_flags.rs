@@ -1,9 +1,9 @@
 //! The flags of `k3s agent`, which are also the keys of its configuration files, and those that
 //! muster refuses.
 //!
-//! The lists are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). k3s leaves out unknown keys
-//! for its servers only (`ValidFlags` in `pkg/configfilearg`). An agent ends at once with "flag
-//! provided but not defined", also when the flag is a server's.
+//! The lists are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). Only a k3s server ignores
+//! unknown keys (`ValidFlags` in `pkg/configfilearg`). An agent ends at once with "flag provided
+//! but not defined", even if k3s servers have this flag.
 
 use crate::host::process::SECRET_VARIABLES;
 
@@ -92,20 +92,21 @@ pub fn is_secret(name: &str) -> bool {
     SECRET_VARIABLES.iter().any(|known| secret(known))
 }
 
-/// Why muster does not accept this flag with this value; `None` when it does. `name` is a full name,
-/// and `value` may be the text of a list.
+/// Why muster does not accept this flag with this value; `None` when it does. `name` is a full
+/// name, and `value` may be the text of a list.
 pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
-    // What k3s takes for false (Go, strconv.ParseBool). The empty text is an error there.
+    // k3s reads these texts as false (Go, strconv.ParseBool). For k3s an empty text is an error, so
+    // it is not in the list.
     let on = !["0", "f", "F", "false", "False", "FALSE"].contains(&value);
     match name {
         "node-name" => {
             Some("muster names the node, from its MAC address; see MUSTER_HOSTNAME_PREFIX")
         }
         "with-node-id" if on => {
-            Some("muster names the node, and k3s would join under a longer name; take it out")
+            Some("muster names the node, and k3s would join under a longer name; remove the flag")
         }
         "kubelet-arg" | "kube-proxy-arg" if value.contains("hostname-override") => {
-            Some("muster names the node, and the server refuses another name; take it out")
+            Some("muster names the node, and the server refuses another name; remove the flag")
         }
         "server" => Some("the server that muster asks must be the one that k3s joins: set K3S_URL"),
         "token" | "token-file" | "agent-token" | "cluster-secret" => {
@@ -114,7 +115,7 @@ pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
         "rootless" if on => Some("muster prepares the machine for a k3s that runs as root"),
         "data-dir" | "config" if !value.starts_with('/') => Some("must be an absolute path"),
         _ if is_known(name) => None,
-        _ => Some("k3s agent does not have this flag, and would end at once; take it out"),
+        _ => Some("k3s agent does not have this flag, and would end at once; remove the flag"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The link to the k3s server: the server's URL, the join token, and the connection, which is made
-//! when a step first needs the server.
+//! The link to the k3s server. It has the server's URL, the join token, and the connection, which
+//! is made when a step first needs the server.
 
 use super::refusal;
 use super::server::{ANSWER_MAX, Server};
@@ -36,8 +36,8 @@ pub struct ServerLink {
 }
 
 impl ServerLink {
-    /// Makes the link to the server at `url`. This sends nothing yet. `spread` is the time over which
-    /// the boards of a site spread their registration (`MUSTER_SPREAD`).
+    /// Makes the link to the server at `url`. This sends nothing yet. `spread` is the time over
+    /// which the boards of a site spread their registration (`MUSTER_SPREAD`).
     pub fn new(url: Url, token: JoinToken, clients: &Clients, spread: Duration) -> ServerLink {
         ServerLink {
             url,
@@ -106,7 +106,7 @@ impl ServerLink {
             return Vec::new();
         };
         let unpinned = token.ca().is_none().then_some(
-            "the join token has no CA hash (K10...), so that nothing proves that this is your \
+            "the join token has no CA hash (K10...), so nothing proves that this is your \
              server: use the whole token",
         );
         let servers_own = token.is_server_token().then_some(

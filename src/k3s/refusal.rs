@@ -28,7 +28,7 @@ pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
              CA that signs to its root"
         )),
         Untrusted::Unreadable | Untrusted::OtherCa => Failure::permanent(anyhow!(
-            "{url}: {why}: the token is another cluster's, the server's CA was changed, or this is \
+            "{url}: {why}: the token is from another cluster, the server's CA was changed, or this is \
              not your server; {TOKEN_REMEDY}"
         )),
     }

@@ -6,6 +6,7 @@
 use crate::digest::Sha256;
 use crate::http::below;
 use crate::paths;
+use std::cmp::Ordering;
 use std::fmt;
 use url::Url;
 
@@ -37,6 +38,34 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether an agent of this release may join a server of another release (Kubernetes, "Version
+    /// Skew Policy": a kubelet is not newer, and at most three minor releases older).
+    pub fn skew(&self, server: &Tag) -> Skew {
+        let numbers = |tag: &Tag| -> Vec<u32> {
+            let numbers = tag.0.trim_start_matches('v').split(['.', '+', '-']);
+            numbers
+                .take(2)
+                .filter_map(|number| number.parse().ok())
+                .collect()
+        };
+        let (own, server) = (numbers(self), numbers(server));
+        match own.cmp(&server) {
+            Ordering::Greater => Skew::Newer,
+            _ if own[0] == server[0] && own[1] + 3 >= server[1] => Skew::Supported,
+            _ => Skew::TooOld,
+        }
+    }
+}
+
+/// How the release of an agent fits to that of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skew {
+    Supported,
+    /// The agent has a later minor release than the server.
+    Newer,
+    /// The agent is more than three minor releases older.
+    TooOld,
 }
 
 impl fmt::Display for Tag {
@@ -77,6 +106,16 @@ impl Arch {
         }
     }
 
+    /// The name of the archive of container images among a release's assets (k3s,
+    /// `scripts/package-airgap`).
+    pub fn images(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "k3s-airgap-images-amd64.tar.zst",
+            Arch::Arm64 => "k3s-airgap-images-arm64.tar.zst",
+            Arch::Armhf => "k3s-airgap-images-arm.tar.zst",
+        }
+    }
+
     /// The name of the checksum file among a release's assets.
     pub fn sums(self) -> &'static str {
         match self {
@@ -87,10 +126,10 @@ impl Arch {
     }
 }
 
-/// What the operator can do about a release that no mirror has. `server_is_mirror` tells whether the
-/// k3s server is one of the mirrors.
-pub fn remedy(tag: &Tag, server_is_mirror: bool) -> String {
-    let (asset, sums) = (Arch::own().asset(), Arch::own().sums());
+/// What the operator can do about an asset of a release that no mirror has. `server_is_mirror` tells
+/// whether the k3s server is one of the mirrors.
+pub fn remedy(asset: &str, tag: &Tag, server_is_mirror: bool) -> String {
+    let sums = Arch::own().sums();
     let folder = paths::DATA_DIR;
     let list = match server_is_mirror {
         true => "",
@@ -149,6 +188,20 @@ mod tests {
         assert_eq!(url(GITHUB), format!("{GITHUB}/v1.34.1%2Bk3s1/k3s-arm64"));
         let mirror = "https://mirror/v1.34.1%2Bk3s1/k3s-arm64";
         assert_eq!(url("https://mirror/"), mirror);
+    }
+
+    #[test]
+    fn an_agent_may_be_three_minor_releases_older_and_not_newer() {
+        let skew = |agent: &str| {
+            let tag = |text: &str| Tag::parse(text).unwrap();
+            tag(agent).skew(&tag("v1.34.1+k3s1"))
+        };
+        for tag in ["v1.34.1+k3s1", "v1.34.9+k3s2", "v1.31.0+k3s1"] {
+            assert_eq!(skew(tag), Skew::Supported, "{tag}");
+        }
+        assert_eq!(skew("v1.35.0+k3s1"), Skew::Newer);
+        assert_eq!(skew("v2.0.0+k3s1"), Skew::Newer);
+        assert_eq!(skew("v1.30.14+k3s1"), Skew::TooOld);
     }
 
     #[test]

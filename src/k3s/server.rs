@@ -87,9 +87,9 @@ impl Server {
     pub fn register(&self, host: &Host, node: &Node, password: &str) -> Result<()> {
         let seed = node.mac.seed();
         retry(host, seed, "registration of this node", || {
-            let address = host
-                .address(&node.interface)
-                .ok_or_else(|| Failure::transient(anyhow!("{} has no address", node.interface)))?;
+            let address = host.address(&node.interface).ok_or_else(|| {
+                Failure::transient(anyhow!("{} has lost its address", node.interface))
+            })?;
             self.ask_acceptance(node.name.as_str(), password, address)
         })?;
         host.set_result(format!("the server accepts {}", node.name));

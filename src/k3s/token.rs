@@ -63,9 +63,7 @@ impl Token {
                 let password = Credential::Password(password.into());
                 Ok(Token::new(text, ca, user, password))
             }
-            _ => {
-                Err("is cut short: it needs <user>:<password> or <id>.<secret> behind K10<hash>::")
-            }
+            _ => Err("is cut short: it needs <user>:<password> or <id>.<secret> after K10<hash>::"),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Reads the top-level keys of a k3s configuration file, which is YAML.
 //!
-//! k3s reads a mapping of flags to values and nothing deeper. So this reads lines of the form
-//! `key: value`, each with the lines that belong to its value, and refuses every other line in the
-//! first column, such as `{key: value}`, anchors, tags and a second document. What it does not
-//! refuse, it reads as k3s does. A whole YAML parser would add 100 KB to the program.
+//! k3s reads a mapping of flags to values and nothing deeper. So this module reads lines of the
+//! form `key: value`, each with the lines that belong to its value, and refuses every other line in
+//! the first column, such as `{key: value}`, anchors, tags and a second document. It reads all
+//! other lines as k3s does. A whole YAML parser would add 100 KB to the program.
 
 /// A top-level key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Entry {
 pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
     let mut entries: Vec<Entry> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
-        // YAML has more line breaks than `lines` knows.
+        // YAML has more kinds of line breaks than `str::lines` knows.
         if line.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']) {
             return Err((number, "has a line break that is not a newline"));
         }
@@ -29,8 +29,8 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
         if content.is_empty() || content == "---" && entries.is_empty() {
             continue;
         }
-        // Only a line that begins in the first column can have a key of the mapping, unless all its
-        // keys are indented. That is an error, because its first line has no key before it.
+        // A key of the mapping must begin in the first column here. YAML also allows a mapping
+        // whose keys are all indented; that is an error, because its first line continues no key.
         let continues =
             line.starts_with([' ', '\t', ']', '}']) || content == "-" || content.starts_with("- ");
         if continues {
@@ -45,7 +45,7 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
         }
         let (key, value) = key_and_value(content).ok_or((
             number,
-            "is not a line `key: value`, which is the part of YAML that muster reads",
+            "is not of the form `key: value`; muster reads only this part of YAML",
         ))?;
         entries.push(Entry {
             line: number,
@@ -66,7 +66,7 @@ fn without_comment(line: &str) -> &str {
     for (at, c) in line.char_indices() {
         match quote {
             None if c == '#' && before.is_whitespace() => return line[..at].trim_end(),
-            // A quote inside a word is a letter.
+            // A quote inside a word is an ordinary character.
             None if (c == '"' || c == '\'') && " [,:-".contains(before) => quote = Some(c),
             Some(open) if c == open && !(c == '"' && before == '\\') => quote = None,
             _ => {}

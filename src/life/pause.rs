@@ -35,8 +35,8 @@ pub struct Pause {
 impl Pause {
     /// Begins the pause after a failure, and stores it. `files` are the files that the operator may
     /// correct, with their states from before the boot that failed. `earlier` is the pause after
-    /// the failure before. If one of the files has changed since then, the failures count from 1
-    /// again.
+    /// the previous failure. If a file has another state than in `earlier`, the failures count from
+    /// 1 again.
     pub fn begin(host: &Host, files: FileStates, earlier: Option<&Pause>) -> Pause {
         let failures = earlier
             .filter(|earlier| earlier.files == files)
@@ -107,8 +107,8 @@ fn length(failures: u64, seed: u64) -> Duration {
 }
 
 /// The seed of the board's jitter, from the MAC address of the first network interface that has
-/// one. The setting `MUSTER_INTERFACE` is not used, because the boot may have failed on the
-/// settings.
+/// one. The setting `MUSTER_INTERFACE` is not used, because the boot may have failed because
+/// of the settings.
 fn seed(host: &Host) -> u64 {
     let address = |name: &String| {
         let file = format!("/sys/class/net/{name}/address");

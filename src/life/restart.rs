@@ -2,10 +2,11 @@
 //! because k3s has its own certificates and its own list of servers.
 
 use super::record::Record;
-use super::starts::{QUICK_DEATHS, Starts};
+use super::starts::{EARLY_ENDS, Starts};
 use crate::digest::Sha256;
 use crate::download::verified;
 use crate::host::Host;
+use crate::paths;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
 use log::{info, warn};
@@ -28,7 +29,7 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     let mut starts = Starts::read(host);
     if starts.full_boot_is_due(host.uptime()) {
         warn!(
-            "k3s ended within a minute of its start {QUICK_DEATHS} times in a row: running all \
+            "k3s ended within a minute of its start {EARLY_ENDS} times in a row: running all \
              steps once"
         );
         starts.record_full_boot(host.uptime());
@@ -45,7 +46,12 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
             info!("the k3s in the image has changed: running all steps");
             return Ok(None);
         }
-        Ok(digest) => record.sha256 = digest,
+        // `rc-service muster upgrade` has fetched another release.
+        Ok(digest) if digest != record.sha256 => {
+            record.tag = tag(host, digest);
+            record.sha256 = digest;
+        }
+        Ok(_) => {}
         Err(error) => {
             warn!("{error:#}: running all steps");
             return Ok(None);
@@ -57,6 +63,14 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
         record.tag.as_deref().unwrap_or("(version unknown)")
     );
     Ok(Some(record))
+}
+
+/// Returns the record of this boot if its k3s can be restarted without the settings, which cannot be
+/// read: k3s has the digest of the record.
+pub fn by_record_alone(host: &Host) -> Option<Record> {
+    let record = Record::read(host)?;
+    let digest = host.digest(&record.program).ok()??;
+    (digest == record.sha256).then_some(record)
 }
 
 /// Computes the digest of the installed k3s. Fails unless it is the pinned digest or, when there is
@@ -72,7 +86,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
         None if settings.skip_download => return Ok(digest),
         None => {
             let record = Record::read(host).map(|record| record.sha256);
-            let fetched = verified::read(host).map(|(_, digest)| digest);
+            let fetched = verified::read(host, paths::VERIFIED).map(|(_, digest)| digest);
             fetched.into_iter().chain(record).collect()
         }
     };
@@ -88,7 +102,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
 /// The tag of the k3s release that has this digest, if this boot has recorded it.
 pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
     let record = Record::read(host).filter(|record| record.sha256 == digest);
-    let fetched = verified::read(host).filter(|(_, fetched)| *fetched == digest);
+    let fetched = verified::read(host, paths::VERIFIED).filter(|(_, fetched)| *fetched == digest);
     fetched
         .map(|(tag, _)| tag)
         .or_else(|| record.and_then(|record| record.tag))
@@ -129,7 +143,6 @@ mod tests {
     use super::*;
     use crate::host::Mode;
     use crate::life::record::tests::record;
-    use crate::paths;
     use crate::settings::{self, Sources};
     use serde_json::json;
     use std::fs;
@@ -166,7 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn a_record_for_other_settings_does_not_stand() {
+    fn after_an_upgrade_the_record_names_the_other_release() {
+        let (_root, host) = host(b"next");
+        let settings = settings(&host, &[]);
+        let digest = Sha256::of(b"next");
+        record(b"right").write(&host).unwrap();
+        let note = json!({ "tag": "v1.35.0+k3s1", "sha256": digest.to_string() });
+        host.write_note(paths::VERIFIED, &note.to_string()).unwrap();
+        let record = by_record(&host, &settings, false).unwrap().unwrap();
+        assert_eq!(record.sha256, digest);
+        assert_eq!(record.tag.as_deref(), Some("v1.35.0+k3s1"));
+    }
+
+    #[test]
+    fn a_record_for_other_settings_is_not_valid() {
         let (_root, host) = host(b"right");
         record(b"right").write(&host).unwrap();
         let other = Sha256::of(b"other").to_string();
@@ -176,8 +202,8 @@ mod tests {
             ("MUSTER_K3S_SHA256", &other),
         ] {
             let settings = settings(&host, &[change]);
-            let stands = by_record(&host, &settings, false).unwrap().is_some();
-            assert!(!stands, "{change:?}");
+            let is_valid = by_record(&host, &settings, false).unwrap().is_some();
+            assert!(!is_valid, "{change:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Records when k3s was started, and how often k3s died soon after its start.
+//! Records when k3s was started, and how often k3s ended soon after its start.
 
 use crate::host::Host;
 use crate::paths;
@@ -6,24 +6,24 @@ use log::warn;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// When k3s ends sooner than this after its start, this is a quick death.
-const QUICK: Duration = Duration::from_secs(60);
-/// After this many quick deaths of k3s in a row, muster runs all steps of the boot and does not
-/// only restart k3s, because a new join may solve the problem.
-pub(super) const QUICK_DEATHS: u64 = 3;
-/// The shortest time from one run of all steps to the next one that quick deaths cause. Running all
+/// An early end of k3s is one that comes sooner than this after the start of k3s.
+const EARLY: Duration = Duration::from_secs(60);
+/// After this many early ends of k3s in a row, muster runs all steps of the boot and does not only
+/// restart k3s, because a new join may solve the problem.
+pub(super) const EARLY_ENDS: u64 = 3;
+/// The shortest time from one run of all steps to the next one that early ends cause. Running all
 /// steps again sooner would not help, and would send needless requests to the server.
 const FULL_BOOT_PAUSE: Duration = Duration::from_secs(300);
 
-/// When k3s was started, and how often it died quickly. All times are since boot.
+/// When k3s was started, and how often it ended early ([`EARLY`]). All times are since boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Starts {
-    /// When k3s was started last. It is `None` after a run of all steps began, until k3s is
-    /// started.
+    /// The time of the last start of k3s. It is `None` from the beginning of a run of all steps
+    /// until k3s is started.
     pub(super) started: Option<Duration>,
-    /// The number of quick deaths of k3s in a row.
-    quick: u64,
-    /// When all steps of the boot were run last.
+    /// The number of early ends of k3s in a row.
+    early: u64,
+    /// The time of the last run of all steps.
     full_boot: Duration,
 }
 
@@ -34,7 +34,7 @@ impl Starts {
         let seconds = |name: &str| starts[name].as_u64().map(Duration::from_secs);
         Starts {
             started: seconds("started"),
-            quick: starts["quick"].as_u64().unwrap_or(0),
+            early: starts["quick"].as_u64().unwrap_or(0),
             full_boot: seconds("full_boot").unwrap_or_default(),
         }
     }
@@ -42,7 +42,7 @@ impl Starts {
     pub(super) fn write(&self, host: &Host) {
         let starts = json!({
             "started": self.started.map(|time| time.as_secs()),
-            "quick": self.quick,
+            "quick": self.early,
             "full_boot": self.full_boot.as_secs(),
         });
         if let Err(error) = host.write_note(paths::STARTS, &format!("{starts}\n")) {
@@ -50,26 +50,26 @@ impl Starts {
         }
     }
 
-    /// The number of quick deaths in a row, for a k3s that has died at `now`. It is 0 when this
-    /// death was not quick.
-    fn deaths(&self, now: Duration) -> u64 {
-        let quick = self.started.is_some_and(|started| now < started + QUICK);
-        if quick { self.quick + 1 } else { 0 }
+    /// The number of early ends in a row when k3s has ended at `now`. It is 0 when this end was not
+    /// early.
+    fn early_ends(&self, now: Duration) -> u64 {
+        let early = self.started.is_some_and(|started| now < started + EARLY);
+        if early { self.early + 1 } else { 0 }
     }
 
-    /// Whether all steps must run, because k3s has died quickly too often.
+    /// Whether all steps must run, because k3s has ended early too often.
     pub(super) fn full_boot_is_due(&self, now: Duration) -> bool {
-        self.deaths(now) >= QUICK_DEATHS && now >= self.full_boot + FULL_BOOT_PAUSE
+        self.early_ends(now) >= EARLY_ENDS && now >= self.full_boot + FULL_BOOT_PAUSE
     }
 
-    /// Updates the number of quick deaths in a row after k3s has died at `now`.
+    /// Updates the number of early ends in a row after k3s has ended at `now`.
     pub(super) fn count(&mut self, now: Duration) {
-        self.quick = self.deaths(now);
+        self.early = self.early_ends(now);
     }
 
-    /// Records that all steps run at `now`, and sets the number of quick deaths to 0.
+    /// Records that all steps run at `now`, and sets the number of early ends to 0.
     pub(super) fn record_full_boot(&mut self, now: Duration) {
-        self.quick = 0;
+        self.early = 0;
         self.started = None;
         self.full_boot = now;
     }
@@ -80,23 +80,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_quick_deaths_in_a_row_cause_one_whole_list_each_five_minutes() {
+    fn three_early_ends_in_a_row_cause_one_run_of_all_steps_each_five_minutes() {
         let second = Duration::from_secs;
         let mut starts = Starts::default();
         starts.record_full_boot(second(20));
-        let mut lists = Vec::new();
-        // k3s dies every ten seconds, for half an hour.
+        let mut runs = Vec::new();
+        // k3s ends every ten seconds, for half an hour.
         for now in (20..1820).step_by(10).map(second) {
             if starts.full_boot_is_due(now) {
-                lists.push(now.as_secs());
+                runs.push(now.as_secs());
                 starts.record_full_boot(now);
             } else {
                 starts.count(now);
             }
             starts.started = Some(now);
         }
-        assert_eq!(lists, [320, 620, 920, 1220, 1520]);
-        // A k3s that lives for a minute between its deaths causes none.
+        assert_eq!(runs, [320, 620, 920, 1220, 1520]);
+        // A k3s that runs for a minute each time causes no such run.
         let mut starts = Starts::default();
         for now in (1000..3000).step_by(60).map(second) {
             assert!(!starts.full_boot_is_due(now));

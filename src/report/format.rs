@@ -33,8 +33,8 @@ pub mod severity {
     pub const DEBUG: u8 = 7;
 }
 
-/// How the text of the message with the state [`State::Joined`] ends. A receiver needs it where a log
-/// server has left out the structured data.
+/// How the text of the message with the state [`State::Joined`] ends. A receiver recognizes the
+/// message by it when a log server in between has removed the structured data.
 pub const JOINED_END: &str = "agent in this process";
 
 /// The names of the parameters in the structured data. A parameter whose value is not known is not
@@ -153,7 +153,7 @@ impl Message<'_> {
     }
 }
 
-/// Cuts the line after [`LONGEST`] bytes, or before the character that these bytes would divide.
+/// Cuts the line after [`LONGEST`] bytes, or a little earlier, so that no character is cut in two.
 fn cut(line: &mut String) {
     let mut end = line.len().min(LONGEST);
     while !line.is_char_boundary(end) {
@@ -162,7 +162,7 @@ fn cut(line: &mut String) {
     line.truncate(end);
 }
 
-/// A time since 1970 as RFC 3339 has it, in UTC and with microseconds, such as
+/// Formats a time since 1970 as RFC 3339 defines, in UTC and with microseconds, such as
 /// `2026-08-01T12:34:56.123456Z`.
 pub fn timestamp(time: Duration) -> String {
     let (mut year, mut days) = (1970, time.as_secs() / 86_400);

@@ -24,7 +24,7 @@ pub struct Line {
 /// A line, and what was known when it was logged.
 pub struct Logged {
     pub line: Line,
-    /// The time since 1970; `None` while the clock was not set.
+    /// The time since 1970; `None` when the clock was not set yet.
     pub time: Option<Duration>,
     /// The time since boot.
     pub uptime: Duration,

@@ -1,6 +1,6 @@
-//! What a board shows of its boot to persons who are not logged in: to one at a desk, what it sends to
-//! a log server, and to one at the rack, how a LED blinks ([`led`]). [`format`] is the format of the datagrams, which `muster watch` reads.
-//! [`crate::host::outbox`] sends them.
+//! How a board shows its boot to people who are not logged in to it. It sends its log to a log
+//! server: [`format`] is the format of the datagrams, which `muster watch` reads, and
+//! [`crate::host::outbox`] sends them. It also blinks a LED ([`led`]).
 
 pub mod format;
 pub mod led;
@@ -12,11 +12,11 @@ use std::net::IpAddr;
 /// Where the log is sent, as `MUSTER_SYSLOG` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogServer {
-    /// To no server.
+    /// The log is sent to no server.
     No,
-    /// To the server that DHCP names (option 7).
+    /// The log is sent to the server that DHCP names (option 7).
     Dhcp,
-    /// To this server.
+    /// The log is sent to this server.
     Named {
         /// A host name, or an IP address without brackets.
         host: String,

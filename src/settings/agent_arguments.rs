@@ -88,7 +88,7 @@ fn without_hyphens(word: &str) -> Option<&str> {
     Some(flag.strip_prefix('-').unwrap_or(flag)).filter(|flag| !flag.is_empty())
 }
 
-/// The full name of the flag that this word is, if the flag holds a secret.
+/// If this word is a flag that holds a secret, the full name of the flag.
 fn secret_flag(word: &str) -> Option<&str> {
     let name = without_hyphens(word)?.split('=').next()?;
     Some(agent_flags::full_name(name)).filter(|name| agent_flags::is_secret(name))

@@ -1,9 +1,10 @@
-//! The configuration files that `k3s agent` will read, and what they and its arguments say.
+//! The configuration files that `k3s agent` will read, and the flags in them and in its arguments.
 //!
 //! k3s reads `K3S_CONFIG_FILE`, else the file of `--config`, else its default, and then the `.yaml`
 //! and `.yml` files in the folder `<config file>.d` in the order of their names (k3s,
-//! `pkg/configfilearg`). A file beats the environment, and an argument beats a file. So a file could
-//! name the node or its server after muster has asked about others.
+//! `pkg/configfilearg`). A value in a file replaces one in the environment, and an argument
+//! replaces a value in a file. So a file could give k3s another node name or another server than
+//! muster has checked. That is why muster reads these files too.
 
 use super::agent_arguments;
 use super::checked::Settings;
@@ -15,11 +16,11 @@ use crate::paths;
 use anyhow::Result;
 use log::warn;
 
-/// What the configuration files and the arguments of `k3s agent` say.
+/// The flags in the configuration files and in the arguments of `k3s agent`.
 #[derive(Debug, Default)]
 pub struct AgentConfig {
-    /// Flags by their full names, with their values. Of two that have the same name, the later is
-    /// stronger.
+    /// Flags by their full names, with their values. Of two flags with the same name, the later one
+    /// is used.
     flags: Vec<(String, String)>,
 }
 
@@ -58,7 +59,7 @@ impl Settings {
         }
     }
 
-    /// The link to the node's own configuration.
+    /// The path of the symbolic link to the node's own configuration.
     pub fn node_config(&self) -> String {
         format!("{}.d/{}", self.config_file(), paths::NODE_CONFIG_NAME)
     }
@@ -73,7 +74,7 @@ impl Settings {
         }
         let files = self.config_files(host, node);
         if let (Some(value), true) = (&self.config_file, files.is_empty()) {
-            let error = value.bad("there is no such file, and k3s goes on without it");
+            let error = value.bad("there is no such file; k3s continues without it");
             warn!(target: "settings", "{error}");
         }
         for file in files {

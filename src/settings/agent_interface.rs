@@ -1,4 +1,5 @@
-//! The network interface with whose address `k3s agent` joins, on a board that has several.
+//! The network interface whose IP address `k3s agent` uses to join, on a board that has several
+//! interfaces.
 //!
 //! k3s takes the address from `node-ip`, else from the interface that `flannel-iface` names, else
 //! from the one that has the default route (k3s, `pkg/cli/agent/agent.go`). The interface whose MAC
@@ -11,15 +12,15 @@ use crate::host::routes::default_interface;
 use anyhow::Result;
 
 impl AgentConfig {
-    /// Returns a message when `flannel-iface` names an interface that does not exist; `None` when k3s
-    /// can use it.
+    /// Returns a message when `flannel-iface` names an interface that does not exist; `None` when
+    /// k3s can use it.
     pub fn interface_problem(&self, host: &Host) -> Option<String> {
         let name = self.get("flannel-iface")?;
         let exists = host.metadata(format!("/sys/class/net/{name}")).is_some();
         (!exists).then(|| {
             format!(
                 "flannel-iface={name:?}: there is no such interface, and k3s would end at once: \
-                 configure the interface, or take flannel-iface out"
+                 configure the interface, or remove flannel-iface"
             )
         })
     }
@@ -35,14 +36,14 @@ impl AgentConfig {
         let (used, why) = match self.get("flannel-iface") {
             Some(name) => (name, "flannel-iface names it"),
             None => match default_interface(&v4, &v6) {
-                Some(name) => (name, "the default route is there"),
+                Some(name) => (name, "the default route uses it"),
                 None => return Ok(None),
             },
         };
         let own = &node.interface;
         Ok((used != own).then(|| {
             format!(
-                "k3s joins with the address of {used}, because {why}, and MUSTER_INTERFACE is \
+                "k3s joins with the address of {used}, because {why}, but MUSTER_INTERFACE is \
                  {own}: set MUSTER_INTERFACE={used}, or flannel-iface: {own} in \
                  /etc/muster/nodes/{}.yaml",
                 node.name

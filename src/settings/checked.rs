@@ -49,10 +49,11 @@ pub enum Mirror {
 /// Which links to k3s, such as `kubectl`, are made beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symlinks {
-    /// Those whose command does not exist yet.
+    /// The links whose command does not exist yet.
     Missing,
-    /// All, in place of what is there.
+    /// All links. They replace files that exist.
     Force,
+    /// No link.
     Skip,
 }
 
@@ -97,6 +98,8 @@ pub struct Settings {
     pub mirrors: Vec<Mirror>,
     /// The pinned digest: a k3s with any other digest is not accepted.
     pub pin: Option<Sha256>,
+    /// Whether the release's archive of container images is downloaded too.
+    pub airgap_images: bool,
     pub(super) https_proxy: Option<String>,
     pub(super) no_proxy: Option<String>,
     /// Whether the k3s server is reached through the proxy too.
@@ -108,6 +111,8 @@ pub struct Settings {
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
+    /// For each setting that was given, its value, its place and what it hides, for `muster check`.
+    pub origins: Vec<String>,
     /// Warnings about the settings. They are logged as soon as the log is set up.
     pub warnings: Vec<String>,
 }
@@ -171,8 +176,8 @@ impl Settings {
         token.into_iter().chain(&self.node_secret)
     }
 
-    /// The operator's messages about files that the settings name and that do not exist, and about
-    /// a file of CAs that cannot be used.
+    /// Messages for the operator about files that the settings name and that do not exist, and
+    /// about a file of CAs that cannot be used.
     pub fn missing_files(&self, host: &Host) -> Vec<String> {
         let secrets = self
             .secret_values()
@@ -209,8 +214,8 @@ impl Settings {
         Ok(password::derive(&secret, node))
     }
 
-    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot be
-    /// used.
+    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot
+    /// be used.
     pub fn clients(&self, host: &Host) -> Result<Clients> {
         let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
         let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;
@@ -221,8 +226,8 @@ impl Settings {
     }
 
     /// The CA certificates for https mirrors, in PEM; `None` means the public CAs. When the file in
-    /// `SSL_CERT_FILE` cannot be read or has no certificate, the public CAs are used, as in OpenSSL and Go, and a warning
-    /// is logged.
+    /// `SSL_CERT_FILE` cannot be read or has no certificate, the public CAs are used, as in OpenSSL
+    /// and Go, and a warning is logged.
     fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
         let file = self.ca_file.as_ref()?.read_certificates(host);
         file.inspect_err(|error| {
@@ -233,12 +238,13 @@ impl Settings {
 
     /// Whether the fetch step needs the k3s server.
     pub fn fetch_needs_server(&self) -> bool {
-        // For plain http mirrors, the server tells the digest, unless it is pinned.
+        // For plain http mirrors, the server tells the digest, unless it is pinned. The digest of the
+        // images never is.
         let is_plain =
             |mirror: &Mirror| matches!(mirror, Mirror::Base(url) if url.scheme() == "http");
         !self.skip_download
             && (self.version == Version::Server
                 || self.mirrors.contains(&Mirror::Server)
-                || self.pin.is_none() && self.mirrors.iter().any(is_plain))
+                || (self.pin.is_none() || self.airgap_images) && self.mirrors.iter().any(is_plain))
     }
 }

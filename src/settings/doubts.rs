@@ -1,5 +1,5 @@
-//! Names that are not known, and values that are valid and probably a mistake. Each of these values
-//! gives a warning.
+//! Finds names that are not settings, and values that are valid but probably a mistake. Each of
+//! these values gives a warning.
 
 use super::given::Given;
 use super::sources::Source;
@@ -13,7 +13,7 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
         && !has_port(&url.text)
     {
         warnings.push(format!(
-            "K3S_URL={:?} ({}) has no port, so that 443 is used; k3s listens on 6443",
+            "K3S_URL={:?} ({}) has no port, so 443 is used; k3s listens on 6443",
             url.text, url.source
         ));
     }
@@ -27,7 +27,7 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
     if let (None, Some(digest)) = (&version, given.get("MUSTER_K3S_SHA256")) {
         warnings.push(format!(
             "MUSTER_K3S_SHA256 ({}) is the digest of one release: set INSTALL_K3S_VERSION too, or \
-             no k3s is accepted after the server was upgraded",
+             no k3s is accepted after an upgrade of the server",
             digest.source
         ));
     }
@@ -43,8 +43,8 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
     warnings
 }
 
-/// The error's message for a name that is no setting. The value is not shown: somebody may have meant
-/// `MUSTER_TOKEN` to be a setting.
+/// The error's message for a name that is no setting. The value is not shown: somebody may have
+/// meant `MUSTER_TOKEN` to be a setting.
 pub(super) fn unknown(name: &str, source: &Source) -> String {
     let settings = SETTINGS.iter().map(|setting| setting.name);
     let hint = did_you_mean(name, settings, "muster --help lists them");

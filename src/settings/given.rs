@@ -14,9 +14,11 @@ use std::collections::BTreeMap;
 /// The value of each setting that was given, and the variables that are passed on to k3s.
 #[derive(Default)]
 pub(super) struct Given {
-    values: BTreeMap<&'static str, Value>,
+    pub values: BTreeMap<&'static str, Value>,
     for_k3s: BTreeMap<String, (String, Source)>,
-    /// Warnings about settings that mean nothing here.
+    /// The values that a value from another place replaced.
+    pub hidden: Vec<Value>,
+    /// Warnings about variables that have no effect.
     pub warnings: Vec<String>,
 }
 
@@ -76,7 +78,8 @@ impl Given {
                  /etc/muster/token"
             )
         } else if let Some(name) = known(name) {
-            self.values.insert(name, Value { name, text, source });
+            let earlier = self.values.insert(name, Value { name, text, source });
+            self.hidden.extend(earlier);
             return Ok(());
         } else if name.starts_with("MUSTER_") {
             doubts::unknown(name, &source)
@@ -89,7 +92,7 @@ impl Given {
             match installer::answer(name) {
                 Some(Answer::Refused(why)) => format!("{name} ({source}): {why}"),
                 Some(Answer::Ignored(why)) => {
-                    let warning = format!("{name} ({source}) means nothing here: {why}");
+                    let warning = format!("{name} ({source}) has no effect: {why}");
                     self.warnings.push(warning);
                     return Ok(());
                 }
@@ -182,7 +185,7 @@ fn is_for_k3s(name: &str) -> bool {
     PROXIES.contains(&name) || FOR_K3S.iter().any(|start| name.starts_with(start))
 }
 
-/// Whether a value for this name means something to muster, if only an error.
+/// Whether muster uses a value for this name, or reports an error for it.
 fn is_looked_at(name: &str) -> bool {
     let is_own = name.starts_with("MUSTER_") || name.starts_with(installer::PREFIX);
     is_own || known(name).is_some() || is_for_k3s(name)
@@ -284,7 +287,7 @@ mod tests {
                     assert_eq!(error, format!("{name} (environment): {why}"));
                 }
                 Answer::Ignored(why) => {
-                    let warning = format!("{name} (environment) means nothing here: {why}");
+                    let warning = format!("{name} (environment) has no effect: {why}");
                     assert_eq!(given.unwrap().warnings, [warning]);
                 }
             }

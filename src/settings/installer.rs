@@ -1,4 +1,4 @@
-//! The variables of k3s's install script, and what each means here.
+//! The variables of k3s's install script, and what muster does with each of them.
 //!
 //! The names are those of `install.sh` in k3s's repository, as of August 2026. A test compares them
 //! with the table in `docs/settings.md`.
@@ -14,11 +14,11 @@ pub const PREFIX: &str = "INSTALL_K3S_";
 /// What muster does with a variable of the install script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is a setting, which means what it means in the install script.
+    /// The variable is a setting of muster, with the same meaning as in the install script.
     Setting,
-    /// It is an error, for this reason.
+    /// The variable is an error. The message gives this text as the reason.
     Refused(&'static str),
-    /// It changes nothing, for this reason. A warning says so.
+    /// The variable has no effect. A warning gives this text as the reason.
     Ignored(&'static str),
 }
 
@@ -34,7 +34,8 @@ const OTHERS: [(&str, Answer); 10] = [
     (
         "INSTALL_K3S_PR",
         Answer::Refused(
-            "a build of a pull request can be had only with a login: set INSTALL_K3S_VERSION",
+            "a build of a pull request cannot be downloaded without a login: set \
+             INSTALL_K3S_VERSION",
         ),
     ),
     (
@@ -59,7 +60,7 @@ const OTHERS: [(&str, Answer); 10] = [
     ),
     (
         "INSTALL_K3S_SKIP_START",
-        Answer::Ignored("muster becomes k3s; muster fetch only installs it"),
+        Answer::Ignored("muster always starts k3s; to install it only, run muster fetch"),
     ),
     (
         "INSTALL_K3S_SYSTEMD_DIR",
@@ -88,14 +89,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     settings.chain(OTHERS.iter().map(|(name, _)| *name))
 }
 
-/// Whether the folder of k3s is written to (`INSTALL_K3S_BIN_DIR_READ_ONLY`).
+/// Whether muster must not write to the folder of k3s (`INSTALL_K3S_BIN_DIR_READ_ONLY`).
 fn is_read_only(given: &Given) -> Result<bool> {
     given
         .or_default("INSTALL_K3S_BIN_DIR_READ_ONLY")
         .yes_or_no()
 }
 
-/// Whether the image carries k3s already.
+/// Whether the image already has k3s, so that it is not downloaded.
 pub(super) fn skip_download(given: &Given) -> Result<bool> {
     let value = given.or_default("INSTALL_K3S_SKIP_DOWNLOAD");
     // The install script also accepts the names of what to skip. `selinux` skips a package that

@@ -2,9 +2,10 @@
 //!
 //! [`table`] lists the settings. [`sources`] lists the places where a setting can be given. `given`
 //! collects the values; when a setting is given in several places, the place with the highest
-//! priority wins. `parse` checks the values, with `agent_arguments` for `INSTALL_K3S_EXEC`,
-//! [`installer`] for the other variables of k3s's install script and `releases` for versions and mirrors.
-//! [`checked`] holds the checked values. [`agent_config`] reads k3s's own configuration files.
+//! priority wins. `origins` tells where they come from. `parse` checks them, with `agent_arguments` for `INSTALL_K3S_EXEC`,
+//! [`installer`] for the other variables of k3s's install script and `releases` for versions and
+//! mirrors. [`checked`] holds the checked values. [`agent_config`] reads k3s's own configuration
+//! files.
 
 mod agent_arguments;
 pub mod agent_config;
@@ -13,6 +14,7 @@ pub mod checked;
 mod doubts;
 mod given;
 pub mod installer;
+mod origins;
 mod parse;
 mod releases;
 pub mod sources;

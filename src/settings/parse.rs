@@ -4,7 +4,7 @@ use super::checked::{Interface, Settings, TokenPlace};
 use super::given::{self, Given};
 use super::sources::Source;
 use super::value::Value;
-use super::{agent_arguments, doubts, installer, releases};
+use super::{agent_arguments, doubts, installer, origins, releases};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
 use crate::host::network_time::TimeServers;
@@ -39,6 +39,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         exec: agent_arguments::parse(&given.or_default("INSTALL_K3S_EXEC"))?,
         mirrors: releases::mirrors(given)?,
         pin,
+        airgap_images: given.or_default("MUSTER_AIRGAP_IMAGES").yes_or_no()?,
         https_proxy: https_proxy(given)?,
         no_proxy: given.get("NO_PROXY").map(|value| value.text),
         proxy_to_server: proxy_to_server(given),
@@ -47,6 +48,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
+        origins: origins::origins(given),
         warnings: [given.warnings.clone(), doubts::warnings(given)].concat(),
     })
 }
@@ -67,8 +69,7 @@ fn interface(value: &Value) -> Result<Interface> {
     }
 }
 
-/// A variable of k3s that names a file or a folder. k3s reads no URL, and a relative path would
-/// depend on the folder that muster was started in.
+/// A variable of k3s that names a file or a folder, and neither a URL nor a relative path.
 fn absolute_for_k3s(given: &Given, name: &'static str) -> Result<Option<Value>> {
     let value = given.for_k3s(name);
     value.as_ref().map(Value::absolute_path).transpose()?;
@@ -100,12 +101,12 @@ fn https_proxy(given: &Given) -> Result<Option<String>> {
     let Some(value) = given.get("HTTPS_PROXY") else {
         return Ok(None);
     };
-    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as http://proxy.lan:3128 is"))?;
+    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as in http://proxy.lan:3128"))?;
     Ok(Some(value.text))
 }
 
-/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s (Go,
-/// `strconv.ParseBool`) counts as false there too.
+/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s
+/// (Go, `strconv.ParseBool`) counts as false there too.
 fn proxy_to_server(given: &Given) -> bool {
     let allowed = given.for_k3s("K3S_AGENT_HTTP_PROXY_ALLOWED");
     allowed
@@ -236,8 +237,8 @@ mod tests {
             ("MUSTER_SYSLOG", "udp://logs"),
             ("MUSTER_LED", "leds/ACT"),
             ("MUSTER_SPREAD", "2s"),
-            ("MUSTER_SPREAD", "-1"),
             ("MUSTER_SPREAD", "3601"),
+            ("MUSTER_AIRGAP_IMAGES", "all"),
             ("INSTALL_K3S_VERSION", "stable"),
             ("INSTALL_K3S_CHANNEL", "a/b"),
             ("INSTALL_K3S_EXEC", "server"),
@@ -245,7 +246,6 @@ mod tests {
             ("MUSTER_MIRRORS", "ftp://mirror"),
             ("MUSTER_MIRRORS", "mirror"),
             ("MUSTER_MIRRORS", "https://mirror?x"),
-            ("INSTALL_K3S_ARTIFACT_URL", "mirror"),
             ("INSTALL_K3S_ARTIFACT_URL", "mirror"),
             ("INSTALL_K3S_BIN_DIR_READ_ONLY", "perhaps"),
             ("INSTALL_K3S_SYMLINK", "yes"),

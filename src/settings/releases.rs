@@ -1,4 +1,5 @@
-//! Parses which release of k3s is installed, and `MUSTER_MIRRORS`, from where it is downloaded.
+//! Parses the settings that say which release of k3s is installed, and from which mirrors it is
+//! downloaded.
 
 use super::checked::{Mirror, Version};
 use super::given::Given;
@@ -64,8 +65,8 @@ pub(super) fn mirrors(given: &Given) -> Result<Vec<Mirror>> {
     }
 }
 
-/// Reads `word`, the value or one word of it, as a base URL that the tag and the asset follow. Plain
-/// http is accepted, because the digest never comes over it.
+/// Reads `word`, the value or one word of it, as a base URL that the tag and the asset follow.
+/// Plain http is accepted, because a digest that came over it is never used.
 fn base(value: &Value, word: &str) -> Result<Url> {
     value.url(word, &["https", "http"])
 }

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-/// The place where a value was given. The variants are in order of priority: a value from an earlier
-/// variant replaces a value from a later variant.
+/// The place where a value was given. The variants are in order of priority: a value from an
+/// earlier variant replaces a value from a later variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `--set NAME=VALUE`.
@@ -43,9 +43,9 @@ pub struct Sources {
 }
 
 /// Parses the `NAME=VALUE` words of a kernel command line as the kernel does (Linux, `next_arg` in
-/// lib/cmdline.c, `parse_args` in kernel/params.c). A word with spaces is in double quotes, which are
-/// around the whole word or around its value; other quotes are part of the value. The words behind
-/// `--` are for init and not settings. Words without `=` are skipped.
+/// lib/cmdline.c, `parse_args` in kernel/params.c). A word with spaces is in double quotes, which
+/// are around the whole word or around its value; other quotes are part of the value. The words
+/// after `--` are for init and not settings. Words without `=` are skipped.
 pub fn kernel_words(text: &str) -> Vec<(String, String)> {
     let mut words = Vec::new();
     let mut rest = text.trim();
@@ -68,8 +68,8 @@ pub fn kernel_words(text: &str) -> Vec<(String, String)> {
     words
 }
 
-/// The text without the quote at its start and the quote at its end. A text that begins with no quote
-/// stays as it is.
+/// The text without the quote at its start and the quote at its end. A text that begins with no
+/// quote stays as it is.
 fn without_quotes(text: &str) -> &str {
     match text.strip_prefix('"') {
         Some(inner) => inner.strip_suffix('"').unwrap_or(inner),

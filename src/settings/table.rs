@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 
 /// All settings, in the order of the help. A setting that k3s or its installer also has means the
 /// same here.
-pub const SETTINGS: [Setting; 27] = [
+pub const SETTINGS: [Setting; 28] = [
     setting("K3S_URL", "", "the k3s server, https:// only; required"),
     setting(
         "K3S_TOKEN_FILE",
@@ -83,6 +83,11 @@ pub const SETTINGS: [Setting; 27] = [
     ),
     setting("MUSTER_K3S_SHA256", "", "the only digest that k3s may have"),
     setting(
+        "MUSTER_AIRGAP_IMAGES",
+        "no",
+        "yes: fetch the release's image archive too",
+    ),
+    setting(
         "MUSTER_INTERFACE",
         "eth0",
         "the NIC that names the node, or auto",
@@ -115,7 +120,7 @@ pub const SETTINGS: [Setting; 27] = [
     setting(
         "MUSTER_NODE_SECRET_FILE",
         "",
-        "file with the node password's key; unset: the token",
+        "secret file for the node password; unset: the token",
     ),
     setting(
         "MUSTER_LOG",
@@ -125,7 +130,7 @@ pub const SETTINGS: [Setting; 27] = [
     setting(
         "MUSTER_SYSLOG",
         "",
-        "HOST[:PORT] that gets the log; unset: DHCP's; or no",
+        "log server HOST[:PORT], or no; unset: as DHCP says",
     ),
     setting(
         "MUSTER_LED",

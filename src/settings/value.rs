@@ -16,7 +16,7 @@ use url::Url;
 /// A setting that cannot be used. The command exits with status 2. The message names the setting,
 /// its value, and where the value came from.
 #[derive(Debug)]
-pub struct BadSetting(pub(super) String);
+pub struct BadSetting(pub String);
 
 impl fmt::Display for BadSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,18 +39,22 @@ impl Value {
     /// Returns the error that this value is wrong, with the reason `why`. The error does not show
     /// the value of a secret.
     pub fn bad(&self, why: impl fmt::Display) -> anyhow::Error {
-        let shown = if self.is_secret() {
-            "<redacted>"
-        } else {
-            &self.text
-        };
+        let shown = self.shown();
         BadSetting(format!("{}={shown:?} ({}): {why}", self.name, self.source)).into()
+    }
+
+    /// The value as messages show it.
+    pub(super) fn shown(&self) -> &str {
+        match self.is_secret() {
+            true => "<redacted>",
+            false => &self.text,
+        }
     }
 
     /// Whether messages must not show the value.
     fn is_secret(&self) -> bool {
-        // A proxy's URL may hold a password. A file is named by its absolute path, so another text
-        // in such a setting may be the secret itself, and a token may be in any setting.
+        // A proxy's URL may hold a password. A `_FILE` setting must be an absolute path, so any
+        // other text in it may be the secret itself. A token may be in any setting by mistake.
         SECRET_VARIABLES.contains(&self.name)
             || self.name.ends_with("_PROXY")
             || self.name.ends_with("_FILE") && !self.text.starts_with('/')
@@ -112,7 +116,7 @@ impl Value {
         Ok(url)
     }
 
-    /// Returns the error that the file does not exist whose path is the value.
+    /// The value is the path of a file that does not exist. Returns the error for this.
     pub(super) fn no_such_file(&self, host: &Host) -> anyhow::Error {
         let root = host.path("/");
         match root.components().as_path() {
@@ -124,7 +128,7 @@ impl Value {
         }
     }
 
-    /// Reads the file of certificates (PEM) whose path is the value.
+    /// Reads a file of certificates (PEM). The value is its path.
     pub(super) fn read_certificates(&self, host: &Host) -> Result<Vec<u8>> {
         let bytes = host.read(&self.text);
         let bytes = bytes.map_err(|error| self.bad(format_args!("{error:#}")))?;
@@ -136,7 +140,7 @@ impl Value {
         }
     }
 
-    /// Reads the text of the file whose path is the value. Returns `None` in a dry run whose user
+    /// Reads the text of a file. The value is its path. Returns `None` in a dry run whose user
     /// may not read the file.
     pub(super) fn read_secret(&self, host: &Host) -> Result<Option<String>> {
         let bytes = match host.read(&self.text) {

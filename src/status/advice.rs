@@ -1,4 +1,4 @@
-//! What the operator should do, as the status has it.
+//! Finds out from the status of the boot what the operator should do.
 
 use serde_json::Value;
 
@@ -9,12 +9,12 @@ pub(super) fn advice(status: &Value, steps: &[Value]) -> String {
         step["step"].as_str()
     };
     if status["next_try"].is_number() {
-        return "correct what `failed` says; muster tries again by itself, and at once when the \
-                settings or the token change"
+        return "solve the problem that `failed` shows; muster tries again by itself, and at once when \
+                the settings or the token change"
             .into();
     }
     if status["last_error"].is_string() {
-        return "correct what `failed` says, then run: rc-service muster restart".into();
+        return "solve the problem that `failed` shows, then run: rc-service muster restart".into();
     }
     if let Some(step) = step_in("killed") {
         return format!(

@@ -4,6 +4,7 @@
 
 mod advice;
 mod entry;
+pub mod picture;
 pub mod shown;
 
 pub use entry::Download;

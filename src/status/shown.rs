@@ -48,14 +48,9 @@ pub fn table(text: &str) -> Result<String, serde_json::Error> {
         let value = status[value].as_str().unwrap_or("-");
         let _ = writeln!(table, "{name:<9} {value}");
     }
-    add_history(&mut table, &status, now);
+    table += &history(&status, now);
     let steps = status["steps"].as_array().map_or(&[][..], Vec::as_slice);
-    let begun = steps.iter().filter(|step| step["state"] != "pending");
-    let times = begun.map(|step| (number(&step["started"]), number(&step["seconds"])));
-    let start = times.clone().map(|(start, _)| start).fold(now, f64::min);
-    let end = times
-        .map(|(start, took)| start + took)
-        .fold(start, f64::max);
+    let (start, end) = times(steps, now);
     if !steps.is_empty() {
         table.push('\n');
     }
@@ -73,8 +68,20 @@ pub fn table(text: &str) -> Result<String, serde_json::Error> {
     Ok(table)
 }
 
-/// Adds what happened in this boot besides the steps: the boot attempts, and the restarts of k3s.
-fn add_history(table: &mut String, status: &Value, now: f64) {
+/// When the first of these steps began, and when the last one ended. Both are `now` when no step has
+/// begun.
+pub(super) fn times(steps: &[Value], now: f64) -> (f64, f64) {
+    let begun = steps.iter().filter(|step| step["state"] != "pending");
+    let times = begun.map(|step| (number(&step["started"]), number(&step["seconds"])));
+    let start = times.clone().map(|(start, _)| start).fold(now, f64::min);
+    let ends = times.map(|(start, took)| start + took);
+    (start, ends.fold(start, f64::max))
+}
+
+/// The lines that say what happened in this boot besides the steps: the boot attempts, and the
+/// restarts of k3s.
+pub(super) fn history(status: &Value, now: f64) -> String {
+    let mut table = String::new();
     let attempt = status["runs"].as_u64().unwrap_or(0);
     if attempt > 0 {
         let _ = write!(table, "boot      attempt {attempt}");
@@ -95,6 +102,7 @@ fn add_history(table: &mut String, status: &Value, now: f64) {
         }
         table.push('\n');
     }
+    table
 }
 
 /// Adds the lines of one step. `start` is where the bars begin, and `length` how much time a whole
@@ -129,7 +137,7 @@ fn add_step(table: &mut String, step: &Value, now: f64, start: f64, length: f64)
 }
 
 /// How far a download is, such as `30 of 72 MB (41 %), 2.4 MB/s, 17 s left`.
-fn progress(download: &Value, now: f64) -> String {
+pub(super) fn progress(download: &Value, now: f64) -> String {
     let (bytes, rate) = (number(&download["bytes"]), number(&download["rate"]));
     let mut text = format!("{:.0}", (bytes / 1e6).floor());
     let total = download["total"].as_f64();
@@ -151,7 +159,7 @@ fn progress(download: &Value, now: f64) -> String {
     text
 }
 
-fn number(value: &Value) -> f64 {
+pub(super) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(0.0)
 }
 

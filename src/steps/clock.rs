@@ -4,7 +4,8 @@
 //! The clock of a board without a battery starts in 1970, when no certificate is valid yet.
 
 use crate::host::Host;
-use crate::host::network_time::{ACCEPTED_RANGE, TimeSource};
+use crate::host::network_time::TimeSource;
+use crate::host::time_servers::ACCEPTED_RANGE;
 use crate::settings::Settings;
 use anyhow::Result;
 use log::info;
@@ -34,7 +35,7 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
             format_args!("set the clock to the time of this image, {seconds} s since 1970"),
             || Ok(earliest),
         )?;
-        info!("the clock was earlier than this image; set it to the time of this image");
+        info!("the clock was earlier than this image, so it was set to the time of this image");
     }
     let source = TimeSource {
         servers: settings.ntp.clone(),
@@ -45,7 +46,8 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
         Some(result) => host.set_result(result),
         None => host.set_result("no time server is asked (MUSTER_NTP=no)".into()),
     }
-    // Without time servers the operator has said that the clock is right.
+    // The lines for the log server have a time from here on. This is so with MUSTER_NTP=no too:
+    // with that setting the operator says that the clock is right.
     host.send_log_with_time();
     Ok(())
 }
@@ -60,7 +62,7 @@ pub fn lag(host: &Host, conf: &str) -> Option<Duration> {
 
 /// The earliest possible time: when this program was built, or when the settings file in the
 /// overlay was written, whichever is later.
-fn earliest(host: &Host, conf: &str) -> Duration {
+pub fn earliest(host: &Host, conf: &str) -> Duration {
     let written = host.metadata(conf).map_or(0, |meta| meta.mtime());
     let written = Duration::from_secs(u64::try_from(written).unwrap_or(0));
     // A settings file from the far future was written on a machine with a wrong clock, so its time

@@ -3,21 +3,24 @@
 
 use crate::board::node::Node;
 use crate::digest::Sha256;
+use crate::download::asset::Asset;
 use crate::download::mirror::{self, MirrorState, in_order};
 use crate::download::rounds::Install;
-use crate::download::sums::Voucher;
+use crate::download::sums::ServerSums;
 use crate::host::Host;
-use crate::http::Clients;
 use crate::http::retry::retry;
+use crate::http::{Clients, MinimumRate};
 use crate::k3s::channel::ask_channel;
 use crate::k3s::release::{Arch, Tag};
 use crate::k3s::{link::ServerLink, server::Server};
 use crate::paths;
-use crate::settings::{Settings, Symlinks, Version};
+use crate::settings::{Mirror, Settings, Symlinks, Version};
 use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
+use std::path::{Path, PathBuf};
 
-/// Makes sure that the right k3s is installed, and that commands such as `kubectl` lead to it.
+/// Makes sure that the right k3s is installed, and that commands such as `kubectl` lead to it. With
+/// `MUSTER_AIRGAP_IMAGES`, it also gets k3s's container images; when it cannot, this is only a warning.
 /// Returns k3s's digest; `None` in a dry run, and when the image already has k3s. `link` connects to
 /// the k3s server; it is needed only when the version or a mirror comes from that server
 /// ([`Settings::fetch_needs_server`]).
@@ -33,45 +36,133 @@ pub fn run(
         let target = target.display();
         bail!("INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no {target}: put k3s into the image");
     }
-    let digest = match settings.skip_download {
-        true => {
-            host.set_result("the k3s of the image is used (INSTALL_K3S_SKIP_DOWNLOAD)".into());
-            None
+    if settings.skip_download {
+        host.set_result("the k3s of the image is used (INSTALL_K3S_SKIP_DOWNLOAD)".into());
+        if settings.airgap_images {
+            warn!(
+                "MUSTER_AIRGAP_IMAGES does nothing with INSTALL_K3S_SKIP_DOWNLOAD: put the image \
+                 archive of the same release into the image too"
+            );
         }
-        false => install(host, settings, clients, node, link)?,
+        link_commands(host, settings);
+        return Ok(None);
+    }
+    let config = match settings.airgap_images {
+        true => Some(settings.agent_config(host, &node.name)?),
+        false => None,
     };
-    if let Err(error) = symlinks(host, settings) {
-        // k3s runs without them.
-        warn!("{error:#}");
+    let source = Source::new(host, settings, clients, node, link)?;
+    let rate = clients.timeouts.minimum_rate;
+    let digest = source.install(Asset::K3s, target, settings.pin, rate)?;
+    link_commands(host, settings);
+    if let Some(config) = config
+        && let Err(error) = source.images(config.data_dir())
+    {
+        let why = format!(
+            "{error:#}: the node joins without these images, and k3s pulls those that it needs"
+        );
+        host.report(|status| status.problem(host.step(), &why));
+        warn!("{why}");
     }
     Ok(digest)
 }
 
-/// Downloads k3s, unless the right one is installed, and returns its digest; `None` in a dry run.
-fn install(
-    host: &Host,
-    settings: &Settings,
-    clients: &Clients,
-    node: &Node,
-    link: Option<&ServerLink>,
-) -> Result<Option<Sha256>> {
-    let target = settings.bin_dir.join("k3s");
-    let seed = node.mac.seed();
-    let server = match (link, settings.fetch_needs_server()) {
-        (Some(link), true) => link.connect(host, seed)?,
-        // A server that was asked already can vouch for the digest.
-        (Some(link), false) => link.connected(),
-        (None, _) => None,
-    };
-    let tag = version(host, settings, clients, seed, link, server)?;
-    let mirrors = in_order(&settings.mirrors, seed);
-    let what = {
-        let shown = mirrors.iter().map(|mirror| mirror::shown(mirror, link));
+/// Links the commands that k3s also is. A failure is only a warning, because k3s runs without them.
+fn link_commands(host: &Host, settings: &Settings) {
+    if let Err(error) = symlinks(host, settings) {
+        warn!("{error:#}");
+    }
+}
+
+/// Where a release is downloaded from.
+struct Source<'a> {
+    host: &'a Host,
+    settings: &'a Settings,
+    clients: &'a Clients,
+    node: &'a Node,
+    link: Option<&'a ServerLink>,
+    /// The connected k3s server, if it is needed or was asked already; `None` in a dry run.
+    server: Option<&'a Server>,
+    /// The release; `None` in a dry run, when it must be asked for.
+    tag: Option<Tag>,
+}
+
+impl<'a> Source<'a> {
+    /// Connects to the server if it is needed, and determines the release.
+    fn new(
+        host: &'a Host,
+        settings: &'a Settings,
+        clients: &'a Clients,
+        node: &'a Node,
+        link: Option<&'a ServerLink>,
+    ) -> Result<Source<'a>> {
+        let seed = node.mac.seed();
+        let server = match (link, settings.fetch_needs_server()) {
+            (Some(link), true) => link.connect(host, seed)?,
+            // A server that is connected already can send its checksum file.
+            (Some(link), false) => link.connected(),
+            (None, _) => None,
+        };
+        let tag = version(host, settings, clients, seed, link, server)?;
+        Ok(Source {
+            host,
+            settings,
+            clients,
+            node,
+            link,
+            server,
+            tag,
+        })
+    }
+
+    /// Downloads a file of the release to `target`, unless the right one is there, and returns its
+    /// digest; `None` in a dry run. `pin` is its pinned digest, and `minimum_rate` is how many bytes
+    /// must come.
+    fn install(
+        &self,
+        asset: Asset,
+        target: PathBuf,
+        pin: Option<Sha256>,
+        minimum_rate: MinimumRate,
+    ) -> Result<Option<Sha256>> {
+        let mirrors = in_order(&self.settings.mirrors, self.node.mac.seed());
+        let what = self.plan(asset, &target, pin, &mirrors);
+        self.host.ask(what, || {
+            let tag = self.tag.clone().ok_or_else(|| {
+                anyhow!("this is a bug in muster: the k3s version was not determined")
+            })?;
+            self.host.set_k3s_version(tag.as_str());
+            let states = mirrors
+                .iter()
+                .map(|mirror| MirrorState::new(mirror, self.clients, self.server, pin));
+            let install = Install {
+                host: self.host,
+                node: self.node,
+                asset,
+                pin,
+                minimum_rate,
+                tag,
+                target,
+                mirrors: states.collect::<Result<_>>()?,
+                server_sums: match pin {
+                    Some(_) => None,
+                    None => self.server.and_then(ServerSums::new),
+                },
+            };
+            install.run()
+        })
+    }
+
+    /// What the plan of a dry run says about a file of the release.
+    fn plan(&self, asset: Asset, target: &Path, pin: Option<Sha256>, mirrors: &[Mirror]) -> String {
+        let shown = mirrors
+            .iter()
+            .map(|mirror| mirror::shown(mirror, self.link));
         let shown = shown.collect::<Vec<String>>().join(", ");
-        let digest = match settings.pin {
+        let digest = match pin {
             Some(_) => "verified by MUSTER_K3S_SHA256".into(),
             None => {
-                let server = match link {
+                let server = match self.link {
                     Some(_) => "the server or ",
                     None => "",
                 };
@@ -81,36 +172,33 @@ fn install(
                 )
             }
         };
-        let target = target.display();
-        format!("install {target} (0755) from {shown}, {digest}, unless it is installed")
-    };
-    host.ask(what, || {
-        let tag = tag.ok_or_else(|| {
-            anyhow!("this is a bug in muster: the k3s version was not determined")
-        })?;
-        host.set_k3s_version(tag.as_str());
-        let states = mirrors
-            .iter()
-            .map(|mirror| MirrorState::new(mirror, clients, server, settings.pin));
-        let install = Install {
-            host,
-            node,
-            pin: settings.pin,
-            minimum_rate: clients.timeouts.minimum_rate,
-            tag,
-            target,
-            mirrors: states.collect::<Result<_>>()?,
-            voucher: match settings.pin {
-                Some(_) => None,
-                None => server.and_then(Voucher::new),
-            },
+        let fits = match asset {
+            Asset::K3s => "",
+            Asset::Images => " or does not fit into the memory",
         };
-        install.run()
-    })
+        let (target, mode) = (target.display(), asset.mode());
+        format!(
+            "install {target} ({mode:04o}) from {shown}, {digest}, unless it is installed{fits}"
+        )
+    }
+
+    /// Downloads the archive of container images, which k3s imports when it starts.
+    fn images(&self, data_dir: &str) -> Result<()> {
+        let folder = Path::new(data_dir).join(paths::IMAGES_FOLDER);
+        // A slow mirror must not hold up the node for long.
+        let usual = self.clients.timeouts.minimum_rate;
+        let minimum_rate = MinimumRate {
+            bytes: usual.slow,
+            ..usual
+        };
+        let target = folder.join(Asset::Images.name());
+        self.install(Asset::Images, target, None, minimum_rate)?;
+        Ok(())
+    }
 }
 
-/// Links the commands that k3s also is, as k3s's install script does: each that does not exist yet,
-/// unless the settings say otherwise.
+/// Links commands that k3s contains, such as `kubectl`, to k3s, as k3s's install script does. By
+/// default only a command that does not exist yet gets a link.
 fn symlinks(host: &Host, settings: &Settings) -> Result<()> {
     for link in paths::K3S_LINKS {
         let command = link.rsplit('/').next().unwrap_or(link);

@@ -3,23 +3,24 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::{CLIENT, is_client_running, renew_lease};
+use crate::host::dhcp_client::{
+    CLIENT, ensure_script, is_client_running, renew_lease, start_client,
+};
 use crate::host::files::Content;
-use crate::host::routes::{default_interface, has_resolver};
+use crate::host::router_advertisement::Advertisement;
+use crate::host::routers::{self, Routers};
+use crate::host::routes::{default_interface, has_resolver, with_resolvers};
 use crate::paths;
 use crate::report::LogServer;
 use crate::settings::Settings;
 use anyhow::Result;
-use log::warn;
+use log::{debug, warn};
 use std::time::Duration;
 
 /// The time between two checks of the interface.
 const POLL: Duration = Duration::from_millis(100);
 /// The time between two checks whether the DHCP client is still running.
 const CLIENT_CHECK: Duration = Duration::from_secs(5);
-/// The DHCP option with the log servers (RFC 2132). BusyBox has no name for it, so the DHCP script
-/// gets it as `opt7`, in hex digits.
-const LOG_SERVER_OPTION: &str = "7";
 /// The flag IFF_UP of an interface (Linux, include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
 
@@ -27,14 +28,16 @@ const IFF_UP: u32 = 1;
 /// client cannot be started.
 pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
+    if settings.dhcp {
+        routers::keep_advertisements(host, interface);
+    }
     for link in ["lo", interface] {
-        if !is_up(&host.read_text(format!("/sys/class/net/{link}/flags"))?) {
+        if is_down(host, link)? {
             host.run(&["ip", "link", "set", link, "up"])?;
         }
     }
     if settings.dhcp {
-        let script = Content::Public(include_str!("udhcpc.script"));
-        host.ensure_file(paths::DHCP_SCRIPT, script)?;
+        ensure_script(host)?;
         if !is_client_running(host, interface)
             && let Err(error) = start_client(host, node)
         {
@@ -53,67 +56,44 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Returns a message for the operator about the first thing that is missing, or `None` when k3s can
-/// use the interface.
-pub fn problem(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
+/// Returns a message when there is no address because nobody has asked for one yet; `None` when
+/// somebody has.
+pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
     let interface = node.interface.as_str();
-    let Some(missing) = first_missing(host, interface)? else {
+    if !settings.dhcp {
         return Ok(None);
-    };
-    let down = !is_up(&host.read_text(format!("/sys/class/net/{interface}/flags"))?);
-    let nobody_asked = missing == Missing::Address && settings.dhcp;
-    Ok(Some(if down && nobody_asked {
-        format!(
+    }
+    Ok(if is_down(host, interface)? {
+        Some(format!(
             "{interface} is down, so nobody has asked DHCP for an address yet: the network step of \
              a boot brings it up and asks"
-        )
-    } else if nobody_asked && !is_client_running(host, interface) {
-        format!(
+        ))
+    } else if !is_client_running(host, interface) {
+        Some(format!(
             "no address on {interface} yet: no DHCP client is running, so nobody has asked for one: \
              the network step of a boot starts one"
-        )
+        ))
     } else {
-        missing.message(host, interface, settings.dhcp)
-    }))
+        None
+    })
 }
 
-/// Starts the DHCP client. The client goes to the background when it has a lease or after three
-/// tries without a lease. In the background it continues to try.
-fn start_client(host: &Host, node: &Node) -> Result<()> {
-    let interface = node.interface.as_str();
-    let pidfile = format!("/run/udhcpc.{interface}.pid");
-    let option = format!("hostname:{}", node.name);
-    let argv = [
-        CLIENT,
-        "-b",
-        "-t",
-        "3",
-        "-T",
-        "2",
-        "-i",
-        interface,
-        "-p",
-        &pidfile,
-        "-x",
-        &option,
-        "-O",
-        "ntpsrv",
-        "-O",
-        LOG_SERVER_OPTION,
-        "-s",
-        paths::DHCP_SCRIPT.path,
-    ];
-    host.run(&argv)
+/// Whether the interface is down.
+pub fn is_down(host: &Host, interface: &str) -> Result<bool> {
+    let flags = host.read_text(format!("/sys/class/net/{interface}/flags"))?;
+    Ok(!is_up(&flags))
 }
 
 fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     let mut client_checked = host.uptime();
     let mut client_failed = false;
+    let mut routers = Routers::new(interface);
+    let mut heard = Advertisement::default();
     loop {
         // The log goes out as soon as there is an address, even if k3s needs more than that.
         host.send_log(&settings.log_server, interface);
-        let Some(missing) = first_missing(host, interface)? else {
+        let Some(missing) = all_missing(host, interface)?.into_iter().next() else {
             let address = host.address(interface);
             let address = address.map(|address| address.to_string());
             host.set_result(format!(
@@ -122,11 +102,24 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
             ));
             return Ok(());
         };
-        let message = missing.message(host, interface, settings.dhcp);
+        if settings.dhcp && routers::is_default_route(host, interface)? {
+            match routers.ask(host.uptime()) {
+                Ok(found) => heard = found.unwrap_or(heard),
+                Err(error) => debug!("{error:#}"),
+            }
+            if missing == Missing::Resolver && !heard.resolvers.is_empty() {
+                write_resolvers(host, &heard);
+            } else if routers.may_answer(host.uptime()) {
+                host.wait(POLL)?;
+                continue;
+            }
+        }
+        let message = missing.message(host, interface, settings.dhcp) + why_not_by_ipv6(&heard);
         let lasts = host.report_problem(&format!("{message}; still waiting"));
         if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
-            // The lease may be right, and the client's script could not write the file when the
-            // disk was full. Without this the client runs its script again after hours only.
+            // The lease may be right, but the client's script may have failed to write the file,
+            // for example because the disk was full. Renewing the lease runs the script again now.
+            // Without this the client would run it again only after hours.
             if let Err(error) = renew_lease(host, interface) {
                 warn!("{error:#}");
             }
@@ -151,10 +144,30 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
+/// The end of a message about what is missing: why the advertisements of routers do not give it.
+fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
+    if heard.by_dhcp {
+        "; the IPv6 router leaves this to DHCPv6, for which muster starts no client"
+    } else if heard.has_link_local_resolver {
+        "; the IPv6 router advertises only a link-local DNS server, which pods cannot ask"
+    } else {
+        ""
+    }
+}
+
+/// Writes the DNS servers that a router has named.
+fn write_resolvers(host: &Host, heard: &Advertisement) {
+    let old = host.read_text(paths::RESOLV_CONF.path).unwrap_or_default();
+    let text = with_resolvers(&old, &heard.resolvers);
+    if let Err(error) = host.ensure_file(paths::RESOLV_CONF, Content::Public(&text)) {
+        host.report_problem(&format!("{error:#}"));
+    }
+}
+
 /// Something that k3s needs from the network and that is still missing. The variants are in the
 /// order in which an interface gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missing {
+pub enum Missing {
     Carrier,
     Address,
     /// There is no address, because the DHCP server has refused the lease (NAK).
@@ -165,7 +178,7 @@ enum Missing {
 
 impl Missing {
     /// Returns a message for the operator. `dhcp` tells whether muster runs the DHCP client.
-    fn message(self, host: &Host, interface: &str, dhcp: bool) -> String {
+    pub fn message(self, host: &Host, interface: &str, dhcp: bool) -> String {
         match (self, dhcp) {
             (Missing::Carrier, _) => {
                 format!("{interface} has no carrier: check the cable and the switch port")
@@ -189,34 +202,38 @@ impl Missing {
                 .into(),
             (Missing::Route, false) => "no default route, and k3s needs one".into(),
             (Missing::Resolver, true) => "no resolver in /etc/resolv.conf: configure the DHCP \
-                                          server to send one (option 6)"
+                                          server to send one (option 6), or the IPv6 router to \
+                                          advertise one (RDNSS)"
                 .into(),
             (Missing::Resolver, false) => "no resolver in /etc/resolv.conf".into(),
         }
     }
 }
 
-/// Returns the first thing that is missing now, or `None` when k3s can use the interface.
-fn first_missing(host: &Host, interface: &str) -> Result<Option<Missing>> {
-    if host
-        .read_text(format!("/sys/class/net/{interface}/carrier"))
-        .is_ok_and(|text| text.trim() == "0")
-    {
-        return Ok(Some(Missing::Carrier));
-    }
-    if host.address(interface).is_none() {
-        return Ok(Some(match host.metadata(paths::DHCP_REFUSAL.path) {
-            Some(_) => Missing::Lease,
-            None => Missing::Address,
-        }));
-    }
+/// Returns what is missing now, in the order of [`Missing`]; nothing when k3s can use the interface.
+pub fn all_missing(host: &Host, interface: &str) -> Result<Vec<Missing>> {
+    let carrier = host.read_text(format!("/sys/class/net/{interface}/carrier"));
+    let has_address = host.address(interface).is_some();
+    let was_refused = host.metadata(paths::DHCP_REFUSAL.path).is_some();
     let v4 = host.read_text("/proc/net/route")?;
     let v6 = host.read_text("/proc/net/ipv6_route")?;
-    if default_interface(&v4, &v6).is_none() {
-        return Ok(Some(Missing::Route));
-    }
-    let has_resolver = has_resolver(&host.read_text(paths::RESOLV_CONF)?);
-    Ok((!has_resolver).then_some(Missing::Resolver))
+    let found = [
+        (
+            carrier.is_ok_and(|text| text.trim() == "0"),
+            Missing::Carrier,
+        ),
+        (!has_address && !was_refused, Missing::Address),
+        (!has_address && was_refused, Missing::Lease),
+        (default_interface(&v4, &v6).is_none(), Missing::Route),
+        (
+            !has_resolver(&host.read_text(paths::RESOLV_CONF.path)?),
+            Missing::Resolver,
+        ),
+    ];
+    Ok(found
+        .into_iter()
+        .filter_map(|(is_missing, what)| is_missing.then_some(what))
+        .collect())
 }
 
 /// Whether the text of an interface's `flags` file, a hexadecimal number, contains IFF_UP.

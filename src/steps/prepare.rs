@@ -5,6 +5,7 @@
 //! the remedy.
 
 use crate::board::node::Node;
+use crate::download::asset::Asset;
 use crate::download::target::part_path;
 use crate::host::Host;
 use crate::host::machine::{self, Memory, Mount, megabytes, mount_of, mounts};
@@ -19,8 +20,9 @@ use std::path::Path;
 const SMALLEST_K3S: u64 = 65_000_000;
 /// The memory that k3s's documentation requires for an agent (bytes).
 const AGENT_MEMORY: u64 = 512_000_000;
-/// Prepares the machine. Fails with all [`problems`] at once, so that the operator need not boot once
-/// for each of them; a dry run logs them as warnings.
+
+/// Prepares the machine. Fails with all [`problems`] at once, so that the operator need not boot
+/// once for each of them; a dry run logs them as warnings.
 pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
@@ -44,23 +46,29 @@ pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) 
     Ok(())
 }
 
-/// Returns one message for each thing with which k3s can run, and which the operator may not expect.
-pub fn warnings(host: &Host, config: &AgentConfig, node: &Node) -> Result<Vec<String>> {
-    let total = Memory::read(host)?.total;
-    let memory = total.filter(|total| *total < AGENT_MEMORY).map(|total| {
+/// Returns one message for each thing that the operator may not expect, although k3s can run with
+/// it.
+fn warnings(host: &Host, config: &AgentConfig, node: &Node) -> Result<Vec<String>> {
+    let memory = Memory::read(host)?.total.and_then(memory_warning);
+    let found = [memory, config.other_interface(host, node)?];
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Returns a message when a board with this memory (bytes) has less than an agent requires; `None`
+/// when it has enough.
+pub fn memory_warning(total: u64) -> Option<String> {
+    (total < AGENT_MEMORY).then(|| {
         format!(
             "this board has {} MB of memory; k3s's documentation requires at least 512 MB",
             megabytes(total)
         )
-    });
-    let found = [memory, config.other_interface(host, node)?];
-    Ok(found.into_iter().flatten().collect())
+    })
 }
 
 /// Returns one message, with the remedy, for each problem that prevents k3s from running on this
 /// machine. A cgroup file system that is not mounted yet is not a problem, because [`run`] mounts
 /// it.
-pub fn problems(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<Vec<String>> {
+fn problems(host: &Host, settings: &Settings, config: &AgentConfig) -> Result<Vec<String>> {
     let mounts = mounts(host)?;
     let found = [
         file_system_problem(&mounts, config),
@@ -73,7 +81,7 @@ pub fn problems(host: &Host, settings: &Settings, config: &AgentConfig) -> Resul
 
 /// Returns a message when k3s cannot run on the file system of `/` or of its data folder; `None`
 /// when k3s can run.
-fn file_system_problem(mounts: &[Mount], config: &AgentConfig) -> Option<String> {
+pub fn file_system_problem(mounts: &[Mount], config: &AgentConfig) -> Option<String> {
     let root = mount_of(mounts, Path::new("/"))?;
     if ["rootfs", "ramfs"].contains(&root.kind.as_str()) {
         return Some(format!(
@@ -108,7 +116,7 @@ fn unpacks_to_overlays(config: &AgentConfig) -> bool {
 
 /// Returns a message when there is too little space to download k3s; `None` when there is enough
 /// space, or when k3s is in the image or installed already.
-fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
+pub fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
     if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
         return Ok(None);
     }
@@ -119,7 +127,7 @@ fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>> {
     machine::no_room(
         host,
         &settings.bin_dir,
-        SMALLEST_K3S.saturating_sub(downloaded),
+        Asset::K3s.need(SMALLEST_K3S, downloaded),
     )
 }
 

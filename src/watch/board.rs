@@ -3,6 +3,7 @@
 use super::condition::{Condition, STUCK_AFTER};
 use super::datagram::Report;
 use super::progress::Download;
+use super::timeline::Timeline;
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
 use crate::boot::Step;
@@ -24,12 +25,14 @@ pub struct Board {
     /// The release of k3s that the board installs.
     pub version: Option<Tag>,
     pub step: Option<Step>,
-    /// The state of `step`, or of the boot.
+    /// The state of `step`; when there is no step, the state of the whole boot.
     pub state: Option<State>,
     /// The number of the boot attempt, counted from 1.
     pub attempt: Option<u32>,
     /// The download of k3s, while it runs.
     pub download: Option<Download>,
+    /// When the steps began and ended.
+    pub timeline: Timeline,
     /// The last warning or error, until the step that it is about is done.
     pub trouble: Option<String>,
     trouble_step: Option<Step>,
@@ -37,7 +40,7 @@ pub struct Board {
     uptime: Option<Duration>,
     /// When the board was heard last; `None` for a board that is only in the list of MAC addresses.
     heard: Option<Instant>,
-    /// Since when the board waits.
+    /// When the board began to wait; `None` when it does not wait.
     waits: Option<Instant>,
     /// The time from power-on until the board joined first.
     joined: Option<Duration>,
@@ -72,6 +75,10 @@ impl Board {
         }
         self.heard = Some(now);
         self.uptime = report.uptime.or(self.uptime);
+        if self.timeline.is_by_hand(&report) {
+            return;
+        }
+        self.timeline.hear(&report);
         self.mac = report.mac.or(self.mac);
         self.address = report.address.or(self.address);
         self.version = report.version.clone().or(self.version.take());

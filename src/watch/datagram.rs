@@ -6,19 +6,19 @@
 //! that has no room for anything else. The text is short, and has no character that could change a
 //! terminal.
 
-use super::syntax::{is_tag, printable, seconds, structured_data, without_time};
+use super::syntax::{is_tag, seconds, structured_data, without_time};
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
 use crate::boot::Step;
 use crate::k3s::release::Tag;
 use crate::report::format::{APP_NAME, JOINED_END, NIL, State, param, severity};
+use crate::text::printable;
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// The most characters that are kept of a text.
 pub const TEXT_MAX: usize = 300;
-/// The longest time since power-on that is believed (100 years). It keeps sums of times from
-/// overflowing.
+/// The longest time since power-on that is believed (100 years), so that no sum of times overflows.
 const UPTIME_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What a board says in one datagram. A field is `None` where the datagram does not have a valid
@@ -133,8 +133,8 @@ impl Report {
         }
     }
 
-    /// Sets the text. Where the structured data was lost, the step and the severity are those with
-    /// which the text begins, as on muster's console: `muster: WARN: network: no carrier`.
+    /// Sets the text. If the structured data was lost, the step and the severity are taken from the
+    /// beginning of the text, which is as on muster's console: `muster: WARN: network: no carrier`.
     fn set_text(&mut self, text: &str) {
         let mut text = text.trim();
         if self.mac.is_none() {

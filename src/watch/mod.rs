@@ -4,19 +4,20 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`datagram`], [`syntax`] | parse a datagram |
-//! | [`board`], [`progress`], [`condition`] | are what is known about one board, its download, and how it is doing |
+//! | [`board`], [`progress`], [`timeline`], [`condition`] | hold what is known about one board, its download, its steps, and how it is doing |
 //! | [`rack`] | has all boards |
 //! | [`words`] | describes a board in words, and as JSON |
-//! | [`screen`], [`layout`] | draw the rack for a terminal |
+//! | [`screen`], [`picture`] | draw the rack for a terminal, and as a picture |
 
 pub mod board;
 pub mod condition;
 pub mod datagram;
-pub mod layout;
+pub mod picture;
 pub mod progress;
 pub mod rack;
 pub mod screen;
 pub mod syntax;
+pub mod timeline;
 pub mod words;
 
 use crate::arguments::{Usage, WatchOptions};
@@ -24,7 +25,9 @@ use crate::board::mac::Mac;
 use crate::host::Host;
 use crate::name;
 use crate::settings::Settings;
+use crate::text::clip;
 use anyhow::{Context, Result, anyhow, bail};
+use picture::File;
 use rack::{BOARDS_MAX, Key, Rack};
 use screen::Size;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -34,7 +37,7 @@ use std::time::{Duration, Instant};
 /// The port that `muster watch` listens on by default. Ports below 1024, such as that of syslog
 /// (514), need root.
 pub const PORT: u16 = 5514;
-/// How often the screen is drawn, and how often a board that says nothing is looked at.
+/// How often the screen is drawn, and how often muster checks whether a board has become silent.
 const LOOK: Duration = Duration::from_millis(500);
 /// The longest datagram that is read (bytes). What is longer is cut: a board sends 1024 bytes at
 /// most, and a log server adds little.
@@ -58,6 +61,7 @@ pub fn run(host: &Host, settings: &Settings, options: &WatchOptions) -> Result<(
         None => Vec::new(),
     };
     let socket = listen(options.listen.as_deref().unwrap_or_default())?;
+    let now = Instant::now();
     let mut watch = Watch {
         output: match (options.json, io::stdout().is_terminal()) {
             (true, _) => Output::Json,
@@ -66,10 +70,13 @@ pub fn run(host: &Host, settings: &Settings, options: &WatchOptions) -> Result<(
         },
         title: format!("muster watch on {}", socket.local_addr()?),
         rack: rack_of(&listed, settings)?,
-        started: Instant::now(),
+        started: now,
+        picture: options.svg.as_deref().map(|path| File::new(path, now)),
     };
+    // A file that can never be written is an error of the command line.
+    watch.update_picture(host, now)?;
     log::info!(target: "watch", "listening on {}", socket.local_addr()?);
-    match watch.run(&socket) {
+    match watch.run(host, &socket) {
         // It is not a failure when the reader closes the pipe.
         Err(error) if is_broken_pipe(&error) => Ok(()),
         other => other,
@@ -127,16 +134,28 @@ struct Watch {
     title: String,
     rack: Rack,
     started: Instant,
+    /// The file with the picture of the rack, if there is one.
+    picture: Option<File>,
 }
 
 impl Watch {
-    fn run(&mut self, socket: &UdpSocket) -> Result<()> {
+    fn run(&mut self, host: &Host, socket: &UdpSocket) -> Result<()> {
         socket.set_read_timeout(Some(LOOK / 4))?;
         let mut buffer = [0; DATAGRAM_MAX];
         let mut next_look = Instant::now();
         loop {
             let now = Instant::now();
             if now >= next_look {
+                let failed = self
+                    .picture
+                    .as_ref()
+                    .is_some_and(|file| file.error.is_some());
+                if let Err(error) = self.update_picture(host, now)
+                    && !failed
+                {
+                    // A full disk must not end the watch.
+                    log::warn!(target: "watch", "{error:#}");
+                }
                 self.look(now)?;
                 next_look = now + LOOK;
             }
@@ -155,7 +174,15 @@ impl Watch {
         }
     }
 
-    /// Draws the screen, or tells of the boards that have changed only because time passed.
+    /// Writes the picture of the rack again, when it has changed.
+    fn update_picture(&mut self, host: &Host, now: Instant) -> Result<()> {
+        match &mut self.picture {
+            Some(file) => file.update(host, &self.rack.rows(now), now),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws the screen, or prints the boards that have changed only because time has passed.
     fn look(&mut self, now: Instant) -> Result<()> {
         if self.output == Output::Screen {
             return self.draw(now);
@@ -168,16 +195,23 @@ impl Watch {
 
     fn draw(&self, now: Instant) -> Result<()> {
         let boards = self.rack.rows(now);
-        let mut lines = screen::draw(&self.title, &boards, now, size());
+        let size = size();
+        let mut lines = screen::draw(&self.title, &boards, now, size);
         if boards.is_empty() {
             let hint = "  no board has been heard yet: give the boards MUSTER_SYSLOG=HOST:PORT, with \
                         the name or address of this machine";
             lines.push(hint.into());
         }
+        // The screen is drawn over what was logged.
+        let error = self.picture.as_ref().and_then(|file| file.error.as_deref());
+        if let Some(error) = error {
+            lines.truncate(size.rows.saturating_sub(1));
+            lines.push(clip(error, size.columns));
+        }
         print(&screen::frame(&lines))
     }
 
-    /// Prints what has changed of a board, if anything has.
+    /// Prints a line for a board, if something about it has changed.
     fn tell(&mut self, key: &Key, now: Instant) -> Result<()> {
         let elapsed = now.saturating_duration_since(self.started);
         let line = if self.output == Output::Json {

@@ -20,7 +20,7 @@ pub struct Download {
 }
 
 impl Download {
-    /// The download after the board has said at the time `now` that it has `bytes` of `total`.
+    /// Updates a download: at the time `now` the board has reported that it has `bytes` of `total`.
     pub fn new(
         bytes: u64,
         total: Option<u64>,

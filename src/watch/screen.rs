@@ -2,8 +2,8 @@
 
 use super::board::Board;
 use super::condition::Condition;
-use super::layout::{clip, wrap};
-use super::words::{clock, known, state, step};
+use super::words::{known, state, step};
+use crate::text::{clip, clock, wrap};
 use std::fmt::Write;
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ pub struct Size {
 }
 
 /// Counts the boards by their condition, in words.
-fn summary(boards: &[&Board], now: Instant) -> String {
+pub(super) fn summary(boards: &[&Board], now: Instant) -> String {
     let conditions: Vec<Condition> = boards.iter().map(|board| board.condition(now)).collect();
     let count = |is: fn(Condition) -> bool| conditions.iter().filter(|c| is(**c)).count();
     format!(

@@ -78,17 +78,6 @@ pub fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(whole.parse().ok()?) + Duration::from_millis(millis))
 }
 
-/// The character, or `?` in its place when a terminal might not show it in one column: control
-/// characters and escapes, marks that change the direction of writing, and characters of two
-/// columns or of none. ASCII, the letters of Latin alphabets, dashes, quotes and the ellipsis stay.
-pub fn printable(c: char) -> char {
-    match c {
-        ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{24f}' | '\u{2010}'..='\u{2027}' => c,
-        '\t' | '\n' | '\r' => ' ',
-        _ => '?',
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use super::board::Board;
 use super::condition::{Condition, STUCK_AFTER};
 use super::progress::Download;
 use crate::report::format::State;
+use crate::text::clock;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -26,21 +27,12 @@ pub fn step(board: &Board) -> &'static str {
     board.step.map_or(UNKNOWN, |step| step.name())
 }
 
-/// A time in minutes and seconds, such as `1:15`, or in hours.
-pub fn clock(time: Duration) -> String {
-    let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
-    match minutes {
-        ..60 => format!("{minutes}:{seconds:02}"),
-        _ => format!("{}:{:02}:{seconds:02}", minutes / 60, minutes % 60),
-    }
-}
-
 /// How the board is doing, with the progress of its download, for a screen that is drawn again.
 pub fn state(board: &Board, now: Instant) -> String {
     let silence = || clock(board.silence(now).unwrap_or_default());
     match board.condition(now) {
         Condition::Failed => format!("failed{}", attempt(board)),
-        Condition::Silent => format!("no word for {}", silence()),
+        Condition::Silent => format!("no message for {}", silence()),
         Condition::Stuck => format!("waiting for {}", clock(board.waited(now))),
         Condition::Unheard => "not heard yet".into(),
         Condition::Waiting => "waiting".into(),
@@ -85,7 +77,7 @@ pub fn line(board: &Board, now: Instant) -> String {
     let limit = STUCK_AFTER.as_secs();
     let condition = board.condition(now);
     let state = match condition {
-        Condition::Silent => format!("no word for more than {limit} s"),
+        Condition::Silent => format!("no message for more than {limit} s"),
         Condition::Stuck => format!("waiting for more than {limit} s"),
         Condition::Booting => match board.download.map(|download| download.percent()) {
             Some(Some(percent)) => format!("downloading, {} %", percent / 25 * 25),
@@ -176,7 +168,7 @@ mod tests {
         }
         for seconds in [61, 500] {
             let now = now + Duration::from_secs(seconds);
-            let expected = format!("{start}fetch: no word for more than 60 s");
+            let expected = format!("{start}fetch: no message for more than 60 s");
             assert_eq!(line(&board, now), expected);
         }
         let (board, now) = self::board("state=\"joined\"", "");
@@ -228,18 +220,6 @@ mod tests {
         ];
         for condition in conditions {
             assert!(section.contains(&format!("| `{}` |", condition.name())));
-        }
-    }
-
-    #[test]
-    fn times_are_shown_as_on_a_clock() {
-        for (seconds, text) in [
-            (0, "0:00"),
-            (75, "1:15"),
-            (3599, "59:59"),
-            (3661, "1:01:01"),
-        ] {
-            assert_eq!(clock(Duration::from_secs(seconds)), text);
         }
     }
 }

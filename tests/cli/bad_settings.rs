@@ -161,7 +161,10 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
         (
             "log level",
             set("MUSTER_LOG=info,verbose"),
-            &["MUSTER_LOG=\"info,verbose\" (--set)", "verbose is no level"],
+            &[
+                "MUSTER_LOG=\"info,verbose\" (--set)",
+                "verbose is not a level",
+            ],
         ),
         (
             "command",

@@ -140,43 +140,6 @@ fn paths_in_the_project_that_pages_name_exist() {
     assert!(named > 20, "{named}");
 }
 
-/// All text of the source, in which a string that goes over several lines is on one.
-fn source() -> String {
-    fn add(folder: &Path, text: &mut String) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => add(&path, text),
-                false => text.push_str(&fs::read_to_string(path).unwrap()),
-            }
-        }
-    }
-    let mut text = String::new();
-    add(&project().join("src"), &mut text);
-    let mut joined = String::new();
-    for part in text.split("\\\n") {
-        joined.push_str(match joined.is_empty() {
-            true => part,
-            false => part.trim_start(),
-        });
-    }
-    joined
-}
-
-#[test]
-fn the_messages_that_operations_explains_are_those_of_the_program() {
-    let page = include_str!("../../docs/operations.md");
-    let (_, table) = page.split_once("\n| message or symptom |").unwrap();
-    let source = source();
-    let mut messages = 0;
-    for row in table.lines().filter(|line| line.starts_with("| `")) {
-        let message = row.split('`').nth(1).unwrap();
-        assert!(source.contains(message), "no message has {message:?}");
-        messages += 1;
-    }
-    assert!(messages > 10, "{messages}");
-}
-
 #[test]
 fn the_settings_that_pages_name_exist() {
     let mut named = 0;

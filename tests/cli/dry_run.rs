@@ -25,6 +25,45 @@ fn dry_run_prints_the_boot_and_changes_nothing() {
 }
 
 #[test]
+fn the_plan_names_the_image_archive_where_it_is_asked_for() {
+    let root = Root::new();
+    let line = |flags: &[&str]| {
+        let plan = stdout(&root.muster(&[&["--dry-run"], flags].concat()));
+        let mut lines = plan.lines().filter(|line| line.contains("airgap"));
+        let line = lines.next().map(String::from);
+        assert_eq!(lines.next(), None, "{plan}");
+        line
+    };
+    assert_eq!(line(&[]), None);
+    let images = ["--set", "MUSTER_AIRGAP_IMAGES=yes"];
+    let folder = "fetch: install /var/lib/rancher/k3s/agent/images/k3s-airgap-images-";
+    let planned = line(&images).unwrap();
+    assert!(planned.starts_with(folder), "{planned}");
+    for words in [".tar.zst (0644) from ", "does not fit into the memory"] {
+        assert!(planned.contains(words), "{planned}");
+    }
+    // The pinned digest is that of k3s alone.
+    let digest = format!("MUSTER_K3S_SHA256={}", "0".repeat(64));
+    let planned = line(&[&images[..], &["--set", &digest]].concat()).unwrap();
+    assert!(planned.contains("of the server or the mirror"), "{planned}");
+    root.write("etc/rancher/k3s/config.yaml", "data-dir: /srv/k3s\n");
+    let planned = line(&images).unwrap();
+    assert!(
+        planned.starts_with("fetch: install /srv/k3s/agent/images/"),
+        "{planned}"
+    );
+    let image = ["--set", "INSTALL_K3S_SKIP_DOWNLOAD=true"];
+    assert_eq!(line(&[&images[..], &image].concat()), None);
+}
+
+#[test]
+fn the_watch_over_a_node_has_no_plan() {
+    let output = Root::new().muster(&["--dry-run", "health"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("health has no plan"));
+}
+
+#[test]
 fn status_before_any_boot_fails_and_says_so() {
     let root = Root::new();
     let output = root.muster(&["status"]);

@@ -114,7 +114,7 @@ fn bash_completes_what_the_help_names() {
         completed("muster --set MUSTER_NT"),
         ["MUSTER_NTP=".to_string()].into()
     );
-    let status = options("--json --root --conf --set");
+    let status = options("--json --svg --root --conf --set");
     assert_eq!(completed("muster status "), status);
     assert_eq!(completed("muster --set A = b status "), status);
     assert_eq!(completed("muster --root / status --j"), options("--json"));
@@ -126,6 +126,10 @@ fn bash_completes_what_the_help_names() {
         completed("muster --conf Cargo.to"),
         ["Cargo.toml".to_string()].into()
     );
+    for option in ["--macs", "--svg"] {
+        let line = format!("muster watch {option} Cargo.to");
+        assert_eq!(completed(&line), ["Cargo.toml".to_string()].into());
+    }
     assert_eq!(
         completed("muster name Cargo.to"),
         ["Cargo.toml".to_string()].into()

@@ -166,7 +166,7 @@ fn a_variable_of_the_install_script_that_means_nothing_is_named_in_a_warning() {
     let root = Root::new();
     let output = root.muster(&["--dry-run", "--set", "INSTALL_K3S_NAME=x", "identity"]);
     assert!(output.status.success());
-    let warning = "INSTALL_K3S_NAME (--set) means nothing here: the service is called muster";
+    let warning = "INSTALL_K3S_NAME (--set) has no effect: the service is called muster";
     assert!(stderr(&output).contains(warning), "{}", stderr(&output));
 }
 
@@ -186,7 +186,7 @@ fn values_that_are_probably_a_mistake_are_warned_of() {
     let digest = "MUSTER_K3S_SHA256=".to_string() + &"0".repeat(64);
     let version = ["--set", "INSTALL_K3S_VERSION=v1.34.1+k3s1"];
     let cases: &[(&str, &[&str], &str)] = &[
-        ("K3S_URL=https://a", &[], "no port, so that 443 is used"),
+        ("K3S_URL=https://a", &[], "no port, so 443 is used"),
         ("K3S_ULR=https://a:6443", &[], "did you mean K3S_URL?"),
         (&digest, &[], "set INSTALL_K3S_VERSION too"),
         ("INSTALL_K3S_CHANNEL=stable", &version, "is not used"),

@@ -3,6 +3,7 @@
 use crate::root::Root;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -24,7 +25,7 @@ impl Drop for Killed {
 
 /// A running `muster watch`, and a socket to send from.
 pub struct Watching {
-    _root: Root,
+    root: Root,
     pub child: Killed,
     pub lines: Receiver<String>,
     pub socket: UdpSocket,
@@ -59,11 +60,16 @@ impl Watching {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(address).unwrap();
         Watching {
-            _root: root,
+            root,
             child: Killed(child),
             lines,
             socket,
         }
+    }
+
+    /// A file in the working directory of the program.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.path(path)
     }
 
     pub fn say(&self, line: &str) {

@@ -200,6 +200,14 @@ impl<'a> NamespaceBoard<'a> {
         out.into_owned()
     }
 
+    /// Runs muster to its end, by hand. Returns its log.
+    pub fn run_muster(&self, arguments: &[&str]) -> String {
+        let mut output = self.boot(arguments);
+        let status = output.end();
+        assert!(status.success(), "{arguments:?}: {}", output.text());
+        output.text()
+    }
+
     /// Starts muster as OpenRC would.
     pub fn boot(&self, arguments: &[&str]) -> Output {
         Output::follow(&mut self.command(&[&["/usr/sbin/muster"], arguments].concat()))

@@ -78,7 +78,7 @@ const NOT_YET: Must = Retry("does not know the join token yet (403 forbidden)");
 const WRONG_TOKEN: Must = Stop(
     "does not accept the join token: it was changed or has expired; put the server's token for agents (its file server/agent-token)",
 );
-const NOT_THE_ROOT: Must = Stop("k3s's agent would refuse it");
+const NOT_THE_ROOT: Must = Stop("k3s's agent would refuse the answer");
 
 macro_rules! front {
     ($rule:literal) => {

@@ -1,5 +1,7 @@
-//! Fits text into the width of a window. Each character is one column wide
-//! ([`printable`](super::syntax::printable)).
+//! Text for a terminal or a picture: fits it into a width, and replaces what could do harm there.
+//! Each character is one column wide ([`printable`]).
+
+use std::time::Duration;
 
 /// Breaks a text into lines of this width at most, between words.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -27,6 +29,26 @@ pub fn clip(line: &str, width: usize) -> String {
     if width == 0 { start } else { start + "…" }
 }
 
+/// The character, or `?` in its place when a terminal might not show it in one column: control
+/// characters and escapes, marks that change the direction of writing, and characters of two
+/// columns or of none. ASCII, the letters of Latin alphabets, dashes, quotes and the ellipsis stay.
+pub fn printable(c: char) -> char {
+    match c {
+        ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{24f}' | '\u{2010}'..='\u{2027}' => c,
+        '\t' | '\n' | '\r' => ' ',
+        _ => '?',
+    }
+}
+
+/// A time in minutes and seconds, such as `1:15`, or in hours.
+pub fn clock(time: Duration) -> String {
+    let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
+    match minutes {
+        ..60 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{}:{:02}:{seconds:02}", minutes / 60, minutes % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +65,17 @@ mod tests {
         assert_eq!(clip("abc", 3), "abc");
         assert_eq!(clip("abcd", 3), "ab…");
         assert_eq!(clip("abcd", 0), "");
+    }
+
+    #[test]
+    fn times_are_shown_as_on_a_clock() {
+        for (seconds, text) in [
+            (0, "0:00"),
+            (75, "1:15"),
+            (3599, "59:59"),
+            (3661, "1:01:01"),
+        ] {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
     }
 }

@@ -1,0 +1,123 @@
+//! The interface, what DHCP brings, and the clock.
+
+use super::report::{Report, State};
+use crate::board::node::Node;
+use crate::host::Host;
+use crate::host::network_time::TOLERANCE;
+use crate::settings::Settings;
+use crate::steps::network::Missing;
+use crate::steps::{clock, network};
+use std::time::Duration;
+
+/// Checks the network of this board, and its clock against the network. `conf` is the path of the
+/// settings file.
+pub fn check(
+    report: &mut Report,
+    host: &Host,
+    settings: &Settings,
+    node: Option<&Node>,
+    conf: &str,
+) {
+    match node {
+        Some(node) => {
+            if let Err(error) = interface(report, host, settings, node) {
+                report.all_unknown(&["address", "route", "resolver"], &format!("{error:#}"));
+            }
+        }
+        None => report.all_unknown(
+            &["carrier", "address", "route", "resolver"],
+            "not checked: the interface is not known",
+        ),
+    }
+    match clock::lag(host, conf) {
+        Some(lag) => report.missing(
+            "clock",
+            format_args!(
+                "the time is {} s earlier than the build of muster or its settings file: the clock \
+                 step of a boot sets it",
+                lag.as_secs()
+            ),
+        ),
+        None => network_time(report, host, settings, conf),
+    }
+}
+
+/// Whether requests can leave the board.
+pub fn is_up(report: &Report) -> bool {
+    report.has("address", State::Ok)
+}
+
+fn interface(
+    report: &mut Report,
+    host: &Host,
+    settings: &Settings,
+    node: &Node,
+) -> anyhow::Result<()> {
+    let interface = node.interface.as_str();
+    let missing = network::all_missing(host, interface)?;
+    let not_yet = network::not_started(host, settings, node)?;
+    let is_down = network::is_down(host, interface)?;
+    let no_address = missing
+        .iter()
+        .any(|missing| matches!(missing, Missing::Address | Missing::Lease));
+    let mut row = |what, kinds: &[Missing], fine: String| {
+        let found = missing.iter().find(|missing| kinds.contains(missing));
+        match found {
+            None if what == "carrier" && is_down => report.unknown(
+                what,
+                format_args!("{interface} is down, so the kernel does not know"),
+            ),
+            None => report.ok(what, fine),
+            Some(Missing::Route | Missing::Resolver) if no_address && settings.dhcp => {
+                report.unknown(what, "not known yet: it comes with the address")
+            }
+            Some(Missing::Address) if not_yet.is_some() => {
+                report.missing(what, not_yet.as_deref().unwrap_or_default())
+            }
+            Some(missing) => report.missing(what, missing.message(host, interface, settings.dhcp)),
+        }
+    };
+    row(
+        "carrier",
+        &[Missing::Carrier],
+        format!("{interface} has a carrier"),
+    );
+    let address = host.address(interface).map(|address| address.to_string());
+    let address = format!("{interface} has {}", address.unwrap_or_default());
+    row("address", &[Missing::Address, Missing::Lease], address);
+    row(
+        "route",
+        &[Missing::Route],
+        "there is a default route".into(),
+    );
+    row(
+        "resolver",
+        &[Missing::Resolver],
+        "/etc/resolv.conf names a resolver".into(),
+    );
+    Ok(())
+}
+
+/// Compares the clock with a time server.
+fn network_time(report: &mut Report, host: &Host, settings: &Settings, conf: &str) {
+    let Some(servers) = &settings.ntp else {
+        return report.ok("clock", "no time server is asked (MUSTER_NTP=no)");
+    };
+    if !is_up(report) || !report.has("resolver", State::Ok) {
+        return report.unknown("clock", "no time server was asked: the network is not up");
+    }
+    match host.first_answer(servers.places(host), clock::earliest(host, conf)) {
+        Ok((server, time)) => report.ok("clock", difference(host.now(), &server, time)),
+        Err(error) => report.warning("clock", format_args!("{error:#}")),
+    }
+}
+
+/// How far the clock is from the time of a server. The clock step sets it.
+fn difference(now: Duration, server: &str, time: Duration) -> String {
+    let seconds = now.abs_diff(time).as_secs_f64();
+    match now.abs_diff(time) < TOLERANCE {
+        true => format!("the clock agrees with {server}"),
+        false if now < time => format!("the clock is {seconds:.1} s behind {server}"),
+        false => format!("the clock is {seconds:.1} s ahead of {server}"),
+    }
+}

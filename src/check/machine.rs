@@ -1,0 +1,95 @@
+//! What the board itself has. What the prepare step of a boot does by itself is no problem here.
+
+use super::report::Report;
+use crate::host::machine::{Memory, megabytes, mount_of, mounts};
+use crate::host::{Host, cgroup, modules};
+use crate::settings::{AgentConfig, Settings};
+use crate::steps::prepare;
+use anyhow::{Result, ensure};
+use std::path::Path;
+
+/// Checks what does not depend on muster's settings.
+pub fn check(report: &mut Report, host: &Host, config: &AgentConfig) {
+    if let Err(error) = file_systems(report, host, config) {
+        report.all_unknown(&["cgroups", "shared", "root"], &format!("{error:#}"));
+    }
+    match modules::missing(host) {
+        Ok(missing) if missing.is_empty() => report.ok("modules", "the kernel has what k3s needs"),
+        Ok(missing) => modules(report, host, &missing.join(" ")),
+        Err(error) => report.unknown("modules", format_args!("{error:#}")),
+    }
+    memory(report, host);
+    if let Some(problem) = config.interface_problem(host) {
+        report.missing("config", problem);
+    }
+}
+
+fn file_systems(report: &mut Report, host: &Host, config: &AgentConfig) -> Result<()> {
+    let mounts = mounts(host)?;
+    ensure!(
+        !mounts.is_empty(),
+        "not checked: /proc/self/mountinfo has no mounts"
+    );
+    match cgroup::problem(host, &mounts)? {
+        Some(problem) => report.missing("cgroups", problem),
+        None if cgroup::is_mounted(&mounts) => {
+            report.ok("cgroups", "the kernel has the controllers that k3s needs")
+        }
+        None => report.ok("cgroups", "the prepare step mounts cgroup v2"),
+    }
+    match mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
+        true => report.ok("shared", "/ is a shared mount"),
+        false => report.ok("shared", "the prepare step makes / a shared mount"),
+    }
+    match prepare::file_system_problem(&mounts, config) {
+        Some(problem) => report.missing("root", problem),
+        None => report.ok("root", "containers can start on this file system"),
+    }
+    Ok(())
+}
+
+/// Reports kernel modules that are not loaded: whether the image has any modules for this kernel.
+fn modules(report: &mut Report, host: &Host, missing: &str) {
+    let release = host.read_text("/proc/sys/kernel/osrelease");
+    let folder = format!("/lib/modules/{}", release.unwrap_or_default().trim());
+    match host.metadata(&folder) {
+        Some(_) => report.ok("modules", format_args!("the prepare step loads {missing}")),
+        None => report.warning(
+            "modules",
+            format_args!(
+                "there is no {folder}, so the kernel modules {missing} cannot be loaded: check \
+                 that the image has the modloop of this kernel"
+            ),
+        ),
+    }
+}
+
+fn memory(report: &mut Report, host: &Host) {
+    let memory = Memory::read(host).unwrap_or_default();
+    let (Some(total), Some(available)) = (memory.total, memory.available) else {
+        return report.unknown("memory", "/proc/meminfo does not tell how much there is");
+    };
+    match prepare::memory_warning(total) {
+        Some(warning) => report.warning("memory", warning),
+        None => report.ok(
+            "memory",
+            format_args!(
+                "{} MB, of which {} MB are available",
+                megabytes(total),
+                megabytes(available)
+            ),
+        ),
+    }
+}
+
+/// Checks the space for the download of k3s.
+pub fn space(report: &mut Report, host: &Host, settings: &Settings) {
+    match prepare::space_problem(host, settings) {
+        Ok(Some(problem)) => report.missing("space", problem),
+        Ok(None) => report.ok(
+            "space",
+            format_args!("k3s fits into {}", settings.bin_dir.display()),
+        ),
+        Err(error) => report.unknown("space", format_args!("{error:#}")),
+    }
+}

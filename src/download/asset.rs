@@ -1,0 +1,108 @@
+//! The files of a release that are downloaded: k3s, and the archive of its container images.
+
+use crate::host::machine::Need;
+use crate::k3s::release::Arch;
+use crate::paths::{self, NodeFile};
+use std::time::Duration;
+
+/// What containerd needs for the images beside their archive, as a multiple of the archive's length.
+/// The archive is made by `docker save`, so its layers are not compressed, and containerd keeps them
+/// so: k3s 1.21 had 358 MB of them in an archive of 86 MB. Containers that run need an unpacked copy
+/// of their own image in addition.
+const UNPACKED: u64 = 5;
+/// What k3s itself needs after the images came (bytes): its documentation requires this much of an
+/// agent's memory.
+const AGENT: u64 = 512_000_000;
+/// The shortest archive that is expected (bytes). The archives of k3s 1.21 and later are longer.
+const SHORTEST_IMAGES: u64 = 80_000_000;
+/// How long the images may keep the node from joining without arriving.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A file of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asset {
+    /// The executable, without which the node cannot join.
+    K3s,
+    /// The archive of the container images that k3s imports when it starts. The node joins without
+    /// them too.
+    Images,
+}
+
+impl Asset {
+    /// Its name among the assets of the release, for this board's architecture.
+    pub fn name(self) -> &'static str {
+        match self {
+            Asset::K3s => Arch::own().asset(),
+            Asset::Images => Arch::own().images(),
+        }
+    }
+
+    /// What it is called in messages.
+    pub fn shown(self) -> &'static str {
+        match self {
+            Asset::K3s => "k3s",
+            Asset::Images => "the image archive of k3s",
+        }
+    }
+
+    /// The permissions of the installed file.
+    pub fn mode(self) -> u32 {
+        match self {
+            Asset::K3s => paths::K3S.mode,
+            Asset::Images => paths::IMAGES.mode,
+        }
+    }
+
+    /// The record of the file that this boot has verified ([`super::verified`]).
+    pub fn record(self) -> NodeFile {
+        match self {
+            Asset::K3s => paths::VERIFIED,
+            Asset::Images => paths::VERIFIED_IMAGES,
+        }
+    }
+
+    /// What a file of `total` bytes needs, when `len` bytes of it are there already.
+    pub fn need(self, total: u64, len: u64) -> Need {
+        let rest = total.saturating_sub(len);
+        match self {
+            Asset::K3s => Need {
+                what: self.shown(),
+                bytes: rest,
+            },
+            Asset::Images => Need {
+                what: self.shown(),
+                bytes: rest + UNPACKED * total + AGENT,
+            },
+        }
+    }
+
+    /// What the shortest file that is to be expected needs. It is known before a mirror was asked.
+    pub fn least_need(self) -> Need {
+        match self {
+            Asset::K3s => self.need(0, 0),
+            Asset::Images => self.need(SHORTEST_IMAGES, 0),
+        }
+    }
+
+    /// How long mirrors that deliver nothing are asked again; `None`: for ever.
+    pub fn patience(self) -> Option<Duration> {
+        match self {
+            Asset::K3s => None,
+            Asset::Images => Some(PATIENCE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_images_need_room_for_containerds_copy_and_for_k3s() {
+        let need = |total, len| Asset::Images.need(total, len).bytes;
+        assert_eq!(need(100_000_000, 0), 1_112_000_000);
+        assert_eq!(need(100_000_000, 60_000_000), 1_052_000_000);
+        assert_eq!(Asset::Images.least_need().bytes, need(80_000_000, 0));
+        assert_eq!(Asset::K3s.need(75, 70).bytes, 5);
+    }
+}

@@ -1,0 +1,258 @@
+//! Draws boots as a picture (SVG): rows with bars on an axis of time, after `systemd-analyze plot`.
+//!
+//! Every text goes through [`escaped`], so a text that somebody else chose cannot add markup. All
+//! widths are fixed, because a program that draws text does not know the reader's font. The colours
+//! are those of Okabe and Ito, which colour-blind people can tell apart; each bar also has a number
+//! or a word.
+
+mod axis;
+mod shapes;
+
+pub use axis::Axis;
+pub use shapes::Colour;
+
+use crate::text::{clip, wrap};
+use shapes::{BARS, BARS_WIDTH, CHARACTER, STYLE, escaped, rect, text};
+use std::fmt::Write;
+
+/// The width of the picture and of its margin (pixels).
+const WIDTH: f64 = 980.0;
+const MARGIN: f64 = 12.0;
+/// Where the texts after the bars begin (pixels).
+const AFTER: f64 = BARS + BARS_WIDTH + 10.0;
+/// The room for the mark before a label (pixels).
+const INDENT: f64 = 2.0 * CHARACTER;
+/// How many characters a label, the text after the bars and a line below them have at most.
+const LABEL_MAX: usize = 16;
+const AFTER_MAX: usize = 41;
+const LINE_MAX: usize = 112;
+/// The height of a row, of its bars and of a line of text (pixels).
+const ROW: f64 = 26.0;
+const BAR: f64 = 18.0;
+const LINE: f64 = 17.0;
+/// The least width of a bar (pixels), so that a short one can be seen.
+const LEAST: f64 = 2.0;
+/// A time in a row.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    /// Begin and end, in seconds on the axis.
+    pub from: f64,
+    pub to: f64,
+    pub colour: Colour,
+    /// Texts for the bar, the longest first. The first one that has room is shown.
+    pub texts: Vec<String>,
+    /// Whether the bar is hatched: a time that was spent waiting.
+    pub is_hatched: bool,
+}
+
+/// A row of the picture.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    pub label: String,
+    /// Whether a person must look at this row: it is printed bold, with a `!`.
+    pub is_marked: bool,
+    pub bars: Vec<Bar>,
+    /// The text after the bars.
+    pub after: String,
+    /// A text below the bars, in several lines if it is long.
+    pub below: String,
+    /// What a browser shows for the row under the mouse.
+    pub hint: String,
+}
+
+/// A picture.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    pub title: String,
+    /// Lines under the title.
+    pub notes: Vec<String>,
+    /// The meaning of the colours.
+    pub legend: Vec<(Colour, String)>,
+    pub axis: Axis,
+    pub rows: Vec<Row>,
+    /// Lines under the rows.
+    pub end: Vec<String>,
+}
+
+impl Picture {
+    /// The text of the SVG file.
+    pub fn draw(&self) -> String {
+        let mut body = String::new();
+        let mut y = 28.0;
+        text(&mut body, MARGIN, y, "t", &clip(&self.title, LINE_MAX));
+        for note in &self.notes {
+            y += LINE;
+            text(&mut body, MARGIN, y, "n", &clip(note, LINE_MAX));
+        }
+        y += LINE + 8.0;
+        self.draw_legend(&mut body, y);
+        y += LINE + 10.0;
+        let axis = y;
+        y += 8.0;
+        let mut rows = String::new();
+        for row in &self.rows {
+            y = self.draw_row(&mut rows, row, y);
+        }
+        self.axis.draw(&mut body, axis, y);
+        body += &rows;
+        y += 6.0;
+        for line in self.end.iter().flat_map(|line| wrap(line, LINE_MAX)) {
+            y += LINE;
+            text(&mut body, MARGIN, y, "n", &line);
+        }
+        let (height, title) = (y + 14.0, escaped(&self.title));
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+             viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n<title>{title}</title>\n{STYLE}\
+             <rect class=\"p\" width=\"{WIDTH}\" height=\"{height}\"/>\n{body}</svg>\n"
+        )
+    }
+
+    fn draw_legend(&self, out: &mut String, y: f64) {
+        let mut x = MARGIN;
+        for (colour, meaning) in &self.legend {
+            rect(out, x, y - 10.0, 11.0, 12.0, &colour.classes().0);
+            text(out, x + 16.0, y, "m", meaning);
+            x += 16.0 + (meaning.chars().count() as f64 + 2.0) * CHARACTER;
+        }
+    }
+
+    /// Draws a row, whose upper end is at the height `y`. Returns where the next one begins.
+    fn draw_row(&self, out: &mut String, row: &Row, mut y: f64) -> f64 {
+        let class = if row.is_marked { "s" } else { "n" };
+        let _ = writeln!(out, "<g><title>{}</title>", escaped(&row.hint));
+        let baseline = y + 17.0;
+        if row.is_marked {
+            text(out, MARGIN, baseline, class, "!");
+        }
+        let label = clip(&row.label, LABEL_MAX);
+        text(out, MARGIN + INDENT, baseline, class, &label);
+        for bar in &row.bars {
+            self.draw_bar(out, bar, y + (ROW - BAR) / 2.0);
+        }
+        text(out, AFTER, baseline, class, &clip(&row.after, AFTER_MAX));
+        y += ROW;
+        if !row.below.is_empty() {
+            for line in wrap(&row.below, LINE_MAX) {
+                let line = clip(&line, LINE_MAX);
+                text(out, MARGIN + INDENT, y + 11.0, "n", &line);
+                y += LINE;
+            }
+            y += 4.0;
+        }
+        out.push_str("</g>\n");
+        y
+    }
+
+    fn draw_bar(&self, out: &mut String, bar: &Bar, y: f64) {
+        let end = BARS + BARS_WIDTH;
+        let from = self.axis.x(bar.from).min(end - LEAST);
+        let width = (self.axis.x(bar.to) - from).max(LEAST);
+        let (class, on_it) = bar.colour.classes();
+        rect(out, from, y, width, BAR, &class);
+        if bar.is_hatched {
+            rect(out, from, y, width, BAR, Colour::Hatch.classes().0.as_str());
+        }
+        let room = |text: &&String| text.chars().count() as f64 * CHARACTER + 4.0 <= width;
+        if let Some(shown) = bar.texts.iter().find(room) {
+            let half = shown.chars().count() as f64 * CHARACTER / 2.0;
+            text(out, from + width / 2.0 - half, y + 13.0, on_it, shown);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(from: f64, to: f64, texts: &[&str]) -> Bar {
+        Bar {
+            from,
+            to,
+            colour: Colour::Number(5),
+            texts: texts.iter().map(ToString::to_string).collect(),
+            is_hatched: false,
+        }
+    }
+
+    fn drawn(rows: Vec<Row>, to: f64) -> String {
+        Picture {
+            title: "title".into(),
+            axis: Axis { from: 0.0, to },
+            rows,
+            ..Picture::default()
+        }
+        .draw()
+    }
+
+    /// What is between the tags.
+    fn texts(svg: &str) -> Vec<&str> {
+        let parts = svg.split('<').filter_map(|part| part.split_once('>'));
+        let texts = parts.map(|(_, text)| text).filter(|text| text.trim() != "");
+        texts.collect()
+    }
+
+    #[test]
+    fn no_text_can_add_markup() {
+        let evil = "<script>alert(1)</script>\"'&]]>\u{0}\u{1b}[2J\u{202e}\u{fffe}";
+        let row = Row {
+            label: evil.into(),
+            bars: vec![bar(0.0, 10.0, &[evil])],
+            after: evil.into(),
+            below: evil.into(),
+            hint: evil.into(),
+            is_marked: true,
+        };
+        let evil_picture = Picture {
+            title: evil.into(),
+            notes: vec![evil.into()],
+            legend: vec![(Colour::Before, evil.into())],
+            axis: Axis {
+                from: 0.0,
+                to: 10.0,
+            },
+            rows: vec![row],
+            end: vec![evil.into()],
+        };
+        let svg = evil_picture.draw();
+        let tag = |name: &str| svg.matches(&format!("<{name}")).count();
+        assert_eq!((tag("script"), tag("svg"), tag("style")), (0, 1, 1));
+        assert!(!svg.contains(|c: char| c.is_control() && c != '\n'));
+        assert!(!svg.contains(['\u{202e}', '\u{fffe}']));
+        let escaped = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;]]&gt;??[2J??";
+        assert_eq!(
+            texts(&svg).iter().filter(|text| **text == escaped).count(),
+            9
+        );
+    }
+
+    #[test]
+    fn bars_are_to_scale_and_have_the_longest_text_that_has_room() {
+        let row = Row {
+            bars: vec![
+                bar(0.0, 5.0, &["downloading", "6"]),
+                bar(5.0, 5.3, &["downloading", "6"]),
+                bar(9.99, 40.0, &["downloading", "6"]),
+            ],
+            ..Row::default()
+        };
+        let svg = drawn(vec![row], 10.0);
+        let bars = svg.lines().filter(|line| line.contains("class=\"c5\""));
+        let places = bars.map(|line| {
+            let of = |name: &str| {
+                let (_, rest) = line.split_once(&format!(" {name}=\"")).unwrap();
+                rest.split('"').next().unwrap().parse::<f64>().unwrap()
+            };
+            (of("x"), of("width"))
+        });
+        let half = BARS_WIDTH / 2.0;
+        let last = BARS + BARS_WIDTH - LEAST;
+        let expected = [(BARS, half), (BARS + half, 15.3), (last, LEAST)];
+        assert_eq!(places.collect::<Vec<_>>(), expected);
+        let texts = texts(&svg);
+        assert!(
+            texts.contains(&"downloading") && texts.contains(&"6"),
+            "{texts:?}"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! `muster check` on boards without a network: it says what is wrong and what it cannot know, and
+//! leaves no trace.
+
+use crate::literals::literals;
+use crate::root::{Root, snapshot, stderr, stdout};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const PAGE: &str = include_str!("../../docs/check.md");
+
+/// A board whose only interface is none of this machine, so that nothing is sent.
+fn board(conf: &str) -> Root {
+    let root = Root::new();
+    fs::remove_dir_all(root.path("sys/class/net/eth0")).unwrap();
+    root.write("sys/class/net/board0/address", "52:54:00:12:34:56\n");
+    root.write("sys/class/net/board0/flags", "0x1003\n");
+    let conf = format!("MUSTER_INTERFACE=board0\n{conf}");
+    root.write("etc/conf.d/muster", &conf);
+    root.write(
+        "proc/self/mountinfo",
+        "22 1 0:21 / / rw shared:1 - tmpfs x rw\n",
+    );
+    root.write(
+        "proc/meminfo",
+        "MemTotal: 2000000 kB\nMemAvailable: 1500000 kB\n",
+    );
+    root
+}
+
+/// The exit status and the lines of a check, which leaves no trace.
+fn check(root: &Root) -> (Option<i32>, String) {
+    let before = snapshot(root.folder());
+    let output = root.muster(&["check"]);
+    assert_eq!(snapshot(root.folder()), before, "it left a trace");
+    assert!(
+        stderr(&output).contains("not ready: "),
+        "{}",
+        stderr(&output)
+    );
+    (output.status.code(), stdout(&output))
+}
+
+#[track_caller]
+fn assert_lines(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.contains(line), "{line:?} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn without_a_network_it_says_what_it_could_not_know() {
+    let (status, text) = check(&board("K3S_URL=https://10.0.0.2:6443\n"));
+    assert_eq!(status, Some(1));
+    assert_lines(
+        &text,
+        &[
+            "ok       settings  K3S_URL=\"https://10.0.0.2:6443\" (/etc/conf.d/muster line 2)\n",
+            "ok       interface worker-64e59a (board0 52:54:00:12:34:56)\n",
+            "MISSING  address   no address on board0 yet: no DHCP client is running",
+            "UNKNOWN  route     not known yet: it comes with the address\n",
+            "UNKNOWN  resolver  not known yet: it comes with the address\n",
+            "UNKNOWN  clock     no time server was asked: the network is not up\n",
+            "ok       shared    / is a shared mount\n",
+            "ok       root      ",
+            "WARNING  modules   there is no /lib/modules/",
+            "ok       memory    2048 MB, of which 1536 MB are available\n",
+            "ok       space     ",
+            "ok       token     the join token can be right, and has the hash of the server's CA\n",
+            "UNKNOWN  ca        not asked: the interface has no address\n",
+            "UNKNOWN  server    not asked: the interface has no address\n",
+            "UNKNOWN  mirror    not asked: the interface has no address\n",
+        ],
+    );
+}
+
+#[test]
+fn half_configured_it_checks_the_rest() {
+    let root = board("");
+    fs::remove_file(root.path("etc/muster/token")).unwrap();
+    let (status, text) = check(&root);
+    assert_eq!(status, Some(2));
+    assert_lines(
+        &text,
+        &[
+            "MISSING  token     K3S_TOKEN_FILE=\"/etc/muster/token\" (default): there is no such file",
+            "MISSING  server    K3S_URL=\"\" (not given): name the k3s server",
+            "UNKNOWN  mirror    not asked: the server or the token is not known\n",
+            "ok       memory    ",
+        ],
+    );
+}
+
+#[test]
+fn a_setting_that_is_wrong_or_unknown_does_not_end_the_check() {
+    for (conf, why) in [
+        (
+            "MUSTER_DHCP=perhaps\n",
+            "MUSTER_DHCP=\"perhaps\" (/etc/conf.d/muster line 2): must be yes or no\n",
+        ),
+        (
+            "MUSTER_NPT=x\n",
+            "MUSTER_NPT (/etc/conf.d/muster line 2): there is no such setting; did you mean",
+        ),
+    ] {
+        let (status, text) = check(&board(conf));
+        assert_eq!(status, Some(2));
+        let why = format!("MISSING  settings  {why}");
+        let not = "UNKNOWN  server    not checked: the settings cannot be used\n";
+        assert_lines(&text, &[&why, not, "ok       memory    "]);
+    }
+    let root = board("");
+    root.write("etc/conf.d/muster", "MUSTER_INTERFACE=board9\n");
+    let (status, text) = check(&root);
+    assert_eq!(status, Some(2));
+    assert_lines(
+        &text,
+        &[
+            "MISSING  interface MUSTER_INTERFACE=\"board9\" (/etc/conf.d/muster line 1): there is no interface",
+            "UNKNOWN  address   not checked: the interface is not known\n",
+        ],
+    );
+}
+
+#[test]
+fn each_setting_has_its_place_and_what_it_hides() {
+    let root = board("K3S_URL=https://10.0.0.2\nMUSTER_DHCP=yes\nHTTPS_PROXY=http://u:secret@p\n");
+    root.write("proc/cmdline", "quiet MUSTER_DHCP=no\n");
+    let (_, text) = check(&root);
+    assert_lines(
+        &text,
+        &[
+            "ok       settings  MUSTER_DHCP=\"no\" (kernel command line), not \"yes\" (/etc/conf.d/muster line 3)\n",
+            "WARNING  settings  K3S_URL=\"https://10.0.0.2\" (/etc/conf.d/muster line 2) has no port",
+            "ok       settings  HTTPS_PROXY=\"<redacted>\" (/etc/conf.d/muster line 4)\n",
+            // Somebody else configures the interface, so the route does not come with DHCP.
+            "MISSING  address   no address on board0 yet: muster sets none",
+            "MISSING  route     no default route, and k3s needs one\n",
+        ],
+    );
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn what_the_machine_lacks_is_told_with_the_remedy() {
+    let root = board("K3S_URL=https://10.0.0.2:6443\n");
+    root.write(
+        "proc/self/mountinfo",
+        "22 1 0:21 / / rw - rootfs x rw\n23 22 0:9 / /sys/fs/cgroup rw - cgroup x rw\n",
+    );
+    root.write(
+        "proc/meminfo",
+        "MemTotal: 200000 kB\nMemAvailable: 10000 kB\n",
+    );
+    root.write("sys/class/net/board0/carrier", "0\n");
+    root.write("sys/class/net/board0/flags", "0x1002\n");
+    root.write(
+        "etc/muster/nodes/worker-64e59a.yaml",
+        "flannel-iface: wg0\n",
+    );
+    let (_, text) = check(&root);
+    assert_lines(
+        &text,
+        &[
+            "MISSING  carrier   board0 has no carrier: check the cable and the switch port\n",
+            "MISSING  address   board0 is down, so nobody has asked DHCP",
+            "MISSING  cgroups   /sys/fs/cgroup is a cgroup, and k3s needs cgroup v2: set rc_cgroup_mode",
+            "ok       shared    the prepare step makes / a shared mount\n",
+            "MISSING  root      / is of type rootfs, where no container can start",
+            "WARNING  memory    this board has 204 MB of memory",
+            "MISSING  space     k3s needs 65 MB in /usr/local/bin, which is in memory",
+            "MISSING  config    flannel-iface=\"wg0\": there is no such interface",
+        ],
+    );
+}
+
+/// The names in the first column of a table of the page.
+fn documented(head: &str) -> BTreeSet<String> {
+    let (_, table) = PAGE.split_once(head).unwrap();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_string())
+        .collect()
+}
+
+#[test]
+fn the_json_has_the_documented_fields_and_checks() {
+    let root = board("K3S_URL=https://10.0.0.2:6443\n");
+    let text = stdout(&root.muster(&["check", "--json"]));
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&report["format"], &report["ready"]),
+        (&1.into(), &false.into())
+    );
+    let checks = report["checks"].as_array().unwrap();
+    let unknown = checks.iter().filter(|check| check["state"] == "unknown");
+    assert_eq!(report["unknown"], unknown.count());
+    let fields = report.as_object().unwrap().keys().cloned();
+    let inner = checks[0].as_object().unwrap().keys();
+    let fields = fields.chain(inner.map(|name| format!("checks[].{name}")));
+    assert_eq!(
+        fields.collect::<BTreeSet<_>>(),
+        documented("\n| field | value |")
+    );
+    let names = documented("\n| check | what is checked |");
+    for check in checks {
+        assert!(names.contains(check["check"].as_str().unwrap()), "{check}");
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
+    let files = fs::read_dir(folder).unwrap();
+    let source = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let texts: BTreeSet<String> = source
+        .flat_map(|file| literals(&file))
+        .map(|found| found.text)
+        .collect();
+    let missing: Vec<&String> = names.difference(&texts).collect();
+    assert!(
+        missing.is_empty(),
+        "documented and not in the source: {missing:?}"
+    );
+}
