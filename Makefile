@@ -37,8 +37,8 @@ export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_RUSTFLAGS := $(SMALL)
 help:
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: setup ## shows boards power on and join; does all the set-up first
-	@$(MAKE) --no-print-directory standin-arm64 image
+demo: setup ## shows boards power on and join, on the screen of muster watch; does all the set-up first
+	@$(MAKE) --no-print-directory standin-arm64 amd64 image
 	@cargo run -q --locked -p muster-labs --bin demo
 
 # Most of the tests spend their time waiting, so they run with four threads for each core.

@@ -26,8 +26,6 @@ pub const NODES: &str = "/etc/muster/nodes";
 pub const BIN_DIR: &str = "/usr/local/bin";
 /// The default of `K3S_DATA_DIR`.
 pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
-/// The resolver configuration, which the DHCP client's script writes.
-pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The hostname, for the `hostname` service.
 pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
@@ -35,6 +33,9 @@ pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
 pub const HOSTS: NodeFile = file("/etc/hosts", 0o644);
 /// The machine id (machine-id(5)).
 pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
+/// The resolver configuration. The DHCP client's script writes it, and muster does when it has the
+/// DNS servers from a router.
+pub const RESOLV_CONF: NodeFile = file("/etc/resolv.conf", 0o644);
 /// The script that udhcpc runs at each DHCP event.
 pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
 /// Where k3s reads the node password (k3s, `pkg/agent/config`).
@@ -72,9 +73,17 @@ pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
 /// writes it.
 pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
+/// The settings of Alpine's time daemon, which the overlay has.
+pub const NTPD_CONF: &str = "/etc/conf.d/ntpd";
+/// The options of the time daemon: the servers that it asks.
+pub const NTPD_OPTIONS: NodeFile = file("/run/muster/ntpd", 0o644);
 /// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes
 /// it.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
+
+/// While this file exists, the DHCP script keeps the address that the interface has. muster makes it
+/// when it starts the DHCP client of a joined node again, and the script removes it.
+pub const DHCP_KEEP: NodeFile = file("/run/muster/keep", 0o644);
 
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
@@ -112,10 +121,11 @@ pub const IMAGES_NOTE: NodeFile = file(
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 23] = [
+pub const WRITTEN: [NodeFile; 26] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
+    RESOLV_CONF,
     DHCP_SCRIPT,
     NODE_PASSWORD,
     RUN_TOKEN,
@@ -130,6 +140,8 @@ pub const WRITTEN: [NodeFile; 23] = [
     DHCP_TIME_SERVERS,
     DHCP_LOG_SERVERS,
     DHCP_REFUSAL,
+    DHCP_KEEP,
+    NTPD_OPTIONS,
     K3S,
     K3S_PART,
     K3S_NOTE,

@@ -16,13 +16,16 @@
 //! | [`process`] | runs programs, and replaces this process with a program (exec) |
 //! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
 //! | [`clock`] | reads and sets the clocks, and sleeps |
-//! | [`network_time`] | asks time servers |
+//! | [`network_time`] | sets the clock from a time server |
+//! | [`time_servers`] | asks time servers |
+//! | [`time_daemon`] | starts the time daemon |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`led`] | makes a LED blink |
 //! | [`log_server`] | finds the log server |
 //! | [`outbox`] | sends the log to it |
 //! | [`progress`] | reports how far the boot is |
+//! | [`routers`] | asks the routers of a link for DNS servers |
 //! | [`routes`] | looks for a default route and a DNS server |
 //! | [`machine`] | reads what `/proc` says about mounts and memory |
 //! | [`watch`] | ends a wait when the operator changes a file |
@@ -48,9 +51,14 @@ mod notes;
 pub mod outbox;
 pub mod process;
 pub mod progress;
+pub mod router_advertisement;
+pub mod routers;
 pub mod routes;
+mod sntp;
 pub mod system;
 mod temporary;
+pub mod time_daemon;
+pub mod time_servers;
 pub mod watch;
 
 use crate::redact::redacted;

@@ -1,24 +1,16 @@
-//! Network time: it asks time servers by SNTP and sets the clock to the first acceptable answer.
+//! Network time: sets the clock to the first acceptable answer of a time server.
 
 use super::Host;
+use super::time_servers::ask_servers;
 use crate::paths;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use log::{debug, info};
 use std::cell::{Cell, RefCell};
-use std::sync::mpsc;
 use std::time::Duration;
 
-/// The time in which one time server must answer.
-const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time in which one of the servers from one place (the setting, DHCP or the default) must
-/// answer. It includes the lookup of their names.
-const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The clock is not corrected when its difference from network time is smaller than this. The dates
 /// of certificates and the times of leases are in whole seconds, so more accuracy is not needed.
 pub const TOLERANCE: Duration = Duration::from_millis(500);
-/// How far after the earliest possible time network time is accepted. The answer of a time server
-/// is not authenticated, so this limits what a false answer can do.
-pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 /// When the clock is late by more than this, something has set it back. A time daemon that adjusts
 /// the clock changes it by less.
 const SET_BACK: Duration = Duration::from_secs(60);
@@ -182,55 +174,6 @@ fn is_recent(answered: Option<(Duration, Duration)>, uptime: Duration) -> bool {
     answered.is_some_and(|(then, _)| uptime < then + ASK_AGAIN)
 }
 
-/// Asks the servers in order. Returns the first one with an acceptable answer, and its time.
-fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(String, Duration)> {
-    let (sender, receiver) = mpsc::channel();
-    // The lookup of a name may take longer than the timeout and cannot be stopped. So it runs in a
-    // thread, for which muster does not wait after the timeout.
-    let names = servers.join(" ");
-    std::thread::spawn(move || {
-        let mut last = Err(anyhow!("no time server is set"));
-        for server in servers {
-            last = ask_server(&server, earliest).map(|time| (server, time));
-            if last.is_ok() {
-                break;
-            }
-        }
-        let _ = sender.send(last);
-    });
-    let answer = receiver.recv_timeout(PLACE_TIMEOUT);
-    let seconds = PLACE_TIMEOUT.as_secs();
-    answer.unwrap_or_else(|_| Err(anyhow!("{names}: no answer within {seconds} s")))
-}
-
-fn ask_server(server: &str, earliest: Duration) -> Result<Duration> {
-    let client = rsntp::SntpClient::with_config(rsntp::Config::default().timeout(SERVER_TIMEOUT));
-    let answer = client
-        .synchronize(server)
-        .map_err(|error| anyhow!("{server}: {error}"))?;
-    let time = answer
-        .datetime()
-        .unix_timestamp()
-        .map_err(|error| anyhow!("{server}: {error}"))?;
-    check(server, time, earliest)?;
-    Ok(time)
-}
-
-/// Fails when the time that a server answered is not acceptable.
-fn check(server: &str, time: Duration, earliest: Duration) -> Result<()> {
-    let seconds = time.as_secs();
-    if time < earliest {
-        bail!("{server} answered {seconds} s since 1970, which is before this image was made");
-    }
-    if time > earliest + ACCEPTED_RANGE {
-        bail!(
-            "{server} answered {seconds} s since 1970, which is over 20 years after this image \
-             was made"
-        );
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 #[expect(
     clippy::disallowed_methods,
@@ -244,18 +187,6 @@ mod tests {
 
     fn second(count: u64) -> Duration {
         Duration::from_secs(count)
-    }
-
-    #[test]
-    fn a_time_outside_the_accepted_range_is_refused() {
-        let check = |time| check("server", time, EARLIEST).map_err(|error| error.to_string());
-        for time in [Duration::ZERO, EARLIEST - second(1)] {
-            let error = check(time).unwrap_err();
-            assert!(error.ends_with("before this image was made"), "{error}");
-        }
-        let error = check(EARLIEST + ACCEPTED_RANGE + second(1)).unwrap_err();
-        assert!(error.contains("over 20 years after"), "{error}");
-        assert_eq!(check(EARLIEST), Ok(()));
     }
 
     #[test]

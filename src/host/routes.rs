@@ -1,6 +1,12 @@
 //! Looks for a default route and a DNS server. k3s needs both, in addition to an IP address.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The flags of an IPv6 address that the kernel cannot use, because it still asks whether another
+/// host has it (tentative), or because one has it (Linux, include/uapi/linux/if_addr.h).
+const DOUBTFUL: u32 = 0x40 | 0x08;
+/// The most DNS servers that resolvers ask (MAXNS of resolv.conf(5)).
+const RESOLVERS_MAX: usize = 3;
 
 /// The interface of the default route, of IPv4 if there is one, else of IPv6; `None` when there is
 /// no default route. Of several default routes, the first one is used, which has the smallest
@@ -30,20 +36,48 @@ pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
     v4.or(v6)
 }
 
-/// Whether the text of a resolv.conf names a DNS server that pods can use too. When all DNS servers
-/// in it have loopback addresses, k3s uses 8.8.8.8 instead, without a message.
+/// Whether the text of a resolv.conf names a DNS server that pods can use too. When it names only
+/// loopback or link-local addresses, k3s uses 8.8.8.8 instead, without a message.
 pub fn has_resolver(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_whitespace();
         let server = (words.next() == Some("nameserver"))
             .then(|| words.next())
             .flatten();
-        // An IPv6 address may have a zone, as in `fe80::1%eth0`.
-        let address = server.and_then(|server| server.split('%').next()?.parse::<IpAddr>().ok());
+        // A link-local address has a zone, as in `fe80::1%eth0`, and is then no address for k3s.
+        let address = server.and_then(|server| server.parse::<IpAddr>().ok());
         address.is_some_and(|address| {
             !address.is_loopback() && address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         })
     })
+}
+
+/// Whether an IPv6 address of an interface cannot be used, because another host has it, or may have
+/// it. `text` is that of `/proc/net/if_inet6`.
+pub fn is_doubtful(text: &str, interface: &str, address: Ipv6Addr) -> bool {
+    let digits = hex::encode(address.octets());
+    text.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [found, _, _, _, flags, name] = fields.as_slice() else {
+            return false;
+        };
+        let flags = u32::from_str_radix(flags, 16).unwrap_or_default();
+        *found == digits && *name == interface && flags & DOUBTFUL != 0
+    })
+}
+
+/// The text of a resolv.conf with these DNS servers. What `text`, the old one, has beside DNS
+/// servers stays.
+pub fn with_resolvers(text: &str, resolvers: &[Ipv6Addr]) -> String {
+    let is_server = |line: &str| line.split_whitespace().next() == Some("nameserver");
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| !is_server(line))
+        .map(String::from)
+        .collect();
+    let servers = resolvers.iter().take(RESOLVERS_MAX);
+    lines.extend(servers.map(|server| format!("nameserver {server}")));
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -73,15 +107,40 @@ mod tests {
     #[test]
     fn a_resolver_that_pods_cannot_ask_does_not_count() {
         assert!(has_resolver("domain lan\nnameserver 10.0.0.1\n"));
-        assert!(has_resolver("nameserver fe80::1%eth0"));
+        assert!(has_resolver("nameserver fd00::1"));
         for text in [
             "",
             "nameserver 127.0.0.53",
             "nameserver ::1",
+            "nameserver fe80::1%eth0",
             "# nameserver 10.0.0.1",
             "nameserver",
         ] {
             assert!(!has_resolver(text), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_that_another_host_may_have_is_doubtful() {
+        let text = "fd000000000000000000000000000002 04 40 00 40     eth0\n\
+                    fd000000000000000000000000000003 04 40 00 88     eth0\n\
+                    fd000000000000000000000000000004 04 40 00 80     eth0\n";
+        let is_doubtful = |address: &str| is_doubtful(text, "eth0", address.parse().unwrap());
+        assert!(is_doubtful("fd00::2") && is_doubtful("fd00::3"));
+        assert!(!is_doubtful("fd00::4") && !is_doubtful("fd00::5"));
+        assert!(!super::is_doubtful(
+            text,
+            "eth1",
+            "fd00::2".parse().unwrap()
+        ));
+    }
+
+    #[test]
+    fn dns_servers_take_the_place_of_others_and_other_lines_stay() {
+        let servers = ["fd00::1", "fd00::2", "fd00::3", "fd00::4"].map(|s| s.parse().unwrap());
+        let text = with_resolvers("search lan\nnameserver ::1\n", &servers);
+        let expected = "search lan\nnameserver fd00::1\nnameserver fd00::2\nnameserver fd00::3\n";
+        assert_eq!(text, expected);
+        assert!(has_resolver(&text));
     }
 }

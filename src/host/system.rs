@@ -1,6 +1,7 @@
 //! System calls that read free space and addresses, read and set the hostname, and make mounts.
 
 use super::Host;
+use super::routes::is_doubtful;
 use anyhow::{Context, Result, anyhow};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -50,9 +51,17 @@ impl Host {
     }
 
     /// An address of the interface that other hosts can reach: an IPv4 address if there is one,
-    /// else an IPv6 address. It is never link-local.
+    /// else an IPv6 address. It is never link-local, nor one that another host may have too.
     pub fn address(&self, interface: &str) -> Option<IpAddr> {
-        let all = nix::ifaddrs::getifaddrs().ok()?;
+        self.addresses(interface).first().copied()
+    }
+
+    /// All addresses of the interface that other hosts can reach. IPv4 addresses come first.
+    pub fn addresses(&self, interface: &str) -> Vec<IpAddr> {
+        let Ok(all) = nix::ifaddrs::getifaddrs() else {
+            return Vec::new();
+        };
+        let v6 = self.read_text("/proc/net/if_inet6").unwrap_or_default();
         let mut addresses: Vec<IpAddr> = all
             .filter(|found| found.interface_name == interface)
             .filter_map(|found| {
@@ -62,11 +71,15 @@ impl Host {
             })
             .filter(|address| match address {
                 IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified(),
-                IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_multicast(),
+                IpAddr::V6(address) => {
+                    !address.is_unicast_link_local()
+                        && !address.is_multicast()
+                        && !is_doubtful(&v6, interface, *address)
+                }
             })
             .collect();
         addresses.sort_by_key(IpAddr::is_ipv6);
-        addresses.first().copied()
+        addresses
     }
 
     /// Mounts a kernel file system of this `kind`, with the options nosuid, nodev and noexec.

@@ -46,7 +46,12 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
             info!("the k3s in the image has changed: running all steps");
             return Ok(None);
         }
-        Ok(digest) => record.sha256 = digest,
+        // `rc-service muster upgrade` has fetched another release.
+        Ok(digest) if digest != record.sha256 => {
+            record.tag = tag(host, digest);
+            record.sha256 = digest;
+        }
+        Ok(_) => {}
         Err(error) => {
             warn!("{error:#}: running all steps");
             return Ok(None);
@@ -58,6 +63,14 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
         record.tag.as_deref().unwrap_or("(version unknown)")
     );
     Ok(Some(record))
+}
+
+/// Returns the record of this boot if its k3s can be restarted without the settings, which cannot be
+/// read: k3s has the digest of the record.
+pub fn by_record_alone(host: &Host) -> Option<Record> {
+    let record = Record::read(host)?;
+    let digest = host.digest(&record.program).ok()??;
+    (digest == record.sha256).then_some(record)
 }
 
 /// Computes the digest of the installed k3s. Fails unless it is the pinned digest or, when there is
@@ -163,6 +176,19 @@ mod tests {
         assert!(restart());
         fs::write(root.path().join("usr/local/bin/k3s"), "planted").unwrap();
         assert!(!restart());
+    }
+
+    #[test]
+    fn after_an_upgrade_the_record_names_the_other_release() {
+        let (_root, host) = host(b"next");
+        let settings = settings(&host, &[]);
+        let digest = Sha256::of(b"next");
+        record(b"right").write(&host).unwrap();
+        let note = json!({ "tag": "v1.35.0+k3s1", "sha256": digest.to_string() });
+        host.write_note(paths::VERIFIED, &note.to_string()).unwrap();
+        let record = by_record(&host, &settings, false).unwrap().unwrap();
+        assert_eq!(record.sha256, digest);
+        assert_eq!(record.tag.as_deref(), Some("v1.35.0+k3s1"));
     }
 
     #[test]

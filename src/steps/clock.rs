@@ -4,7 +4,8 @@
 //! The clock of a board without a battery starts in 1970, when no certificate is valid yet.
 
 use crate::host::Host;
-use crate::host::network_time::{ACCEPTED_RANGE, TimeSource};
+use crate::host::network_time::TimeSource;
+use crate::host::time_servers::ACCEPTED_RANGE;
 use crate::settings::Settings;
 use anyhow::Result;
 use log::info;

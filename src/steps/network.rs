@@ -3,23 +3,24 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::{CLIENT, is_client_running, renew_lease};
+use crate::host::dhcp_client::{
+    CLIENT, ensure_script, is_client_running, renew_lease, start_client,
+};
 use crate::host::files::Content;
-use crate::host::routes::{default_interface, has_resolver};
+use crate::host::router_advertisement::Advertisement;
+use crate::host::routers::{self, Routers};
+use crate::host::routes::{default_interface, has_resolver, with_resolvers};
 use crate::paths;
 use crate::report::LogServer;
 use crate::settings::Settings;
 use anyhow::Result;
-use log::warn;
+use log::{debug, warn};
 use std::time::Duration;
 
 /// The time between two checks of the interface.
 const POLL: Duration = Duration::from_millis(100);
 /// The time between two checks whether the DHCP client is still running.
 const CLIENT_CHECK: Duration = Duration::from_secs(5);
-/// The DHCP option with the log servers (RFC 2132). BusyBox has no name for it, so the DHCP script
-/// gets it as `opt7`, in hex digits.
-const LOG_SERVER_OPTION: &str = "7";
 /// The flag IFF_UP of an interface (Linux, include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
 
@@ -27,14 +28,16 @@ const IFF_UP: u32 = 1;
 /// client cannot be started.
 pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
+    if settings.dhcp {
+        routers::keep_advertisements(host, interface);
+    }
     for link in ["lo", interface] {
         if is_down(host, link)? {
             host.run(&["ip", "link", "set", link, "up"])?;
         }
     }
     if settings.dhcp {
-        let script = Content::Public(include_str!("udhcpc.script"));
-        host.ensure_file(paths::DHCP_SCRIPT, script)?;
+        ensure_script(host)?;
         if !is_client_running(host, interface)
             && let Err(error) = start_client(host, node)
         {
@@ -81,39 +84,12 @@ pub fn is_down(host: &Host, interface: &str) -> Result<bool> {
     Ok(!is_up(&flags))
 }
 
-/// Starts the DHCP client. The client goes to the background when it has a lease or after three
-/// tries without a lease. In the background it continues to try.
-fn start_client(host: &Host, node: &Node) -> Result<()> {
-    let interface = node.interface.as_str();
-    let pidfile = format!("/run/udhcpc.{interface}.pid");
-    let option = format!("hostname:{}", node.name);
-    let argv = [
-        CLIENT,
-        "-b",
-        "-t",
-        "3",
-        "-T",
-        "2",
-        "-i",
-        interface,
-        "-p",
-        &pidfile,
-        "-x",
-        &option,
-        "-O",
-        "ntpsrv",
-        "-O",
-        LOG_SERVER_OPTION,
-        "-s",
-        paths::DHCP_SCRIPT.path,
-    ];
-    host.run(&argv)
-}
-
 fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     let mut client_checked = host.uptime();
     let mut client_failed = false;
+    let mut routers = Routers::new(interface);
+    let mut heard = Advertisement::default();
     loop {
         // The log goes out as soon as there is an address, even if k3s needs more than that.
         host.send_log(&settings.log_server, interface);
@@ -126,7 +102,19 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
             ));
             return Ok(());
         };
-        let message = missing.message(host, interface, settings.dhcp);
+        if settings.dhcp && routers::is_default_route(host, interface)? {
+            match routers.ask(host.uptime()) {
+                Ok(found) => heard = found.unwrap_or(heard),
+                Err(error) => debug!("{error:#}"),
+            }
+            if missing == Missing::Resolver && !heard.resolvers.is_empty() {
+                write_resolvers(host, &heard);
+            } else if routers.may_answer(host.uptime()) {
+                host.wait(POLL)?;
+                continue;
+            }
+        }
+        let message = missing.message(host, interface, settings.dhcp) + why_not_by_ipv6(&heard);
         let lasts = host.report_problem(&format!("{message}; still waiting"));
         if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
             // The lease may be right, but the client's script may have failed to write the file,
@@ -153,6 +141,26 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
             }
         }
         host.wait(POLL)?;
+    }
+}
+
+/// The end of a message about what is missing: why the advertisements of routers do not give it.
+fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
+    if heard.by_dhcp {
+        "; the IPv6 router leaves this to DHCPv6, for which muster starts no client"
+    } else if heard.has_link_local_resolver {
+        "; the IPv6 router advertises only a link-local DNS server, which pods cannot ask"
+    } else {
+        ""
+    }
+}
+
+/// Writes the DNS servers that a router has named.
+fn write_resolvers(host: &Host, heard: &Advertisement) {
+    let old = host.read_text(paths::RESOLV_CONF.path).unwrap_or_default();
+    let text = with_resolvers(&old, &heard.resolvers);
+    if let Err(error) = host.ensure_file(paths::RESOLV_CONF, Content::Public(&text)) {
+        host.report_problem(&format!("{error:#}"));
     }
 }
 
@@ -194,7 +202,8 @@ impl Missing {
                 .into(),
             (Missing::Route, false) => "no default route, and k3s needs one".into(),
             (Missing::Resolver, true) => "no resolver in /etc/resolv.conf: configure the DHCP \
-                                          server to send one (option 6)"
+                                          server to send one (option 6), or the IPv6 router to \
+                                          advertise one (RDNSS)"
                 .into(),
             (Missing::Resolver, false) => "no resolver in /etc/resolv.conf".into(),
         }
@@ -217,7 +226,7 @@ pub fn all_missing(host: &Host, interface: &str) -> Result<Vec<Missing>> {
         (!has_address && was_refused, Missing::Lease),
         (default_interface(&v4, &v6).is_none(), Missing::Route),
         (
-            !has_resolver(&host.read_text(paths::RESOLV_CONF)?),
+            !has_resolver(&host.read_text(paths::RESOLV_CONF.path)?),
             Missing::Resolver,
         ),
     ];

@@ -33,7 +33,7 @@ pub use overlay::Overlay;
 pub use records::Request;
 pub use restart::restart;
 pub use services::Service;
-pub use site::{ADDRESS, BRIDGE, Options, Site};
+pub use site::{ADDRESS, ADDRESS_V6, BRIDGE, Options, Site};
 pub use tools::{cache, host_program, k3s, mix, muster, run, wait_for};
 
 /// How long the labs wait for an event: a machine under load is slow, and a test that hangs has no message.

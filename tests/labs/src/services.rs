@@ -1,6 +1,5 @@
 //! The site's services, each of which can be stopped and started while boards are on.
 
-use crate::site::ADDRESS;
 use crate::tools::{host_program, k3s, run, text, wait_for};
 use crate::{Kind, Options, Output, PATIENCE, Site, tree};
 use std::fs;
@@ -123,9 +122,10 @@ impl Site {
             cd "$0"
             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=lab mirror CA" -keyout ca.key -out ca.pem
             openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=mirror.lan" -keyout mirror.key -out mirror.csr
-            printf 'subjectAltName=DNS:mirror.lan\nbasicConstraints=CA:FALSE\n' > mirror.ext
+            printf 'subjectAltName=DNS:mirror.lan,IP:%s\nbasicConstraints=CA:FALSE\n' "$1" > mirror.ext
             openssl x509 -req -in mirror.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile mirror.ext -out mirror.pem"#;
-        run(&["sh", "-c", script, text(&self.path(""))]);
+        let (folder, address) = (self.path(""), self.address());
+        run(&["sh", "-c", script, text(&folder), address]);
     }
 
     /// The CA of the mirror, in PEM.
@@ -147,7 +147,8 @@ impl Site {
             text += &format!("{kind}_temp_path {}/{kind};\n", folder.display());
         }
         text += &format!(
-            "server {{\nlisten {ADDRESS}:{port}{tls};\nroot {};\n{more}\n}}\n}}\n",
+            "server {{\nlisten {}:{port}{tls};\nroot {};\n{more}\n}}\n}}\n",
+            self.url_address(),
             root.display()
         );
         let file = self.path(&format!("{name}.conf"));
@@ -161,7 +162,8 @@ impl Site {
 
     fn start_chronyd(&self) {
         let text = format!(
-            "local stratum 5\nallow 10.11.0.0/24\nbindaddress {ADDRESS}\ncmdport 0\nbindcmdaddress /\npidfile {}\n",
+            "local stratum 5\nallow\nbindaddress {}\ncmdport 0\nbindcmdaddress /\npidfile {}\n",
+            self.address(),
             self.path("chronyd.pid").display()
         );
         let file = self.path("chrony.conf");
@@ -179,10 +181,11 @@ impl Site {
         // Each line is what rsyslogd has understood of a message.
         let text = format!(
             "module(load=\"imudp\")\n\
-             input(type=\"imudp\" address=\"{ADDRESS}\" port=\"514\")\n\
+             input(type=\"imudp\" address=\"{}\" port=\"514\")\n\
              template(name=\"line\" type=\"string\" string=\"%syslogseverity% %timestamp:::date-rfc3339% \
              %hostname% %app-name% %procid% %msgid% %structured-data% %msg%\\n\")\n\
              action(type=\"omfile\" file=\"{}\" template=\"line\")\n",
+            self.address(),
             self.path("syslog").display()
         );
         let file = self.path("rsyslog.conf");
@@ -207,7 +210,7 @@ impl Site {
         command.args(["server", "--data-dir", text(&self.path("k3s"))]);
         command.args([
             "--bind-address",
-            ADDRESS,
+            self.address(),
             "--https-listen-port",
             "6443",
             "--tls-san",
@@ -240,7 +243,7 @@ impl Site {
             let output = &services[&service];
             assert!(!output.has_ended(), "{service:?} ended: {}", output.text());
             drop(services);
-            run(&argv).contains(ADDRESS).then_some(())
+            run(&argv).contains(self.address()).then_some(())
         });
     }
 }

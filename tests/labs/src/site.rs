@@ -10,8 +10,10 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// The site's own address; every service listens here.
+/// The site's own address where there is IPv4.
 pub const ADDRESS: &str = "10.11.0.1";
+/// The site's own address where there is no IPv4.
+pub const ADDRESS_V6: &str = "fd11::1";
 /// The site's own interface, a bridge with all boards' cables.
 pub const BRIDGE: &str = "lan0";
 /// The bridge's MAC address. Without one of its own, a bridge takes the lowest of its ports' addresses, and changes it when that
@@ -28,6 +30,9 @@ pub struct Options {
     pub without: Vec<Service>,
     /// Whether dnsmasq serves DHCP too.
     pub dhcp: bool,
+    /// Whether the site has IPv6 and no IPv4. dnsmasq is then the router, which advertises itself, the
+    /// prefix and the DNS server. It has no DHCP.
+    pub ipv6_only: bool,
     /// More of dnsmasq's configuration, lines as in its file.
     pub dnsmasq: String,
     /// More of the mirror's nginx configuration.
@@ -51,6 +56,7 @@ impl Options {
                 Kind::Machine => Vec::new(),
             },
             dhcp: true,
+            ipv6_only: false,
             dnsmasq: String::new(),
             nginx: String::new(),
             k3s_size: match kind {
@@ -122,7 +128,19 @@ impl Site {
             "forward_delay",
             "0",
         ]);
-        site.ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", BRIDGE]);
+        if site.options.ipv6_only {
+            // Boards take no default route from a host that does not forward packets.
+            let argv = ["netns", "exec", &site.namespace, "sysctl", "-qw"];
+            let forward = ["net.ipv6.conf.all.forwarding=1"];
+            run(&[&["ip"], &argv[..], &forward].concat());
+        }
+        // Without nodad the services could not use the IPv6 address for a second.
+        let (length, options): (_, &[&str]) = match site.options.ipv6_only {
+            true => (64, &["nodad"]),
+            false => (24, &[]),
+        };
+        let address = format!("{}/{length}", site.address());
+        site.ip(&[&["addr", "add", &address, "dev", BRIDGE], options].concat());
         site.ip(&["link", "set", BRIDGE, "up"]);
         site.fill_mirror();
         site.make_certificates();
@@ -148,6 +166,22 @@ impl Site {
     /// Whether a service is started with the site.
     pub(crate) fn runs(&self, service: Service) -> bool {
         !self.options.without.contains(&service)
+    }
+
+    /// The site's own address; every service listens here.
+    pub fn address(&self) -> &'static str {
+        match self.options.ipv6_only {
+            true => ADDRESS_V6,
+            false => ADDRESS,
+        }
+    }
+
+    /// The site's own address, as a URL and nginx have it.
+    pub fn url_address(&self) -> String {
+        match self.options.ipv6_only {
+            true => format!("[{ADDRESS_V6}]"),
+            false => ADDRESS.into(),
+        }
     }
 
     /// What the site's boards are made of.

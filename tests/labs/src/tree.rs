@@ -1,6 +1,6 @@
 //! The tree that a site serves to its machines, made by `overlay/netboot-tree.sh`.
 
-use crate::site::{ADDRESS, BRIDGE};
+use crate::site::{ADDRESS, ADDRESS_V6, BRIDGE};
 use crate::tools::{cached, run, text, top};
 use crate::{Kind, Options, Site};
 use std::fs;
@@ -98,6 +98,10 @@ pub(crate) fn dnsmasq_conf(site: &Site, options: &Options) -> String {
             fs::read_to_string(site.path("tree/dnsmasq.conf")).expect("the tree's dnsmasq.conf")
         }
         // Nothing of a namespace board boots over the network, so there is no tree.
+        Kind::Namespace if options.ipv6_only => format!(
+            "interface={BRIDGE}\nbind-dynamic\nhost-record=k3s.lan,mirror.lan,{ADDRESS_V6}\nlocal=/lan/\n\
+             enable-ra\ndhcp-range=::,constructor:{BRIDGE},ra-only\n"
+        ),
         Kind::Namespace => format!(
             "interface={BRIDGE}\nbind-dynamic\nhost-record=k3s.lan,mirror.lan,{ADDRESS}\nlocal=/lan/\n\
              dhcp-range=10.11.0.50,10.11.0.250,12h\ndhcp-option=option:ntp-server,0.0.0.0\n"

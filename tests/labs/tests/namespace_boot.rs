@@ -309,6 +309,24 @@ fn a_board_joins_though_run_is_full() {
 }
 
 #[test]
+fn another_root_folder_is_named_and_the_machine_is_not() {
+    let site = Site::new(Options::default());
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.power_on_without_muster();
+    board.shell(
+        "mkdir -p /run/other/sys/class/net/eth0 && \
+         cp /sys/class/net/eth0/address /run/other/sys/class/net/eth0/",
+    );
+    board.run(&["/usr/sbin/muster", "--root", "/run/other", "identity"]);
+    assert_eq!(board.run(&["hostname"]), "localhost\n");
+    let named = board.read("/run/other/etc/hostname");
+    assert_eq!(named.as_deref(), Some("worker-64e59a\n"));
+    // The same without another root names the machine.
+    board.run(&["/usr/sbin/muster", "identity"]);
+    assert_eq!(board.run(&["hostname"]), "worker-64e59a\n");
+}
+
+#[test]
 fn a_check_tells_what_is_missing_and_changes_nothing() {
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);

@@ -1,0 +1,164 @@
+//! Asks the routers of a link for its DNS servers. By IPv6 a board gets addresses and routes from
+//! router advertisements, which the kernel takes; but the kernel leaves DNS servers to programs.
+
+use super::Host;
+use super::router_advertisement::{Advertisement, parse};
+use super::routes::default_interface;
+use anyhow::{Context, Result};
+use log::warn;
+use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::sockopt::{Ipv6MulticastHops, Ipv6RecvHopLimit};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6,
+    recvmsg, sendto, setsockopt, socket,
+};
+use std::io::IoSliceMut;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// The address of all routers of a link.
+const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+/// A router solicitation: type 133, and no option. The kernel adds the checksum.
+const SOLICITATION: [u8; 8] = [133, 0, 0, 0, 0, 0, 0, 0];
+/// The hop limit of these messages. A router lowers it, so a message with this limit comes from the
+/// same link.
+const HOP_LIMIT: i32 = 255;
+/// The time between the first two questions (RTR_SOLICITATION_INTERVAL of RFC 4861). It doubles with
+/// each question.
+const FIRST_PAUSE: Duration = Duration::from_secs(4);
+/// The time in which a router answers (MAX_RA_DELAY_TIME of RFC 4861 is 0.5 s), and in which the
+/// kernel then finds out whether another host has the board's new address (1 to 2 s).
+const ANSWER: Duration = Duration::from_secs(3);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Has the kernel take router advertisements also when it forwards packets, which k3s turns on. Without
+/// this the board's IPv6 default route would end with the lifetime that the router gave it. A kernel
+/// that takes none, because the operator turned it off, is left so.
+pub fn keep_advertisements(host: &Host, interface: &str) {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra");
+    let takes_some = host.read_text(&path).is_ok_and(|text| text.trim() == "1");
+    if takes_some && let Err(error) = host.write_kernel_file(&path, "2") {
+        warn!("{error:#}: the board may lose its IPv6 default route when k3s runs");
+    }
+}
+
+/// Whether an IPv6 router of the link of `interface` is the default route.
+pub fn is_default_route(host: &Host, interface: &str) -> Result<bool> {
+    let v6 = host.read_text("/proc/net/ipv6_route")?;
+    Ok(default_interface("", &v6) == Some(interface))
+}
+
+/// The routers of an interface's link.
+pub struct Routers {
+    interface: String,
+    link: Option<Link>,
+    /// The times of the first question and of the next one (since boot).
+    first: Option<Duration>,
+    next: Duration,
+    pause: Duration,
+}
+
+struct Link {
+    socket: OwnedFd,
+    interface_index: u32,
+}
+
+impl Routers {
+    /// The routers of the link of `interface`. Nothing is sent yet.
+    pub fn new(interface: &str) -> Routers {
+        Routers {
+            interface: interface.into(),
+            link: None,
+            first: None,
+            next: Duration::ZERO,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Asks the routers, unless they were asked just before. Returns the last of the advertisements
+    /// that have come since the last call, without waiting for one. `now` is the time since boot.
+    pub fn ask(&mut self, now: Duration) -> Result<Option<Advertisement>> {
+        let link = match &self.link {
+            Some(link) => link,
+            None => {
+                let link = Link::open(&self.interface);
+                let link = link.context("cannot listen for router advertisements")?;
+                self.link.insert(link)
+            }
+        };
+        if now >= self.next {
+            link.solicit()?;
+            self.first.get_or_insert(now);
+            self.next = now + self.pause;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        let mut last = None;
+        while let Some(found) = link.receive()? {
+            last = parse(&found).or(last);
+        }
+        Ok(last)
+    }
+
+    /// Whether the answer to the first question may still bring what is missing.
+    pub fn may_answer(&self, now: Duration) -> bool {
+        self.first.is_some_and(|first| now < first + ANSWER)
+    }
+}
+
+impl Link {
+    fn open(interface: &str) -> nix::Result<Link> {
+        let socket = socket(
+            AddressFamily::Inet6,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            SockProtocol::IcmpV6,
+        )?;
+        setsockopt(&socket, Ipv6MulticastHops, &HOP_LIMIT)?;
+        setsockopt(&socket, Ipv6RecvHopLimit, &true)?;
+        let interface_index = if_nametoindex(interface)?;
+        Ok(Link {
+            socket,
+            interface_index,
+        })
+    }
+
+    fn solicit(&self) -> Result<()> {
+        let routers = SocketAddrV6::new(ALL_ROUTERS, 0, 0, self.interface_index);
+        let fd = self.socket.as_raw_fd();
+        let sent = sendto(
+            fd,
+            &SOLICITATION,
+            &SockaddrIn6::from(routers),
+            MsgFlags::empty(),
+        );
+        sent.context("cannot ask the routers")?;
+        Ok(())
+    }
+
+    /// The next ICMPv6 packet that has come; `None` when there is none. It is empty when the packet
+    /// is not from a router of this link.
+    fn receive(&self) -> Result<Option<Vec<u8>>> {
+        let mut packet = [0; 1500];
+        let mut parts = [IoSliceMut::new(&mut packet)];
+        let mut control = nix::cmsg_space!(i32);
+        let fd = self.socket.as_raw_fd();
+        let flags = MsgFlags::empty();
+        let message = match recvmsg::<SockaddrIn6>(fd, &mut parts, Some(&mut control), flags) {
+            Ok(message) => message,
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(error) => return Err(error).context("cannot receive router advertisements"),
+        };
+        let is_near = message
+            .cmsgs()?
+            .any(|part| matches!(part, ControlMessageOwned::Ipv6HopLimit(HOP_LIMIT)));
+        // The kernel names the interface only for a link-local address, and a router has to send from
+        // one.
+        let is_here = message.address.is_some_and(|from| {
+            from.scope_id() == self.interface_index && from.ip().is_unicast_link_local()
+        });
+        let len = if is_near && is_here { message.bytes } else { 0 };
+        Ok(Some(packet[..len].to_vec()))
+    }
+}

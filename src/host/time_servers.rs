@@ -1,0 +1,142 @@
+//! Asks time servers, and decides which of their answers is acceptable.
+
+use super::sntp;
+use anyhow::{Result, anyhow, bail};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The port of a time server (RFC 5905).
+const NTP_PORT: u16 = 123;
+/// The time in which one address of a time server must answer.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time in which one of the servers from one place (the setting, DHCP or the default) must
+/// answer. It includes the lookup of their names.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How far after the earliest possible time network time is accepted. The answer of a time server
+/// is not authenticated, so this limits what a false answer can do.
+pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+
+/// Asks the servers in order. Returns the first one with an acceptable answer, and its time (since
+/// 1970). Fails when there is none in time.
+pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(String, Duration)> {
+    let (sender, receiver) = mpsc::channel();
+    // The lookup of a name may take longer than the timeout and cannot be stopped. So it runs in a
+    // thread, for which muster does not wait after the timeout.
+    let names = servers.join(" ");
+    std::thread::spawn(move || {
+        let addresses = |server: &str| Ok((server, NTP_PORT).to_socket_addrs()?.collect());
+        let ask = |server: &str, address| {
+            let time = sntp::ask(address, ADDRESS_TIMEOUT)?;
+            check(server, time, earliest).map(|()| time)
+        };
+        sender.send(ask_in_turn(servers, addresses, ask))
+    });
+    let answer = receiver.recv_timeout(PLACE_TIMEOUT);
+    let seconds = PLACE_TIMEOUT.as_secs();
+    answer.unwrap_or_else(|_| Err(anyhow!("{names}: no answer within {seconds} s")))
+}
+
+/// Asks the first address of each server, in order, and then their other addresses. The time for all
+/// of them is short, and a server that is down may have many addresses.
+fn ask_in_turn(
+    servers: Vec<String>,
+    addresses: impl Fn(&str) -> io::Result<Vec<SocketAddr>>,
+    ask: impl Fn(&str, SocketAddr) -> Result<Duration>,
+) -> Result<(String, Duration)> {
+    let mut last = anyhow!("no time server is set");
+    let mut others = Vec::new();
+    for server in servers {
+        match addresses(&server) {
+            Ok(found) => {
+                let mut found = found.into_iter().map(|address| (server.clone(), address));
+                match found.next().map(|(_, address)| ask(&server, address)) {
+                    Some(Ok(time)) => return Ok((server, time)),
+                    Some(Err(error)) => last = error.context(server.clone()),
+                    None => last = anyhow!("{server}: the name has no address"),
+                }
+                others.extend(found);
+            }
+            Err(error) => last = anyhow!("{server}: {error}"),
+        }
+    }
+    for (server, address) in others {
+        match ask(&server, address) {
+            Ok(time) => return Ok((server, time)),
+            Err(error) => last = error.context(server),
+        }
+    }
+    Err(last)
+}
+
+/// Fails when the time that a server answered is not acceptable.
+fn check(server: &str, time: Duration, earliest: Duration) -> Result<()> {
+    let seconds = time.as_secs();
+    if time < earliest {
+        bail!("{server} answered {seconds} s since 1970, which is before this image was made");
+    }
+    if time > earliest + ACCEPTED_RANGE {
+        bail!(
+            "{server} answered {seconds} s since 1970, which is over 20 years after this image \
+             was made"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    const EARLIEST: Duration = Duration::from_secs(1_700_000_000);
+
+    fn second(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn a_time_outside_the_accepted_range_is_refused() {
+        let check = |time| check("server", time, EARLIEST).map_err(|error| error.to_string());
+        for time in [Duration::ZERO, EARLIEST - second(1)] {
+            let error = check(time).unwrap_err();
+            assert!(error.ends_with("before this image was made"), "{error}");
+        }
+        let error = check(EARLIEST + ACCEPTED_RANGE + second(1)).unwrap_err();
+        assert!(error.contains("over 20 years after"), "{error}");
+        assert_eq!(check(EARLIEST), Ok(()));
+    }
+
+    #[test]
+    fn each_server_is_asked_once_before_the_second_address_of_one() {
+        let asked = RefCell::new(Vec::new());
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let addresses = |server: &str| {
+            Ok(match server {
+                "both" => vec![address("[fd00::1]:123"), address("10.0.0.1:123")],
+                "one" => vec![address("10.0.0.2:123")],
+                "none" => Vec::new(),
+                _ => return Err(io::Error::other("no such name")),
+            })
+        };
+        let servers = || {
+            ["unknown", "none", "both", "one"]
+                .map(String::from)
+                .to_vec()
+        };
+        let silent = |_: &str, address: SocketAddr| -> Result<Duration> {
+            asked.borrow_mut().push(address.ip().to_string());
+            bail!("timed out")
+        };
+        let error = ask_in_turn(servers(), addresses, silent).unwrap_err();
+        assert_eq!(format!("{error:#}"), "both: timed out");
+        assert_eq!(*asked.borrow(), ["fd00::1", "10.0.0.2", "10.0.0.1"]);
+        let v4 = |_: &str, address: SocketAddr| match address.ip().to_string().as_str() {
+            "10.0.0.1" => Ok(second(7)),
+            _ => bail!("timed out"),
+        };
+        let answer = ask_in_turn(servers(), addresses, v4).unwrap();
+        assert_eq!(answer, ("both".into(), second(7)));
+    }
+}
