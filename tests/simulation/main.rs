@@ -127,6 +127,29 @@ fn with_the_spread_of_the_rule_hardly_a_request_is_repeated() {
     }
 }
 
+/// 300 boards and a server of two cores, with the spread of the rule and without one: every board
+/// joins or registers in the end, and the server never holds more certificate requests than it admits.
+#[test]
+fn none_of_300_boards_is_refused_for_good_by_two_cores() {
+    for (spread, until) in [(300, Until::Joined), (2, Until::Registered)] {
+        let site = Site {
+            boards: 300,
+            group: 300,
+            spread,
+            server: 0,
+            mirrors: 1,
+            cores: 2,
+        };
+        let outcome = Simulation::new(site, until).run();
+        assert_eq!(outcome.done, 300, "spread {spread}");
+        assert!(
+            (1..=10).contains(&outcome.most_admitted),
+            "spread {spread}: {} at a time",
+            outcome.most_admitted
+        );
+    }
+}
+
 /// Without a spread the server is overloaded at first. Each try costs it a scrypt, also one that it
 /// refuses, so the boards would never register if their pauses did not grow.
 #[test]

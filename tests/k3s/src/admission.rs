@@ -1,5 +1,9 @@
 //! Limits the requests of agents as k3s does: 20 that read and 10 that write at the same time.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const READING: usize = 20;
@@ -10,6 +14,8 @@ const MUTATING: usize = 10;
 pub struct Admission {
     reading: AtomicUsize,
     mutating: AtomicUsize,
+    /// The most requests that wrote at the same time.
+    most: Mutex<usize>,
 }
 
 impl Admission {
@@ -19,8 +25,20 @@ impl Admission {
             "GET" | "HEAD" => (&self.reading, READING),
             _ => (&self.mutating, MUTATING),
         };
-        let slot = Slot(count);
-        (count.fetch_add(1, Ordering::SeqCst) < limit).then_some(slot)
+        let one_more = |now| (now < limit).then_some(now + 1);
+        let admitted = count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        admitted.is_ok().then(|| Slot(count))
+    }
+
+    /// Writes to `file` how many requests that write were admitted at the same time at most.
+    pub fn record(&self, file: &Path) -> io::Result<()> {
+        let mut most = self.most.lock().expect("no thread panics with this lock");
+        let now = self.mutating.load(Ordering::SeqCst);
+        if now > *most {
+            *most = now;
+            fs::write(file, format!("{now}\n"))?;
+        }
+        Ok(())
     }
 }
 

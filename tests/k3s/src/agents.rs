@@ -44,6 +44,8 @@ impl Handler {
             response.headers.push(("Retry-After", "1".into()));
             return Ok(response);
         };
+        self.admission
+            .record(&self.data_dir.join("most-admitted"))?;
         match name {
             "client-kube-proxy.crt" => {
                 let leaf = Leaf::client("system:kube-proxy", "system:masters");

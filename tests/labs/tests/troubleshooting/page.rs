@@ -1,0 +1,84 @@
+//! Reads the entries of `docs/troubleshooting.md`.
+
+const PAGE: &str = include_str!("../../../../docs/troubleshooting.md");
+
+/// An entry: a heading, or a row of a table.
+#[derive(Debug)]
+pub struct Entry {
+    /// The words of its messages; `…` stands for any text. The first ones name the entry.
+    pub messages: Vec<&'static str>,
+    /// Its text: cause, remedy and confirmation, or the rest of the row.
+    text: &'static str,
+}
+
+/// All entries of the page.
+pub fn entries() -> Vec<Entry> {
+    let headings = PAGE.split("\n### ").skip(1).map(|section| {
+        let section = section.split("\n## ").next().unwrap();
+        let (heading, text) = section.split_once('\n').unwrap();
+        Entry {
+            messages: spans(heading),
+            text,
+        }
+    });
+    let tables = PAGE.split("\n| message | ").skip(1).flat_map(|table| {
+        let rows = table.lines().skip(2);
+        rows.take_while(|row| row.starts_with("| ")).map(|row| {
+            let (message, text) = row[2..].split_once(" | ").unwrap();
+            Entry {
+                messages: spans(message),
+                text,
+            }
+        })
+    });
+    headings.chain(tables).collect()
+}
+
+impl Entry {
+    pub fn name(&self) -> &'static str {
+        self.messages[0]
+    }
+
+    /// Whether a line has one of the messages.
+    pub fn is_in(&self, line: &str) -> bool {
+        self.messages.iter().any(|message| {
+            let mut rest = line;
+            message.split('…').all(|part| match rest.split_once(part) {
+                Some((_, after)) => {
+                    rest = after;
+                    true
+                }
+                None => false,
+            })
+        })
+    }
+
+    /// The code blocks of the remedy: the place that each is for, and its lines.
+    pub fn blocks(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let blocks = self.text.split("\n  ```").skip(1).step_by(2);
+        blocks
+            .map(|block| {
+                let mut lines = block.lines();
+                (lines.next().unwrap(), lines.map(str::trim).collect())
+            })
+            .collect()
+    }
+
+    /// The setting that a table has for this message: a line of the settings file, or `None` when the
+    /// line is to be taken out.
+    pub fn setting(&self) -> Option<&'static str> {
+        let first = spans(self.text).into_iter().next();
+        let is_first = self.text.starts_with('`');
+        first.filter(|span| is_first && span.contains("=\""))
+    }
+
+    /// Whether the table says to take the line out.
+    pub fn takes_out(&self) -> bool {
+        self.text.starts_with("take the ")
+    }
+}
+
+/// The texts between single backticks.
+fn spans(line: &'static str) -> Vec<&'static str> {
+    line.split('`').skip(1).step_by(2).collect()
+}
