@@ -97,8 +97,10 @@ mod tests {
         }
         assert_eq!(runs, [320, 620, 920, 1220, 1520]);
         // It is the third early end that causes one.
-        let mut starts = Starts::default();
-        starts.started = Some(second(1000));
+        let mut starts = Starts {
+            started: Some(second(1000)),
+            ..Starts::default()
+        };
         let due = (1001..1005).map(second).map(|now| {
             let is_due = starts.full_boot_is_due(now);
             starts.count(now);
