@@ -31,7 +31,7 @@ _muster() {
 		return
 	fi
 	local commands steps boot own words
-	commands=$(sed -n 's/^  muster \([a-z]*\) .*/\1/p' <<<"$usage")
+	commands=$(sed -n 's/^  muster \([a-z][a-z]*\)\( .*\)*$/\1/p' <<<"$usage")
 	steps=$(sed -n 's/^  \([a-z, ]*\); then .*/\1/p' <<<"$help" | tr -d ,)
 	boot=$(sed -n '2p' <<<"$usage" | grep -oe '--[a-z-]*')
 	if [ -z "$command" ]; then

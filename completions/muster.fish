@@ -5,7 +5,7 @@ function __muster_usage
 end
 
 function __muster_commands
-    __muster_usage | sed -n 's/^  muster \([a-z]*\) .*/\1/p'
+    __muster_usage | sed -n 's/^  muster \([a-z][a-z]*\)\( .*\)*$/\1/p'
 end
 
 function __muster_steps

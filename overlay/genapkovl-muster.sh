@@ -176,6 +176,8 @@ rc_add() { # RUNLEVEL SERVICE...
 
 put 0755 usr/sbin/muster <"$binary"
 put 0755 etc/init.d/muster <"$top/openrc/muster.initd"
+put 0755 etc/init.d/muster-health <"$top/openrc/muster-health.initd"
+put 0644 etc/conf.d/ntpd <"$top/openrc/ntpd.confd"
 put 0755 usr/libexec/muster-log <"$top/openrc/muster-log"
 {
 	cat "$top/openrc/muster.confd"
@@ -202,7 +204,7 @@ echo "$arch" | put 0644 etc/apk/arch
 rc_add sysinit devfs dmesg mdev hwdrivers modloop cgroups
 rc_add boot modules sysctl hostname bootmisc syslog networking muster
 rc_add shutdown mount-ro killprocs savecache
-rc_add default local
+rc_add default local muster-health
 if [ -s "$stage/keys" ]; then
 	put 0600 root/.ssh/authorized_keys <"$stage/keys"
 	chmod 0700 "$tree/root" "$tree/root/.ssh"

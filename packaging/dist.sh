@@ -101,7 +101,7 @@ package() { # NAME VERSION LICENCE [MORE LINES]
 
 find "$tree" -type d -exec chmod 0755 {} +
 find "$tree" -type f -exec chmod 0644 {} +
-chmod 0755 "$tree/muster" "$tree/install.sh" "$tree"/overlay/*.sh "$tree/openrc/muster.initd"
+chmod 0755 "$tree/muster" "$tree/install.sh" "$tree"/overlay/*.sh "$tree"/openrc/*.initd "$tree/openrc/muster-log"
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --format=ustar -C "$stage" -cf "$stage/tar" "$name"
 gzip -9 -n <"$stage/tar" >"$stage/tar.gz"
 cp "$stage/tar.gz" "$output/$name.tar.gz.part"

@@ -39,6 +39,8 @@ put() { # MODE FILE PATH
 
 put 0755 "$binary" /usr/sbin/muster
 put 0755 "$top/openrc/muster.initd" /etc/init.d/muster
+put 0755 "$top/openrc/muster-health.initd" /etc/init.d/muster-health
+put 0755 "$top/openrc/muster-log" /usr/libexec/muster-log
 [ -e "$destdir/etc/conf.d/muster" ] || put 0644 "$top/openrc/muster.confd" /etc/conf.d/muster
 put 0644 "$top/man/muster.8" /usr/share/man/man8/muster.8
 put 0644 "$top/completions/muster.bash" /usr/share/bash-completion/completions/muster

@@ -17,6 +17,7 @@ Usage:
   muster name [--json] [MAC | FILE | -]...
   muster check [--settings] [--json]
   muster status [--json | --svg]
+  muster health
   muster watch [--listen ADDRESS] [--macs FILE] [--json] [--svg FILE]
   muster --help | --version
 
@@ -41,6 +42,10 @@ Without a command it runs the boot: all steps, or those named, in order:
                     as JSON
   status            print the steps of this boot and their errors; --json: as
                     JSON; --svg: as a picture
+  health            watch over a node that has joined, until it is ended, as the
+                    service muster-health does: start the DHCP client and the
+                    time daemon when they do not run, and restart k3s when the
+                    node's address has changed
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
                     both, instead of 0.0.0.0:5514; --macs: a list of boards as
@@ -88,6 +93,8 @@ pub enum Command {
     },
     /// Print the status of this boot.
     Status(StatusForm),
+    /// Watch over a node while k3s runs.
+    Health,
     /// Show what the boards of a rack report.
     Watch(WatchOptions),
     /// Print this text: the help or the version.
@@ -212,6 +219,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     (Command::Boot(_), "status") if first => {
                         arguments.command = Command::Status(StatusForm::Table)
                     }
+                    (Command::Boot(_), "health") if first => arguments.command = Command::Health,
                     (Command::Boot(_), "watch") if first => {
                         arguments.command = Command::Watch(WatchOptions::default())
                     }

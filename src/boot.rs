@@ -2,16 +2,16 @@
 
 use crate::board::node::Node;
 use crate::digest::Sha256;
+use crate::handover;
 use crate::host::Host;
 use crate::k3s::link::ServerLink;
-use crate::life::pause::Pause;
 use crate::life::record::Record;
-use crate::life::restart::{self, StartKind};
-use crate::report::format::JOINED_END;
+use crate::life::restart;
+use crate::report::led::Led;
 use crate::settings::{AgentConfig, Settings};
 use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
-use log::{info, warn};
+use log::info;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -55,7 +55,7 @@ impl Step {
             Step::Prepare => "prepare",
             Step::Register => "register",
             Step::Fetch => "fetch",
-            Step::Join => "join",
+            Step::Join => join::NAME,
         }
     }
 
@@ -105,8 +105,8 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         host.own_status();
         let record = restart::by_record(host, settings, run.supervised);
         if let Some(record) = record.inspect_err(|_| begin(host, run))? {
-            let result = restart_k3s(host, settings, &record);
-            return end(host, settings, result);
+            let result = handover::restart(host, settings, record);
+            return end(host, &settings.led, result);
         }
         begin(host, run);
         host.blink_led(&settings.led);
@@ -119,25 +119,27 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
         return Ok(());
     }
     if host.plans() {
-        return join::exec(host, settings, &node);
+        return handover::plan(host, settings, &node);
     }
-    let result = joined(host, settings, &node, fetched).and_then(|record| {
-        // The record says that the server accepts the node, so it is written only when the register
-        // step has run.
-        if run.has(Step::Register) {
-            write_record(host, &record);
-        }
-        become_k3s(host, settings, &record, StartKind::FullBoot)
-    });
-    end(host, settings, result)
+    let accepted = run.has(Step::Register);
+    let result = handover::start(host, settings, &node, fetched, accepted);
+    end(host, &settings.led, result)
 }
 
 /// Reports that k3s could not be started, if `result` is an error.
-fn end(host: &Host, settings: &Settings, result: Result<()>) -> Result<()> {
+fn end(host: &Host, led: &Led, result: Result<()>) -> Result<()> {
     host.fail_step_on_error(result)
         // The LED was already restored, because k3s was about to start.
-        .inspect_err(|_| host.blink_led(&settings.led))
+        .inspect_err(|_| host.blink_led(led))
         .context(Step::Join.name())
+}
+
+/// Restarts k3s with the arguments and the environment of the record, because the settings cannot be
+/// read.
+pub fn restart_as_before(host: &Host, record: Record) -> Result<()> {
+    host.lock_agent()?;
+    host.own_status();
+    end(host, &Led::Auto, handover::restart_as_before(host, record))
 }
 
 /// Reports a boot attempt that cannot begin, because the settings are wrong. Does nothing while
@@ -156,23 +158,6 @@ pub fn report_bad_settings(host: &Host, run: &Run) {
 
 fn begin(host: &Host, run: &Run) {
     host.begin_attempt(run.steps().map(|(step, _)| step.name()));
-}
-
-/// Restarts k3s from the record of this boot, without a network request.
-fn restart_k3s(host: &Host, settings: &Settings, record: &Record) -> Result<()> {
-    host.enter(Step::Join.name());
-    host.send_log_as(&record.node);
-    host.send_log_with_time();
-    let found = record.log_server.as_ref();
-    host.send_log_without_lookup(&settings.log_server, &record.node.interface, found);
-    // The operator may have changed k3s's configuration since the boot.
-    settings.agent_config(host, &record.node.name)?;
-    if let Err(error) = join::keep_files(host, settings, &record.node) {
-        // Only a warning, because k3s keeps its own copies of what these files hold.
-        warn!("{error:#}");
-    }
-    write_record(host, record);
-    become_k3s(host, settings, record, StartKind::ByRecord)
 }
 
 /// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the
@@ -248,53 +233,4 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
     host.send_log_as(&node);
     host.report(|status| status.hostname(node.name.as_str()));
     Ok(node)
-}
-
-/// Determines the digest of the k3s that will run, unless the fetch step of this run has just
-/// verified it (`fetched`). Returns the record of this boot. Fails when that k3s was not verified.
-fn joined(
-    host: &Host,
-    settings: &Settings,
-    node: &Node,
-    fetched: Option<Sha256>,
-) -> Result<Record> {
-    let sha256 = fetched.map_or_else(|| restart::verified(host, settings), Ok)?;
-    Ok(Record {
-        node: node.clone(),
-        address: host.address(&node.interface).map(|ip| ip.to_string()),
-        server: settings.server()?.into(),
-        tag: restart::tag(host, sha256),
-        program: restart::program(settings),
-        sha256,
-        log_server: host.found_log_server(&settings.log_server),
-    })
-}
-
-/// Writes the record, which muster reads when k3s is restarted. A failure is only a warning.
-fn write_record(host: &Host, record: &Record) {
-    if let Err(error) = record.write(host) {
-        // /run may be full. k3s must run nevertheless.
-        warn!(target: Step::Join.name(), "{error:#}: the next restart of k3s runs all steps");
-    }
-}
-
-/// Records that k3s starts now, and becomes `k3s agent`. Returns only when that fails.
-fn become_k3s(host: &Host, settings: &Settings, record: &Record, kind: StartKind) -> Result<()> {
-    host.enter(Step::Join.name());
-    let tag = record.tag.as_deref().unwrap_or("(version unknown)");
-    host.set_k3s_version(tag);
-    host.report_start(kind == StartKind::FullBoot);
-    restart::note_start(host, kind);
-    Pause::forget(host);
-    let starting = format!("starting {} {JOINED_END}", record.program);
-    host.log_joined(&match kind {
-        StartKind::ByRecord => starting,
-        StartKind::FullBoot => format!(
-            "{} is ready {:.1} s after power-on, with the address {} and k3s {tag}; {starting}",
-            record.node.name,
-            host.uptime().as_secs_f64(),
-            record.address.as_deref().unwrap_or("(none)"),
-        ),
-    });
-    join::exec(host, settings, &record.node)
 }

@@ -4,6 +4,7 @@ use crate::arguments::{self, Arguments, Command, StatusForm, Usage};
 use crate::boot::{self, Run};
 use crate::check;
 use crate::host::{Host, Mode};
+use crate::life::health;
 use crate::logging;
 use crate::name;
 use crate::paths;
@@ -88,6 +89,14 @@ fn run(arguments: Arguments) -> Result<()> {
                 (Some(problem), true) => bail!(BadSetting(problem)),
                 (Some(problem), false) => bail!(problem),
             }
+        }
+        Command::Health if host.plans() => {
+            bail!(Usage("health has no plan: it takes no --dry-run".into()))
+        }
+        Command::Health => {
+            let conf = &conf()?;
+            logging::init_default(&host);
+            health::run(&host, || read(&host, conf, arguments.set.clone()))
         }
         Command::Watch(options) => {
             let settings = load(&host, &conf()?, arguments.set)?;

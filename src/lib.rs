@@ -21,6 +21,7 @@ pub mod check;
 pub mod cli;
 pub mod digest;
 pub mod download;
+pub mod handover;
 pub mod host;
 pub mod http;
 pub mod k3s;

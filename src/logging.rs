@@ -43,6 +43,17 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Sets up the log with the default filter, where the settings cannot be read.
+pub fn init_default(host: &Host) {
+    let setting = Value {
+        name: "MUSTER_LOG",
+        text: "info".into(),
+        source: Source::Default,
+    };
+    // This filter is valid.
+    let _ = init(host, &setting);
+}
+
 /// Fails when a filter is a single word that is not a level. env_logger would read such a word as
 /// the name of a module, so a mistyped level would turn off all other messages.
 fn check_levels(setting: &Value) -> Result<()> {

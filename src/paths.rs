@@ -73,9 +73,17 @@ pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
 /// writes it.
 pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
+/// The settings of Alpine's time daemon, which the overlay has.
+pub const NTPD_CONF: &str = "/etc/conf.d/ntpd";
+/// The options of the time daemon: the servers that it asks.
+pub const NTPD_OPTIONS: NodeFile = file("/run/muster/ntpd", 0o644);
 /// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes
 /// it.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
+
+/// While this file exists, the DHCP script keeps the address that the interface has. muster makes it
+/// when it starts the DHCP client of a joined node again, and the script removes it.
+pub const DHCP_KEEP: NodeFile = file("/run/muster/keep", 0o644);
 
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
@@ -113,7 +121,7 @@ pub const IMAGES_NOTE: NodeFile = file(
 
 /// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
 /// it is a symbolic link.
-pub const WRITTEN: [NodeFile; 24] = [
+pub const WRITTEN: [NodeFile; 26] = [
     HOSTNAME,
     HOSTS,
     MACHINE_ID,
@@ -132,6 +140,8 @@ pub const WRITTEN: [NodeFile; 24] = [
     DHCP_TIME_SERVERS,
     DHCP_LOG_SERVERS,
     DHCP_REFUSAL,
+    DHCP_KEEP,
+    NTPD_OPTIONS,
     K3S,
     K3S_PART,
     K3S_NOTE,

@@ -6,12 +6,13 @@ use crate::boot::{self, Run};
 use crate::host::Host;
 use crate::host::watch::changed_file;
 use crate::life::pause::Pause;
+use crate::life::restart;
 use crate::logging;
 use crate::paths;
 use crate::report::led::Led;
 use crate::settings::Settings;
 use anyhow::Result;
-use log::info;
+use log::{info, warn};
 
 /// Repeats the boot until it succeeds and this process becomes `k3s agent`. `load` reads the
 /// settings and sets up the log. `conf` is the path of the settings file.
@@ -35,12 +36,10 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
             steps: &[],
             supervised: true,
         };
-        if settings.is_err() {
-            boot::report_bad_settings(host, &run);
-            // The settings could not be read, so MUSTER_LED is unknown and its default is used.
-            host.blink_led(&Led::Auto);
-        }
-        let result = settings.and_then(|settings| boot::run(host, &settings, &run));
+        let result = match settings {
+            Ok(settings) => boot::run(host, &settings, &run),
+            Err(error) => run_without_settings(host, &run, error),
+        };
         host.limit_run(None);
         let Err(error) = result else { return };
         let error = logging::one_line(&error);
@@ -61,6 +60,21 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         host.send_failure(text);
         pause = Some(next);
     }
+}
+
+/// Restarts k3s by the record of this boot, though the settings cannot be read: a mistake in them must
+/// not keep a node from its cluster that has joined already. Without such a record this returns `error`,
+/// the reason why the settings cannot be read.
+fn run_without_settings(host: &Host, run: &Run, error: anyhow::Error) -> Result<()> {
+    if let Some(record) = restart::by_record_alone(host) {
+        logging::init_default(host);
+        warn!(target: "settings", "{error:#}: restarting k3s with the settings that it had before");
+        return boot::restart_as_before(host, record);
+    }
+    boot::report_bad_settings(host, run);
+    // The settings could not be read, so MUSTER_LED is unknown and its default is used.
+    host.blink_led(&Led::Auto);
+    Err(error)
 }
 
 /// The files that the operator may correct beside the settings file.

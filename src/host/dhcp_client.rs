@@ -1,13 +1,68 @@
-//! Finds out whether a DHCP client is running, from the process list.
+//! Starts the DHCP client, and finds out from the process list whether one is running.
 
 use super::Host;
+use super::files::Content;
+use crate::board::node::Node;
+use crate::paths;
 use anyhow::Result;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::os::unix::fs::MetadataExt;
 
 /// The program that muster starts as the DHCP client. Alpine has it as a link to BusyBox.
 pub const CLIENT: &str = "udhcpc";
+/// The DHCP option with the log servers (RFC 2132). BusyBox has no name for it, so the DHCP script
+/// gets it as `opt7`, in hex digits.
+const LOG_SERVER_OPTION: &str = "7";
+
+/// Writes the DHCP script, when it is missing or another one.
+pub fn ensure_script(host: &Host) -> Result<()> {
+    let script = Content::Public(include_str!("udhcpc.script"));
+    host.ensure_file(paths::DHCP_SCRIPT, script)
+}
+
+/// Starts the DHCP client, which removes the address of the interface first. The client goes to the
+/// background when it has a lease or after three tries without a lease. In the background it continues
+/// to try.
+pub fn start_client(host: &Host, node: &Node) -> Result<()> {
+    host.remove_note(paths::DHCP_KEEP)?;
+    run_client(host, node)
+}
+
+fn run_client(host: &Host, node: &Node) -> Result<()> {
+    let interface = node.interface.as_str();
+    let pidfile = format!("/run/udhcpc.{interface}.pid");
+    let option = format!("hostname:{}", node.name);
+    let argv = [
+        CLIENT,
+        "-b",
+        "-t",
+        "3",
+        "-T",
+        "2",
+        "-i",
+        interface,
+        "-p",
+        &pidfile,
+        "-x",
+        &option,
+        "-O",
+        "ntpsrv",
+        "-O",
+        LOG_SERVER_OPTION,
+        "-s",
+        paths::DHCP_SCRIPT.path,
+    ];
+    host.run(&argv)
+}
+
+/// Starts the DHCP client of a node whose client has died. The interface keeps its address until the
+/// new client has a lease. Otherwise the client would remove the address first, and a running k3s
+/// would be cut off, for as long as no DHCP server answers.
+pub fn start_client_again(host: &Host, node: &Node) -> Result<()> {
+    ensure_script(host)?;
+    host.write_note(paths::DHCP_KEEP, "")?;
+    run_client(host, node)
+}
 
 /// Whether a DHCP client that renews the lease of `interface` is running in the network namespace
 /// of this process.
@@ -23,8 +78,7 @@ pub fn renew_lease(host: &Host, interface: &str) -> Result<()> {
     };
     let what = format!("make the DHCP client of {interface} (pid {pid}) renew the lease");
     // udhcpc renews its lease when it gets this signal (busybox, networking/udhcp/dhcpc.c).
-    host.effect(what, || Ok(kill(Pid::from_raw(pid), Signal::SIGUSR1)?))?;
-    Ok(())
+    host.signal(what, pid, Signal::SIGUSR1)
 }
 
 /// The process number of the DHCP client. Only a process of root that runs the program [`CLIENT`]

@@ -18,6 +18,7 @@
 //! | [`clock`] | reads and sets the clocks, and sleeps |
 //! | [`network_time`] | sets the clock from a time server |
 //! | [`time_servers`] | asks time servers |
+//! | [`time_daemon`] | starts the time daemon |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
 //! | [`dhcp_client`] | finds a DHCP client among the processes |
 //! | [`led`] | makes a LED blink |
@@ -56,6 +57,7 @@ pub mod routes;
 mod sntp;
 pub mod system;
 mod temporary;
+pub mod time_daemon;
 pub mod time_servers;
 pub mod watch;
 

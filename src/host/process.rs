@@ -3,9 +3,9 @@
 use super::Host;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, alarm};
+use nix::unistd::{Pid, alarm, dup2_stderr};
 use std::fmt::{self, Display};
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -62,6 +62,22 @@ impl Host {
     /// Whether a process with this id exists.
     pub fn process_exists(&self, pid: u32) -> bool {
         Path::new("/proc").join(pid.to_string()).exists()
+    }
+
+    /// Sends a signal to a process. `what` describes that.
+    pub fn signal(&self, what: impl Display, pid: i32, signal: Signal) -> Result<()> {
+        self.effect(what, || Ok(kill(Pid::from_raw(pid), signal)?))?;
+        Ok(())
+    }
+
+    /// Has this process write its standard error to where the process `pid` writes its own: to k3s's
+    /// log. Does nothing where that cannot be opened.
+    pub fn share_log_of(&self, pid: i32) {
+        let path = format!("/proc/{pid}/fd/2");
+        let file = File::options().append(true).open(self.path(path));
+        if let (Ok(file), false) = (file, self.plans()) {
+            let _ = dup2_stderr(file);
+        }
     }
 
     /// Sets a time limit for this process: after `time` the kernel ends it with SIGALRM. `None`

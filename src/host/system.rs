@@ -53,7 +53,14 @@ impl Host {
     /// An address of the interface that other hosts can reach: an IPv4 address if there is one,
     /// else an IPv6 address. It is never link-local, nor one that another host may have too.
     pub fn address(&self, interface: &str) -> Option<IpAddr> {
-        let all = nix::ifaddrs::getifaddrs().ok()?;
+        self.addresses(interface).first().copied()
+    }
+
+    /// All addresses of the interface that other hosts can reach. IPv4 addresses come first.
+    pub fn addresses(&self, interface: &str) -> Vec<IpAddr> {
+        let Ok(all) = nix::ifaddrs::getifaddrs() else {
+            return Vec::new();
+        };
         let v6 = self.read_text("/proc/net/if_inet6").unwrap_or_default();
         let mut addresses: Vec<IpAddr> = all
             .filter(|found| found.interface_name == interface)
@@ -72,7 +79,7 @@ impl Host {
             })
             .collect();
         addresses.sort_by_key(IpAddr::is_ipv6);
-        addresses.first().copied()
+        addresses
     }
 
     /// Mounts a kernel file system of this `kind`, with the options nosuid, nodev and noexec.

@@ -10,9 +10,10 @@ use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::host::Host;
 use crate::host::log_server::FoundServer;
+use crate::host::process::Variable;
 use crate::paths;
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The contents of the record.
 #[derive(Clone, Debug)]
@@ -28,6 +29,11 @@ pub struct Record {
     pub program: String,
     /// The digest of the k3s binary.
     pub sha256: Sha256,
+    /// The arguments of k3s.
+    pub arguments: Vec<String>,
+    /// The environment variables that k3s gets from muster. They may hold a secret, such as the
+    /// password of a proxy.
+    pub environment: Vec<Variable>,
     /// The log server whose name this boot looked up, so that a restart sends no DNS request.
     pub log_server: Option<FoundServer>,
 }
@@ -50,12 +56,19 @@ impl Record {
             tag: text("tag"),
             program: text("program")?,
             sha256: Sha256::parse(&text("sha256")?)?,
+            arguments: strings(&record["arguments"])?,
+            environment: variables(&record["environment"])?,
             log_server: found_server(&record["log_server"]),
         })
     }
 
     /// Writes the record. It replaces an earlier record.
     pub fn write(&self, host: &Host) -> Result<()> {
+        let environment: Map<String, Value> = self
+            .environment
+            .iter()
+            .map(|variable| (variable.name.clone(), variable.value.as_str().into()))
+            .collect();
         let record = json!({
             "name": self.node.name.as_str(),
             "mac": self.node.mac.to_string(),
@@ -66,12 +79,32 @@ impl Record {
             "tag": self.tag,
             "program": self.program,
             "sha256": self.sha256.to_string(),
+            "arguments": self.arguments,
+            "environment": environment,
             "log_server": self.log_server.as_ref().map(|(host, address)| {
                 json!({ "host": host, "address": address.to_string() })
             }),
         });
         host.write_note(paths::RECORD, &format!("{record:#}\n"))
     }
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    let texts = value.as_array()?.iter();
+    texts.map(|text| Some(text.as_str()?.into())).collect()
+}
+
+fn variables(value: &Value) -> Option<Vec<Variable>> {
+    let variables = value.as_object()?.iter();
+    variables
+        .map(|(name, value)| {
+            Some(Variable {
+                name: name.clone(),
+                value: value.as_str()?.into(),
+                shown: false,
+            })
+        })
+        .collect()
 }
 
 fn found_server(value: &Value) -> Option<FoundServer> {
@@ -100,6 +133,12 @@ pub(crate) mod tests {
             tag: Some("v1.34.1+k3s1".into()),
             program: "/usr/local/bin/k3s".into(),
             sha256: Sha256::of(k3s),
+            arguments: vec!["agent".into(), "--node-label=a=b".into()],
+            environment: vec![Variable {
+                name: "K3S_URL".into(),
+                value: "https://k3s.example:6443".into(),
+                shown: false,
+            }],
             log_server: Some(("logs.lan".into(), ([10, 0, 0, 5], 514).into())),
         }
     }

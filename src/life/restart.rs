@@ -65,6 +65,14 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     Ok(Some(record))
 }
 
+/// Returns the record of this boot if its k3s can be restarted without the settings, which cannot be
+/// read: k3s has the digest of the record.
+pub fn by_record_alone(host: &Host) -> Option<Record> {
+    let record = Record::read(host)?;
+    let digest = host.digest(&record.program).ok()??;
+    (digest == record.sha256).then_some(record)
+}
+
 /// Computes the digest of the installed k3s. Fails unless it is the pinned digest or, when there is
 /// no pin, a digest that was verified in this boot. Without a pin, the k3s of an image
 /// (`INSTALL_K3S_SKIP_DOWNLOAD`) is accepted as it is.

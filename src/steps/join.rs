@@ -10,7 +10,9 @@ use crate::k3s::token::JoinToken;
 use crate::paths;
 use crate::settings::Settings;
 use anyhow::Result;
-use std::path::Path;
+
+/// The name of the step.
+pub const NAME: &str = "join";
 
 /// Before a restart of k3s, writes the files that `k3s agent` reads and that are missing, without a
 /// network request. An existing password file is kept: the server knows this password, even if the
@@ -44,10 +46,12 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
     Ok(())
 }
 
-/// Replaces this process with `k3s agent`. Returns only in a dry run, or with the reason why k3s
-/// could not be started.
-pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
-    let program = settings.bin_dir.join("k3s");
+/// The arguments of `k3s agent`, and the environment variables that it gets from muster.
+pub fn command(
+    host: &Host,
+    settings: &Settings,
+    node: &Node,
+) -> Result<(Vec<String>, Vec<Variable>)> {
     let token_file = host.path(settings.token_file().unwrap_or(paths::RUN_TOKEN.path));
     let variable = |name: &str, value: String| Variable {
         name: name.into(),
@@ -60,10 +64,10 @@ pub fn exec(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
         variable("K3S_NODE_NAME", node.name.to_string()),
     ];
     environment.extend(settings.for_k3s.iter().cloned());
-    let arguments: Vec<String> = std::iter::once("agent".into())
+    let arguments = std::iter::once("agent".into())
         .chain(settings.exec.iter().cloned())
         .collect();
-    host.exec(Path::new(&program), &arguments, &environment)
+    Ok((arguments, environment))
 }
 
 /// Writes the token to a file for k3s, when the settings gave the token itself and not a file.

@@ -3,7 +3,9 @@
 
 use crate::board::node::Node;
 use crate::host::Host;
-use crate::host::dhcp_client::{CLIENT, is_client_running, renew_lease};
+use crate::host::dhcp_client::{
+    CLIENT, ensure_script, is_client_running, renew_lease, start_client,
+};
 use crate::host::files::Content;
 use crate::host::router_advertisement::Advertisement;
 use crate::host::routers::{self, Routers};
@@ -19,9 +21,6 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(100);
 /// The time between two checks whether the DHCP client is still running.
 const CLIENT_CHECK: Duration = Duration::from_secs(5);
-/// The DHCP option with the log servers (RFC 2132). BusyBox has no name for it, so the DHCP script
-/// gets it as `opt7`, in hex digits.
-const LOG_SERVER_OPTION: &str = "7";
 /// The flag IFF_UP of an interface (Linux, include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
 
@@ -38,8 +37,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
         }
     }
     if settings.dhcp {
-        let script = Content::Public(include_str!("udhcpc.script"));
-        host.ensure_file(paths::DHCP_SCRIPT, script)?;
+        ensure_script(host)?;
         if !is_client_running(host, interface)
             && let Err(error) = start_client(host, node)
         {
@@ -84,35 +82,6 @@ pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Opti
 pub fn is_down(host: &Host, interface: &str) -> Result<bool> {
     let flags = host.read_text(format!("/sys/class/net/{interface}/flags"))?;
     Ok(!is_up(&flags))
-}
-
-/// Starts the DHCP client. The client goes to the background when it has a lease or after three
-/// tries without a lease. In the background it continues to try.
-fn start_client(host: &Host, node: &Node) -> Result<()> {
-    let interface = node.interface.as_str();
-    let pidfile = format!("/run/udhcpc.{interface}.pid");
-    let option = format!("hostname:{}", node.name);
-    let argv = [
-        CLIENT,
-        "-b",
-        "-t",
-        "3",
-        "-T",
-        "2",
-        "-i",
-        interface,
-        "-p",
-        &pidfile,
-        "-x",
-        &option,
-        "-O",
-        "ntpsrv",
-        "-O",
-        LOG_SERVER_OPTION,
-        "-s",
-        paths::DHCP_SCRIPT.path,
-    ];
-    host.run(&argv)
 }
 
 fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()> {

@@ -46,7 +46,8 @@ fn install(root: &Root, k3s: &str) {
         "run/muster/boot.json",
         &format!(
             r#"{{"name": "worker-64e59a", "mac": "52:54:00:12:34:56", "interface": "eth0",
-            "server": "https://10.0.0.2:6443", "program": "/usr/local/bin/k3s", "sha256": "{digest}"}}"#
+            "server": "https://10.0.0.2:6443", "program": "/usr/local/bin/k3s", "sha256": "{digest}",
+            "arguments": ["agent"], "environment": {{}}}}"#
         ),
     );
 }

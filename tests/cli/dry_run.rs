@@ -57,6 +57,13 @@ fn the_plan_names_the_image_archive_where_it_is_asked_for() {
 }
 
 #[test]
+fn the_watch_over_a_node_has_no_plan() {
+    let output = Root::new().muster(&["--dry-run", "health"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("health has no plan"));
+}
+
+#[test]
 fn status_before_any_boot_fails_and_says_so() {
     let root = Root::new();
     let output = root.muster(&["status"]);

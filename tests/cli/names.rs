@@ -43,6 +43,17 @@ fn hostnames_match_the_shell_pipeline() {
     assert_eq!(stdout(&output), stdout(&expected));
 }
 
+#[test]
+fn a_list_on_standard_input_needs_no_dash() {
+    let root = Root::new();
+    let output = piped(&mut root.command(&["name"]), "b8:27:eb:00:00:01\n");
+    assert_eq!(stdout(&output), "b8:27:eb:00:00:01 worker-b5b697\n");
+
+    let nothing = piped(&mut root.command(&["name"]), "");
+    assert_eq!(nothing.status.code(), Some(2));
+    assert_one_line("nothing", &nothing, &["no MAC address was given"]);
+}
+
 /// Runs a command with this text as its standard input.
 fn piped(command: &mut Command, input: &str) -> Output {
     let mut child = command

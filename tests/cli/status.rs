@@ -91,6 +91,8 @@ fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
     root.write("usr/local/bin/k3s", "k3s");
     let mac = Mac::parse("52:54:00:12:34:56").unwrap();
     let record = Record {
+        arguments: vec!["agent".into()],
+        environment: Vec::new(),
         node: Node {
             mac,
             name: Naming::new("worker-", 6).unwrap().of(mac),

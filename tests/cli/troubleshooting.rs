@@ -11,8 +11,9 @@ use std::path::Path;
 const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 
 /// The source of the boot and of `muster check`: files, and folders with all that is below them.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "boot.rs",
+    "handover.rs",
     "supervise.rs",
     "board",
     "check",
@@ -64,8 +65,8 @@ const FAILING: [&str; 9] = [
 
 /// Texts that are no messages: the file, and how the text begins.
 const NO_MESSAGES: &[(&str, &str)] = &[
-    ("boot.rs", "(version unknown)"),
-    ("boot.rs", "… is ready … s after power-on"),
+    ("handover.rs", "(version unknown)"),
+    ("handover.rs", "… is ready … s after power-on"),
     ("check/k3s.rs", "k3s check-config: …"),
     ("check/connection.rs", "the clock is … s "),
     ("check/machine.rs", "not checked: "),
@@ -76,6 +77,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     // The plan.
     ("host/network_time.rs", "set the clock"),
     ("host/network_time.rs", "the clock agrees with"),
+    ("life/health.rs", "send … to k3s"),
     // Only in the debug log: what is missing is the message.
     ("host/routers.rs", "cannot "),
     ("http/client.rs", "… …… HTTP/1.1"),

@@ -62,8 +62,10 @@ fn modes() {
     for (name, mode) in [
         ("usr/sbin/muster", 0o755),
         ("etc/init.d/muster", 0o755),
+        ("etc/init.d/muster-health", 0o755),
         ("usr/libexec/muster-log", 0o755),
         ("etc/conf.d/muster", 0o644),
+        ("etc/conf.d/ntpd", 0o644),
         ("etc/muster/token", 0o600),
         ("etc/muster/nodes/worker-64e59a.yaml", 0o600),
         ("etc/network/interfaces", 0o644),
@@ -103,6 +105,10 @@ fn contents() {
     );
     for (name, link) in [
         ("etc/runlevels/boot/muster", "/etc/init.d/muster"),
+        (
+            "etc/runlevels/default/muster-health",
+            "/etc/init.d/muster-health",
+        ),
         ("etc/runlevels/default/sshd", "/etc/init.d/sshd"),
         ("etc/link", "periodic"),
     ] {

@@ -27,6 +27,8 @@ fn install_puts_the_program_the_service_and_the_pages_below_a_folder() {
     let expected = [
         ("etc/conf.d/muster", 0o644),
         ("etc/init.d/muster", 0o755),
+        ("etc/init.d/muster-health", 0o755),
+        ("usr/libexec/muster-log", 0o755),
         ("usr/sbin/muster", 0o755),
         ("usr/share/bash-completion/completions/muster", 0o644),
         ("usr/share/fish/vendor_completions.d/muster.fish", 0o644),

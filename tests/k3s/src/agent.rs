@@ -15,6 +15,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const PASSWORD_FILE: &str = "/etc/rancher/node/password";
+/// While this file exists, an agent that starts sends nothing. A test of what muster sends makes it.
+const PAUSE_FILE: &str = "/run/standin-pause";
 /// k3s retries a connection after 2 s.
 const CONNECT_RETRY: Duration = Duration::from_secs(2);
 /// k3s retries a join after 5 to 10 s: the jitter spreads agents that were refused together.
@@ -134,6 +136,9 @@ impl Service for Agent {
             "Starting k3s agent {} (stand-in)",
             crate::version()
         ));
+        while Path::new(PAUSE_FILE).exists() {
+            sleep(Duration::from_millis(100));
+        }
         let (address, token, bundle) = retry(CONNECT_RETRY, || {
             self.connect().with_context(|| {
                 format!("Failed to validate connection to cluster at {}", self.url)

@@ -173,6 +173,20 @@ fn an_interface_that_is_missing_is_waited_for_in_the_background() {
     boot.wait_for("joined as");
 }
 
+/// The setting may be wrong, and a boot that waits must notice that it was corrected.
+#[test]
+fn an_interface_that_is_corrected_while_it_is_waited_for_is_used_at_once() {
+    let site = Site::new(Options::default());
+    let mut board = NamespaceBoard::new(&site, MAC);
+    board.overlay.set("MUSTER_INTERFACE", "eht0");
+    board.power_on_without_muster();
+    let boot = board.boot(&["--supervised"]);
+    boot.wait_for("the interfaces are eth0; still waiting");
+    board.shell("sed -i s/eht0/eth0/ /etc/conf.d/muster");
+    boot.wait_for("/etc/conf.d/muster has changed: trying again");
+    boot.wait_for("joined as");
+}
+
 /// muster's notes are in `/run`. None of them is worth more than a running k3s.
 #[test]
 fn a_full_run_folder_does_not_stop_a_boot() {

@@ -35,6 +35,8 @@ pub struct Fault {
     remedy: fn(&Site, &NamespaceBoard),
     /// Whether the boot goes on after the line.
     seen: Seen,
+    /// Whether `muster check` finds the fault too. It does not register, download or start anything.
+    checked: bool,
 }
 
 /// Where the line is seen.
@@ -57,6 +59,7 @@ const FAULT: Fault = Fault {
     site: |_, _| {},
     remedy: |_, _| {},
     seen: Seen::Stops,
+    checked: true,
 };
 
 /// A board, and the entry that is tried on it.
@@ -152,6 +155,10 @@ impl Case<'_> {
         }
         let boot = self.board.boot(&["--supervised"]);
         self.wait_for_line(&boot);
+        if fault.checked {
+            let text = self.check();
+            assert!(self.has_line(&text), "{:?}: {text}", self.entry.name());
+        }
         if fault.seen == Seen::Warns {
             self.joined(&boot);
             self.board.signal_muster("KILL");

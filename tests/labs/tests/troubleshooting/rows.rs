@@ -156,13 +156,15 @@ pub const ROWS: &[(&str, Row)] = &[
     ("nobody has asked DHCP for an address yet", Lab(Fault { seen: Seen::Check, ..FAULT })),
     ("cannot run … (is it in the image", Lab(Fault {
         script: "rm $(which udhcpc)",
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     ("failed: …", Lab(Fault {
         script: "client=$(which udhcpc); rm $client
                  printf '#!/bin/sh\\nexit 1\\n' >$client; chmod 755 $client; echo $client >/run/client",
         remedy: |_, board| _ = board.shell("ln -sf /bin/busybox $(cat /run/client)"),
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     // clock
     ("no network time", Own(WITH_NET, |case| {
@@ -175,7 +177,7 @@ pub const ROWS: &[(&str, Row)] = &[
         case.do_blocks();
         case.board.boot(&["clock"]).wait_for("the clock agrees with 10.11.0.1");
     })),
-    ("which is before this image was made", Elsewhere("src/host/network_time.rs", "fn a_time_outside_the_accepted_range_is_refused")),
+    ("which is before this image was made", Elsewhere("src/host/time_servers.rs", "fn a_time_outside_the_accepted_range_is_refused")),
     ("cannot set the clock", Elsewhere("tests/labs/tests/power_on_clock.rs", "fn a_clock_that_something_sets_back_is_set_right_again")),
     ("earlier than the build of muster or its settings file", Elsewhere("tests/labs/tests/power_on_clock.rs", "fn a_clock_of_1970_joins_over_tls")),
     // prepare
@@ -236,7 +238,9 @@ pub const ROWS: &[(&str, Row)] = &[
     // register
     ("the k3s server: …; retrying", Lab(Fault {
         overlay: |_, board| board.overlay.server = "https://nowhere.lan:6443".into(),
-        ..FAULT
+        // The check has the same reason without these words, because it does not retry.
+            checked: false,
+            ..FAULT
     })),
     ("its CA is not the one in the join token", Lab(Fault {
         overlay: |_, board| board.overlay.token = Some(format!("K10{}::node:word", "0".repeat(64))),
@@ -274,7 +278,8 @@ pub const ROWS: &[(&str, Row)] = &[
     ("cannot check the password of … now", Lab(Fault {
         options: || server("STANDIN_FRONT", "POST /v1-k3s/client-kubelet.crt 403"),
         remedy: |site, _| restart(site, Service::Server),
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     ("has another node password for", Own(WITH_NET, |case| {
         case.board.power_on_without_muster();
@@ -295,7 +300,9 @@ pub const ROWS: &[(&str, Row)] = &[
     ("runs only etcd, and does not know an API server yet", Lab(Fault {
         options: || server("STANDIN_STATE", "etcd-only"),
         remedy: |site, _| restart(site, Service::Server),
-        ..FAULT
+        // Its certificate is not a node's, so the server tells the check nothing of API servers.
+            checked: false,
+            ..FAULT
     })),
     ("the answer names no k3s release", Lab(Fault {
         options: || server("STANDIN_VERSION", "unknown"),
@@ -390,7 +397,9 @@ pub const ROWS: &[(&str, Row)] = &[
             site.fill_server();
             fs::remove_file(on_mirror(site, "k3s")).expect("k3s");
         },
-        ..FAULT
+        // It has the remedy and the reason of each mirror, in lines of their own.
+            checked: false,
+            ..FAULT
     })),
     (
         "the node joins without these images",
@@ -408,7 +417,8 @@ pub const ROWS: &[(&str, Row)] = &[
             fs::write(on_mirror(site, "k3s"), bytes).expect("k3s");
         },
         remedy: copy_release,
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     ("has no digest of", Lab(Fault {
         site: |site, _| {
@@ -442,18 +452,21 @@ pub const ROWS: &[(&str, Row)] = &[
     ("which was not requested", Lab(Fault {
         options: || mirror("add_header Content-Encoding gzip always;"),
         remedy: |site, _| restart(site, Service::Mirror),
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     ("so it cannot be", Elsewhere("tests/faults/main.rs", "fn every_fault_ends_as_its_row_says")),
     ("of an unknown length", Elsewhere("tests/faults/main.rs", "fn every_fault_ends_as_its_row_says")),
     ("too slow", Elsewhere("tests/faults/main.rs", "fn every_fault_ends_as_its_row_says")),
     ("INSTALL_K3S_SKIP_DOWNLOAD is set, and there is no", Lab(Fault {
         overlay: |_, board| board.overlay.set("INSTALL_K3S_SKIP_DOWNLOAD", "true"),
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     ("is a directory: remove it", Lab(Fault {
         script: "mkdir -p /usr/local/bin/k3s",
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     (
         "another muster is downloading to",
@@ -477,7 +490,8 @@ pub const ROWS: &[(&str, Row)] = &[
     ("cannot write", Lab(Fault {
         script: "rm -rf /etc/rancher; touch /etc/rancher",
         remedy: |_, board| _ = board.shell("rm /etc/rancher"),
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     // join
     ("there is no …: run", Own(WITH_NET, |case| {
@@ -509,7 +523,8 @@ pub const ROWS: &[(&str, Row)] = &[
     ("cannot run …: …", Lab(Fault {
         overlay: |_, board| board.overlay.set("INSTALL_K3S_SKIP_DOWNLOAD", "true"),
         script: "echo 'no program' >/usr/local/bin/k3s; chmod 755 /usr/local/bin/k3s",
-        ..FAULT
+        checked: false,
+            ..FAULT
     })),
     ("this is a bug in muster", Never("a fault of the program, which no test knows")),
 ];

@@ -306,6 +306,12 @@ fn try_setting(case: &Case, bad: &Bad) {
     board.shell(&fault(bad));
     let boot = board.boot(&["--supervised"]);
     case.wait_for_line(&boot);
+    // The check finds it too.
+    let check = board.command(&["/usr/sbin/muster", "check"]).output();
+    let check = check.expect("muster check");
+    let text = [check.stdout, check.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(case.has_line(&text), "{:?}: {text}", case.entry.name());
     if let Line(_) | Script(_) = bad {
         repair(case, bad);
         case.joined(&boot);

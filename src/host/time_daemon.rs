@@ -1,0 +1,102 @@
+//! The time daemon: the service `ntpd` of Alpine, which is BusyBox's. muster names its servers in a
+//! file, and starts the service.
+
+use super::Host;
+use super::network_time::TimeServers;
+use crate::paths;
+use anyhow::Result;
+use log::info;
+
+/// OpenRC's command for one service.
+const SERVICE_COMMAND: &str = "rc-service";
+/// The service, which is also the name of its process.
+const SERVICE: &str = "ntpd";
+/// Where the service's process number is.
+const PID_FILE: &str = "/run/ntpd.pid";
+
+/// Starts the time daemon when it does not run, or when `servers` are others than those that it was
+/// started with. Does nothing where the settings of the service do not name muster's file: then
+/// somebody else takes care of the clock.
+pub fn keep_running(host: &Host, servers: &TimeServers) -> Result<()> {
+    if !is_in_use(&host.read_text(paths::NTPD_CONF)?) || host.program(SERVICE_COMMAND).is_none() {
+        return Ok(());
+    }
+    let servers = daemon_servers(servers, host);
+    let options: Vec<String> = servers.iter().map(|name| format!("-p {name}")).collect();
+    let line = options.join(" ") + "\n";
+    let is_known = host.read_text(paths::NTPD_OPTIONS.path)? == line;
+    if is_known && is_running(host) {
+        return Ok(());
+    }
+    if !is_known {
+        host.write_note(paths::NTPD_OPTIONS, &line)?;
+    }
+    info!(
+        "starting the time daemon, which asks {}",
+        servers.join(" and ")
+    );
+    host.run(&[SERVICE_COMMAND, SERVICE, "restart"])
+}
+
+/// The servers for the daemon: those that the operator named and those that DHCP named, else the
+/// default. The daemon asks all of them all the time, so the default is not added to the site's own.
+fn daemon_servers(servers: &TimeServers, host: &Host) -> Vec<String> {
+    let own = TimeServers {
+        last: Vec::new(),
+        ..servers.clone()
+    };
+    let mut all = own.places(host).concat();
+    if all.is_empty() {
+        all.clone_from(&servers.last);
+    }
+    // The words become a part of a shell script.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".:-".contains(c);
+    all.retain(|name| name.chars().all(is_plain) && !name.starts_with('-'));
+    all
+}
+
+/// Whether the text of the service's settings reads the servers from muster's file.
+fn is_in_use(conf: &str) -> bool {
+    let mut lines = conf.lines().map(str::trim_start);
+    lines.any(|line| !line.starts_with('#') && line.contains(paths::NTPD_OPTIONS.path))
+}
+
+fn is_running(host: &Host) -> bool {
+    let text = |path: &str| host.read_text(path).unwrap_or_default();
+    let pid = text(PID_FILE);
+    let pid = pid.trim();
+    !pid.is_empty() && text(&format!("/proc/{pid}/comm")).trim() == SERVICE
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the files that others write"
+)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+
+    #[test]
+    fn the_daemon_asks_the_sites_servers_and_else_the_default() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        let mut servers = TimeServers {
+            named: Vec::new(),
+            last: vec!["pool.ntp.org".into()],
+        };
+        assert_eq!(daemon_servers(&servers, &host), ["pool.ntp.org"]);
+        std::fs::create_dir_all(root.path().join("run/muster")).unwrap();
+        std::fs::write(root.path().join("run/muster/ntp"), "10.0.0.1 $(reboot) -l").unwrap();
+        assert_eq!(daemon_servers(&servers, &host), ["10.0.0.1"]);
+        servers.named = vec!["ntp.lan".into()];
+        assert_eq!(daemon_servers(&servers, &host), ["ntp.lan", "10.0.0.1"]);
+    }
+
+    #[test]
+    fn only_a_service_that_reads_musters_file_is_started() {
+        assert!(is_in_use("NTPD_OPTS=\"-N $(cat /run/muster/ntpd)\"\n"));
+        assert!(!is_in_use("# /run/muster/ntpd\nNTPD_OPTS=\"-N -p a\"\n"));
+        assert!(!is_in_use(""));
+    }
+}

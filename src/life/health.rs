@@ -1,0 +1,187 @@
+//! `muster health`: the watch over a node while k3s runs. It starts the DHCP client and the time
+//! daemon again when they died, and restarts k3s when the node has another address. It sends no
+//! network request itself.
+//!
+//! It is a process of its own, because muster has become k3s by then. The check that OpenRC offers
+//! (`healthcheck` in a service script) is not used: OpenRC ends k3s when the check cannot run, and
+//! it cannot run while the settings file has a syntax error.
+
+use super::record::Record;
+use crate::host::Host;
+use crate::host::dhcp_client::{is_client_running, start_client_again};
+use crate::host::time_daemon;
+use crate::settings::Settings;
+use anyhow::Result;
+use log::{info, warn};
+use nix::sys::signal::Signal;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+/// The time between two looks at the address. A changed address counts when two looks in a row find
+/// it, because a DHCP client removes and adds addresses one after the other.
+const POLL: Duration = Duration::from_secs(5);
+/// The time between two looks for the DHCP client and the time daemon.
+const PROCESS_POLL: Duration = Duration::from_secs(30);
+/// The time in which k3s must end after SIGTERM. It is the time that the service gives k3s too
+/// (`retry` in `openrc/muster.initd`).
+const END_LIMIT: Duration = Duration::from_secs(30);
+/// The time between two looks whether k3s has ended.
+const END_POLL: Duration = Duration::from_millis(100);
+
+/// Watches for ever. Nothing is done while k3s does not run: before a boot has ended, and while
+/// muster restarts k3s. `load` reads the settings.
+pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
+    let mut watch = Watch::default();
+    let mut next_look = Duration::ZERO;
+    loop {
+        host.sleep(POLL);
+        let Some(pid) = k3s_pid(host) else { continue };
+        let Some(record) = Record::read(host) else {
+            continue;
+        };
+        if watch.agent != Some(pid) {
+            watch = Watch {
+                agent: Some(pid),
+                ..Watch::default()
+            };
+            host.share_log_of(pid);
+        }
+        if let Some(address) = watch.new_address(&record, &host.addresses(&record.node.interface)) {
+            restart_k3s(host, pid, &record, address);
+        } else if host.uptime() >= next_look {
+            next_look = host.uptime() + PROCESS_POLL;
+            // With settings that cannot be read, the node is left as it is.
+            if let Ok(settings) = load() {
+                check_client(host, &settings, &record);
+                if let Some(servers) = &settings.ntp
+                    && let Err(error) = time_daemon::keep_running(host, servers)
+                {
+                    warn!("{error:#}");
+                }
+            }
+        }
+    }
+}
+
+/// The process id of the k3s that runs. `None` while muster itself holds the lock of the agent.
+fn k3s_pid(host: &Host) -> Option<i32> {
+    let pid = host.agent_pid()?;
+    let program = |process: &str| {
+        let file = host.metadata(format!("/proc/{process}/exe"))?;
+        Some((file.dev(), file.ino()))
+    };
+    let running = program(&pid.to_string())?;
+    (running != program("self")?).then_some(pid)
+}
+
+/// What was seen since this k3s runs.
+#[derive(Debug, Default)]
+struct Watch {
+    agent: Option<i32>,
+    /// The address that the look before found in place of the record's.
+    found: Option<IpAddr>,
+}
+
+impl Watch {
+    /// The address that has replaced the one with which k3s was started, when two looks in a row
+    /// have found it. `present` are the addresses of the interface.
+    fn new_address(&mut self, record: &Record, present: &[IpAddr]) -> Option<IpAddr> {
+        let address = replacement(record, present);
+        let before = std::mem::replace(&mut self.found, address);
+        address.filter(|_| address == before)
+    }
+}
+
+/// The address that the interface has in place of the one in the record. `None` while it still has
+/// that one, and while it has no address of that family: the network may only be down.
+fn replacement(record: &Record, present: &[IpAddr]) -> Option<IpAddr> {
+    let recorded: IpAddr = record.address.as_ref()?.parse().ok()?;
+    if present.contains(&recorded) {
+        return None;
+    }
+    let mut same_family = present
+        .iter()
+        .filter(|address| address.is_ipv4() == recorded.is_ipv4());
+    same_family.next().copied()
+}
+
+/// Ends k3s. Then its supervisor starts muster, which notes the new address and starts k3s.
+fn restart_k3s(host: &Host, pid: i32, record: &Record, address: IpAddr) {
+    let interface = &record.node.interface;
+    let before = record.address.as_deref().unwrap_or_default();
+    warn!("{interface} has the address {address} in place of {before}: restarting k3s");
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        if let Err(error) = host.signal(format_args!("send {signal} to k3s"), pid, signal) {
+            warn!("cannot end k3s: {error}");
+            return;
+        }
+        let until = host.uptime() + END_LIMIT;
+        while host.uptime() < until {
+            // A process that has ended holds no lock.
+            if host.agent_pid() != Some(pid) {
+                return;
+            }
+            host.sleep(END_POLL);
+        }
+    }
+}
+
+fn check_client(host: &Host, settings: &Settings, record: &Record) {
+    let interface = &record.node.interface;
+    if !settings.dhcp || is_client_running(host, interface) {
+        return;
+    }
+    warn!("the DHCP client of {interface} is not running; starting it again");
+    match start_client_again(host, &record.node) {
+        Ok(()) => info!("the DHCP client of {interface} is running again"),
+        Err(error) => warn!("{error:#}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::life::record::tests::record;
+
+    fn addresses(words: &str) -> Vec<IpAddr> {
+        let words = words.split_whitespace();
+        words.map(|word| word.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_address_counts_when_it_has_replaced_the_recorded_one() {
+        let record = record(b"k3s"); // 10.0.0.7
+        for (present, expected) in [
+            ("10.0.0.7", None),
+            ("10.0.0.9 10.0.0.7", None),
+            ("", None),
+            ("fd00::1", None),
+            ("10.0.0.9 fd00::1", Some("10.0.0.9")),
+        ] {
+            let expected = expected.map(|address| address.parse().unwrap());
+            assert_eq!(
+                replacement(&record, &addresses(present)),
+                expected,
+                "{present}"
+            );
+        }
+        let unknown = Record {
+            address: None,
+            ..record
+        };
+        assert_eq!(replacement(&unknown, &addresses("10.0.0.9")), None);
+    }
+
+    #[test]
+    fn a_new_address_must_stay() {
+        let record = record(b"k3s");
+        let mut watch = Watch::default();
+        let mut look = |present| watch.new_address(&record, &addresses(present)).is_some();
+        let looks = [
+            "10.0.0.8", "", "10.0.0.8", "10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.9",
+        ];
+        let seen: Vec<bool> = looks.into_iter().map(&mut look).collect();
+        assert_eq!(seen, [false, false, false, false, false, false, true]);
+    }
+}
