@@ -32,7 +32,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_RUSTFLAGS := $(SMALL)
 
-.PHONY: help demo quick test test-boot soak faults lab fuzz setup aarch64 amd64 armv7 dist check-dist install standin standin-arm64 image lint deny bench check-counts counts clean
+.PHONY: help demo quick test test-boot soak faults boot-times lab fuzz setup aarch64 amd64 armv7 dist check-dist install standin standin-arm64 image lint deny bench check-counts counts clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -66,6 +66,9 @@ FAULTS = $(foreach name,RUNS SEED FIRST JOBS LONGEST PATIENCE LEASES,$(if $($(na
 faults: setup amd64 standin ## runs RUNS random sequences of faults (1000) on namespace boards; SEED and FIRST repeat one
 	@tests/labs/host/build.sh
 	cargo run -q --locked -p muster-labs --bin faults -- $(FAULTS)
+
+boot-times: setup standin-arm64 image ## measures the steps of an emulated board's boot, into docs/performance.md
+	cargo run -q --locked -p muster-labs --bin boot_times
 
 lab: setup amd64 standin ## opens a shell beside a running server, mirror and board
 	cargo run -q --locked -p muster-labs --bin lab

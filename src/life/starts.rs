@@ -96,6 +96,18 @@ mod tests {
             starts.started = Some(now);
         }
         assert_eq!(runs, [320, 620, 920, 1220, 1520]);
+        // It is the third early end that causes one.
+        let mut starts = Starts {
+            started: Some(second(1000)),
+            ..Starts::default()
+        };
+        let due = (1001..1005).map(second).map(|now| {
+            let is_due = starts.full_boot_is_due(now);
+            starts.count(now);
+            starts.started = Some(now);
+            is_due
+        });
+        assert_eq!(due.collect::<Vec<_>>(), [false, false, true, true]);
         // A k3s that runs for a minute each time causes no such run.
         let mut starts = Starts::default();
         for now in (1000..3000).step_by(60).map(second) {

@@ -9,7 +9,7 @@ use crate::host::Host;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 
 /// The most hostnames of several boards that one message names.
 const NAMED_COLLISIONS: usize = 5;
@@ -24,9 +24,17 @@ pub struct Names {
     pub collisions: Option<String>,
 }
 
-/// Derives the hostnames of the MAC addresses in `words` ([`addresses`]). `json` asks for JSON.
+/// Derives the hostnames of the MAC addresses in `words` ([`addresses`]). Without a word, it takes the
+/// list on standard input, unless that is a terminal. `json` asks for JSON.
 pub fn run(host: &Host, naming: &Naming, words: &[String], json: bool) -> Result<Names> {
-    let boards: Vec<Board> = addresses(host, words)?.into_iter().map(board).collect();
+    let macs = match words.is_empty() && !io::stdin().is_terminal() {
+        true => addresses(host, &["-".into()])?,
+        false => addresses(host, words)?,
+    };
+    if macs.is_empty() && words.is_empty() {
+        return Err(nothing_given());
+    }
+    let boards: Vec<Board> = macs.into_iter().map(board).collect();
     let mut sorted = boards.clone();
     sorted.sort_unstable();
     let shortest = shortest(&sorted);
@@ -128,9 +136,7 @@ fn to_json(naming: &Naming, boards: &[Board], groups: &[&[Board]], shortest: usi
 /// path of a file with a list of them ([`list::addresses`]), or `-` for a list on standard input.
 pub fn addresses(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
     if words.is_empty() {
-        let error = "no MAC address was given: give addresses, a file of them, or - for standard \
-                     input";
-        bail!(Usage(error.into()));
+        return Err(nothing_given());
     }
     let mut all = Vec::new();
     for word in words {
@@ -154,6 +160,11 @@ pub fn addresses(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
     let mut seen = BTreeSet::new();
     all.retain(|mac| seen.insert(*mac));
     Ok(all)
+}
+
+fn nothing_given() -> anyhow::Error {
+    let error = "no MAC address was given: give addresses, a file of them, or - for standard input";
+    Usage(error.into()).into()
 }
 
 fn standard_input() -> Result<String> {

@@ -1,6 +1,7 @@
 //! `muster name`: hostnames from MAC addresses.
 
 use crate::root::{Root, assert_one_line, stderr, stdout};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -40,6 +41,17 @@ fn hostnames_match_the_shell_pipeline() {
     let output = piped(&mut root.command(&["name", "-"]), &macs.join("\n"));
     assert_eq!(stdout(&expected).lines().count(), 1000);
     assert_eq!(stdout(&output), stdout(&expected));
+}
+
+#[test]
+fn a_list_on_standard_input_needs_no_dash() {
+    let root = Root::new();
+    let output = piped(&mut root.command(&["name"]), "b8:27:eb:00:00:01\n");
+    assert_eq!(stdout(&output), "b8:27:eb:00:00:01 worker-b5b697\n");
+
+    let nothing = piped(&mut root.command(&["name"]), "");
+    assert_eq!(nothing.status.code(), Some(2));
+    assert_one_line("nothing", &nothing, &["no MAC address was given"]);
 }
 
 /// Runs a command with this text as its standard input.
@@ -122,6 +134,40 @@ fn the_shortest_length_is_one_without_a_collision() {
     assert_eq!(output.status.code(), Some(1));
     let remedy = format!("set MUSTER_HOSTNAME_LENGTH={shortest} or more on all boards");
     assert!(stderr(&output).contains(&remedy), "{}", stderr(&output));
+}
+
+/// With all 40 digits, the names are the hashes, so that the collisions can be counted here.
+#[test]
+fn the_names_of_100_000_boards_and_the_shortest_length_are_right() {
+    let mut macs = String::new();
+    for n in 0..100_000_u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        macs += &format!("b8:27:eb:{a:02x}:{b:02x}:{c:02x}\n");
+    }
+    let root = Root::new();
+    root.write("macs", &macs);
+    let file = root.path("macs").display().to_string();
+    let all = [
+        "--set",
+        "MUSTER_HOSTNAME_LENGTH=40",
+        "name",
+        "--json",
+        &file,
+    ];
+    let output = root.muster(&all);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let boards = json["boards"].as_array().unwrap();
+    let names = boards.iter().map(|board| board["name"].as_str().unwrap());
+    assert_eq!(boards.len(), 100_000);
+    let hashes: Vec<&str> = names.map(|n| n.strip_prefix("worker-").unwrap()).collect();
+    let different = |length: usize| {
+        let names: BTreeSet<&str> = hashes.iter().map(|hash| &hash[..length]).collect();
+        names.len()
+    };
+    let shortest = json["shortest_length"].as_u64().unwrap() as usize;
+    assert_eq!(different(shortest), 100_000);
+    assert!(different(shortest - 1) < 100_000);
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! A site that powers on at once.
 
-use muster_labs::{BRIDGE, Board, NamespaceBoard, Options, Site, run};
+use muster_labs::{
+    ADDRESS, BRIDGE, Board, Kind, NamespaceBoard, Options, Output, PATIENCE, Site, muster, run,
+    wait_for,
+};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::SystemTime;
 
 const BOARDS: u8 = 50;
@@ -12,12 +17,82 @@ const LINK: u64 = 150_000_000;
 /// What the link carries for each byte: 1448 bytes of TCP's come in a frame of 1514, which is what the shaper counts.
 const FRAMES: f64 = 1514.0 / 1448.0;
 
+/// A `muster watch` on the site's machine, to which DHCP sends the boards.
+fn watch(site: &Site) -> Output {
+    let root = site.path("desk");
+    fs::create_dir(&root).expect("a folder");
+    let mut command = site.command("env");
+    command.arg("-i").arg(muster(Kind::Namespace));
+    command.arg("--root").arg(root);
+    let listen = format!("{ADDRESS}:514");
+    command.args(["watch", "--json", "--listen", &listen]);
+    let watch = Output::follow(&mut command);
+    watch.wait_for("listening on");
+    watch
+}
+
+/// Asserts that the last row of each board in `muster watch` is what the server's log, the leases
+/// and the board itself say.
+fn assert_rows(watch: &Output, site: &Site, boards: &[NamespaceBoard]) {
+    let rows = || {
+        let mut rows: BTreeMap<String, Value> = BTreeMap::new();
+        for line in watch.lines() {
+            if let Ok(row) = serde_json::from_str::<Value>(&line.text) {
+                rows.insert(row["mac"].as_str().expect("a MAC").into(), row);
+            }
+        }
+        rows
+    };
+    let rows = wait_for(
+        "50 boards that have joined in muster watch",
+        PATIENCE,
+        || {
+            let rows = rows();
+            let joined = rows.values().filter(|row| row["condition"] == "joined");
+            (joined.count() == boards.len()).then_some(rows)
+        },
+    );
+    assert_eq!(rows.len(), boards.len(), "{rows:#?}");
+    let (requests, leases) = (site.server_requests(), site.leases());
+    for board in boards {
+        let row = &rows[board.mac()];
+        // The server's log has the address from which this node was registered.
+        let name = board.name();
+        let registered = requests.iter().find(|request| {
+            request.node == name && request.method == "POST" && request.status == 200
+        });
+        let client = &registered.unwrap_or_else(|| panic!("{name}")).client;
+        assert_eq!(row["address"], client.as_str(), "{row}");
+        assert_eq!(row["address"], leases[board.mac()].0, "{row}");
+        let expected = [
+            ("name", Value::from(name)),
+            ("version", site.tag().into()),
+            ("step", "join".into()),
+            ("state", "joined".into()),
+            ("attempt", 1.into()),
+            ("stuck", false.into()),
+            ("trouble", Value::Null),
+            ("bytes", Value::Null),
+        ];
+        for (field, value) in expected {
+            assert_eq!(row[field], value, "{field}: {row}");
+        }
+        let status: Value = serde_json::from_str(&board.run(&["muster", "status", "--json"]))
+            .expect("the board's status");
+        let joined = status["joined"].as_f64().expect("a time");
+        let told = row["since_power_on"].as_f64().expect("a time");
+        assert!((joined - told).abs() < 1.0, "{joined}: {row}");
+    }
+}
+
 #[test]
 fn fifty_boards_at_once() {
     let site = Site::new(Options {
         k3s_size: K3S,
+        dnsmasq: format!("dhcp-option=option:log-server,{ADDRESS}\n"),
         ..Options::default()
     });
+    let watch = watch(&site);
     // What leaves the site's services for the boards, all of it, passes here.
     let rate = LINK.to_string();
     let shape = [
@@ -59,6 +134,8 @@ fn fifty_boards_at_once() {
         "{BOARDS} boards joined in {:.1} s; the link needs {limit:.1} s for their downloads; ratio {ratio:.2}",
         took.as_secs_f64()
     );
+
+    assert_rows(&watch, &site, &boards);
 
     // None twice, and nothing asked again that was answered.
     let names: Vec<String> = boards.iter().map(Board::name).collect();

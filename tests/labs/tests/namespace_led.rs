@@ -1,6 +1,7 @@
 //! The LED of a board during a boot. That needs root.
 
 use muster_labs::{Board, NamespaceBoard, Options, PATIENCE, Service, Site, wait_for};
+use std::time::SystemTime;
 
 const MAC: &str = "52:54:00:12:34:56";
 
@@ -16,23 +17,36 @@ fn add_led(board: &NamespaceBoard) {
 
 fn wait_for_led(board: &NamespaceBoard, attribute: &str, text: &str) {
     let file = format!("/run/class/leds/ACT/{attribute}");
-    wait_for(&format!("{text} in {file}"), PATIENCE, || {
+    // A step waits for a minute before a person is needed.
+    wait_for(&format!("{text} in {file}"), 2 * PATIENCE, || {
         (board.read(&file)?.trim() == text).then_some(())
     });
 }
 
+/// A long wait: the LED, and the console, which has a line at the change and every 30 s.
 #[test]
-fn it_blinks_until_k3s_starts() {
+fn it_blinks_until_k3s_starts_and_fast_in_a_wait_of_a_minute() {
+    const WAITS: &str = "no DHCP server has answered; still waiting";
     let site = Site::new(Options::default());
     site.stop(Service::Dhcp);
     let mut board = NamespaceBoard::new(&site, MAC);
     board.power_on_without_muster();
     add_led(&board);
     let boot = board.boot(&["--supervised"]);
-    boot.wait_for("no DHCP server has answered; still waiting");
+    boot.wait_for(WAITS);
     wait_for_led(&board, "trigger", "timer");
     wait_for_led(&board, "delay_on", "500");
+    wait_for_led(&board, "delay_on", "100");
+    let lines = boot.lines();
+    let waits = lines.iter().filter(|line| line.text.contains(WAITS));
+    let waits: Vec<SystemTime> = waits.map(|line| line.at).collect();
+    assert!(waits.len() >= 2, "{}", boot.text());
+    for pair in waits.windows(2) {
+        let pause = pair[1].duration_since(pair[0]).expect("it is later");
+        assert!(pause.as_secs() >= 29, "{pause:?}: {}", boot.text());
+    }
     site.start(Service::Dhcp);
+    wait_for_led(&board, "delay_on", "500");
     boot.wait_for("joined as");
     wait_for_led(&board, "trigger", "mmc0");
 }

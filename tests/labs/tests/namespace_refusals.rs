@@ -184,6 +184,29 @@ fn a_node_that_is_known_by_another_password() {
     board.boot_to_joined();
 }
 
+/// Each costs the server a scrypt, so a first boot sends as few as it can before k3s takes over.
+#[test]
+fn a_first_boot_sends_one_request_with_a_password_and_two_with_the_fallback() {
+    for (front, passwords) in [("", 1), ("POST /v1-k3s/client-kubelet.crt 405", 2)] {
+        let site = Site::new(Options {
+            server: vec![("STANDIN_FRONT".into(), front.into())],
+            ..Options::default()
+        });
+        let mut board = NamespaceBoard::new(&site, MAC);
+        board.power_on_without_muster();
+        board.run_muster(&[
+            "identity", "network", "clock", "prepare", "register", "fetch",
+        ]);
+        // What lies below this path is asked for with the token's password.
+        let asked = site.server_requests().into_iter();
+        let asked: Vec<_> = asked
+            .filter(|asked| asked.path.starts_with("/v1-k3s/"))
+            .collect();
+        assert_eq!(asked.len(), passwords, "{front}: {asked:?}");
+        assert!(board.read("/usr/local/bin/k3s").is_some());
+    }
+}
+
 #[test]
 fn a_server_whose_ca_is_not_the_tokens() {
     let site = Site::new(Options::default());

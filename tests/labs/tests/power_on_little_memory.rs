@@ -46,7 +46,13 @@ fn in_256_mb_an_80_mb_k3s_joins_without_running_out_of_memory() {
     board.memory = 256;
     // By itself the root takes half of the memory, and Alpine 36 MB of that.
     board.kernel_words = "rootflags=size=200m".into();
+    // There is no room for the image archive, and the board joins without it.
+    site.add_images(&vec![7; 8 << 20]);
+    site.fill_server();
+    board.overlay.set("MUSTER_AIRGAP_IMAGES", "yes");
     board.power_on();
+    let why = board.wait_for("the node joins without these images").text;
+    assert!(why.contains("needs 992 MB in /var/lib/rancher"), "{why}");
     board.joined();
     let messages = board.shell("dmesg").to_lowercase();
     for words in ["out of memory", "oom-kill"] {

@@ -3,6 +3,7 @@
 use muster_labs::scenarios::{assert_named, assert_order, named_line};
 use muster_labs::{Board, Kind, MachineBoard, Options, Request, Site};
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::SystemTime;
 
 /// What belongs to the service: muster, k3s, their supervisor and the log's writer.
@@ -43,11 +44,33 @@ fn wait_until_back(board: &MachineBoard, pid: &str, killed: SystemTime) {
     println!("back {:.1} s after the kill", took.as_secs_f64());
 }
 
+/// The release's image archive is where k3s imports it from, with the digest of the checksum file,
+/// and was asked for once.
+fn assert_images(board: &MachineBoard) {
+    let (site, folder) = (board.site(), "/var/lib/rancher/k3s/agent/images");
+    let sums = fs::read_to_string(site.release(true).join(site.assets().1)).unwrap();
+    let images = sums.lines().find(|line| line.ends_with(site.images()));
+    let found = board.shell(&format!("cd {folder} && sha256sum *"));
+    assert_eq!(found.trim(), images.expect("a line for the images"));
+    let requests = site.server_requests().into_iter();
+    let asked = requests.filter(|request| request.path.ends_with(site.images()));
+    assert_eq!(asked.count(), 1);
+}
+
 #[test]
 fn k3s_is_supervised_killed_stopped_and_started() {
     let site = Site::new(Options::of(Kind::Machine));
-    let board = joined_board(&site);
+    site.add_images(&vec![7; 8 << 20]);
+    site.fill_server();
+    let mut board = MachineBoard::new(&site, &Site::mac(1));
+    // The root is half of it. 992 MB are what the shortest image archive to be expected needs.
+    board.memory = 2560;
+    board.overlay.set("MUSTER_AIRGAP_IMAGES", "yes");
+    board.power_on();
+    let took = board.joined();
+    println!("joined {:.1} s after power-on", took.as_secs_f64());
     let fetched = downloads(&site);
+    assert_images(&board);
 
     // muster has become k3s.
     let pid = board.shell("pidof k3s").trim().to_string();
@@ -81,6 +104,7 @@ fn k3s_is_supervised_killed_stopped_and_started() {
     let took = site.wait_joined(&board.name(), started, || None);
     println!("back {:.1} s after the start", took.as_secs_f64());
     assert_eq!(downloads(&site), fetched);
+    assert_images(&board);
     assert_eq!(board.service_state("muster"), "started");
 }
 
