@@ -9,7 +9,7 @@ use crate::k3s::link::ServerLink;
 use crate::k3s::token::JoinToken;
 use crate::paths;
 use crate::settings::Settings;
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 /// The name of the step.
 pub const NAME: &str = "join";
@@ -34,13 +34,20 @@ pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
 }
 
 /// Writes the files that k3s reads. After that, only [`exec`] remains to be done.
+///
+/// Fails when the file with the join token has changed since `link` read it. k3s reads the file once,
+/// and with a token that the server does not accept it would ask again for ever.
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");
     host.ensure_file(paths::NODE_PASSWORD, Content::Secret(&line))?;
     node_config(host, settings, node)?;
-    if settings.token_file().is_none() {
-        keep_token(host, link.token())?;
+    match settings.token_file() {
+        Some(file) if settings.token(host)? != *link.token() => {
+            bail!("the token in {file} has changed since the server accepted this node")
+        }
+        Some(_) => {}
+        None => keep_token(host, link.token())?,
     }
     host.set_result("the files that k3s reads are written".into());
     Ok(())
@@ -90,5 +97,51 @@ fn node_config(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     match host.link_target(&link) {
         Some(target) if target.starts_with(paths::NODES) => host.remove(&link),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the file that an operator would"
+)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use crate::settings::{self, Sources};
+    use std::fs;
+    use std::time::Duration;
+
+    #[test]
+    fn a_token_that_the_server_has_not_seen_is_not_given_to_k3s() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        fs::create_dir_all(host.path("/etc/muster")).unwrap();
+        let write = |token: &str| fs::write(host.path(paths::TOKEN), token).unwrap();
+        write("accepted");
+        let url = ("K3S_URL".to_string(), "https://k3s.lan:6443".to_string());
+        let sources = Sources {
+            flags: vec![url],
+            environment: Vec::new(),
+            conf: paths::CONF.into(),
+        };
+        let settings = settings::load(&host, &sources).unwrap();
+        let link = ServerLink::new(
+            settings.url().unwrap().clone(),
+            settings.token(&host).unwrap(),
+            &settings.clients(&host).unwrap(),
+            Duration::ZERO,
+        );
+        let run = || run(&host, &settings, &Node::on("eth0"), &link);
+        run().unwrap();
+        write("another");
+        let error = run().unwrap_err().to_string();
+        assert!(
+            error.ends_with("since the server accepted this node"),
+            "{error}"
+        );
+        assert!(!error.contains("another"), "{error}");
+        write("accepted");
+        run().unwrap();
     }
 }

@@ -512,6 +512,7 @@ pub const ROWS: &[(&str, Row)] = &[
         case.do_blocks();
         case.joined(&case.board.boot(&["join"]));
     })),
+    ("has changed since the server accepted this node", Elsewhere("src/steps/join.rs", "fn a_token_that_the_server_has_not_seen_is_not_given_to_k3s")),
     ("is already running on this node", Own(WITH_NET, |case| {
         case.board.power_on_without_muster();
         let boot = case.board.boot(&["--supervised"]);
