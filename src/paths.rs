@@ -113,7 +113,7 @@ pub const IMAGES_PART: NodeFile = file(
     "/var/lib/rancher/k3s/agent/images/.k3s-airgap-images-arm64.tar.zst.part",
     0o600,
 );
-/// The note that records which download that partial file belongs to.
+/// The note for [`IMAGES_PART`]: it records which download that partial file belongs to.
 pub const IMAGES_NOTE: NodeFile = file(
     "/var/lib/rancher/k3s/agent/images/.k3s-airgap-images-arm64.tar.zst.part.json",
     0o600,

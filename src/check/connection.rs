@@ -33,8 +33,8 @@ pub fn check(
         Some(lag) => report.missing(
             "clock",
             format_args!(
-                "the time is {} s earlier than the build of muster or its settings file: the clock \
-                 step of a boot sets it",
+                "the clock is {} s earlier than the build of muster or its settings file; the clock \
+                 step of a boot sets the clock",
                 lag.as_secs()
             ),
         ),

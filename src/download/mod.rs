@@ -237,6 +237,6 @@ fn check_size(
 fn too_long(asset: Asset, url: &Url) -> Failure {
     let (limit, what) = (LONGEST >> 20, asset.shown());
     Failure::permanent(anyhow!(
-        "{url}: longer than {limit} MiB, so it cannot be {what}"
+        "{url}: the file is longer than {limit} MiB, so it cannot be {what}"
     ))
 }

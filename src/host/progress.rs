@@ -83,7 +83,7 @@ impl Host {
         *self.progress.result.borrow_mut() = text;
     }
 
-    /// Adds to what the running step has achieved.
+    /// Appends `text` to the result of the running step ([`Self::set_result`]).
     pub fn add_result(&self, text: String) {
         let mut result = self.progress.result.borrow_mut();
         if !result.is_empty() {

@@ -133,7 +133,7 @@ impl Link {
             &SockaddrIn6::from(routers),
             MsgFlags::empty(),
         );
-        sent.context("cannot ask the routers")?;
+        sent.context("cannot send a question to the IPv6 routers")?;
         Ok(())
     }
 
@@ -153,8 +153,8 @@ impl Link {
         let is_near = message
             .cmsgs()?
             .any(|part| matches!(part, ControlMessageOwned::Ipv6HopLimit(HOP_LIMIT)));
-        // The kernel names the interface only for a link-local address, and a router has to send from
-        // one.
+        // A router must send from a link-local address. For such an address the kernel also says on
+        // which interface the message arrived. All other messages are ignored.
         let is_here = message.address.is_some_and(|from| {
             from.scope_id() == self.interface_index && from.ip().is_unicast_link_local()
         });

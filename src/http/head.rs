@@ -1,4 +1,4 @@
-//! The status line and the headers of an answer.
+//! This module reads the status line and the headers of an HTTP response.
 
 use std::fmt;
 use std::io;

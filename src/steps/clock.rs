@@ -32,7 +32,9 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     if host.now() < earliest {
         let seconds = earliest.as_secs();
         host.set_clock(
-            format_args!("set the clock to the time of this image, {seconds} s since 1970"),
+            format_args!(
+                "set the clock to the time when this image was made, {seconds} s since 1970"
+            ),
             || Ok(earliest),
         )?;
         info!("the clock was earlier than this image, so it was set to the time of this image");

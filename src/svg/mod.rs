@@ -41,7 +41,7 @@ pub struct Bar {
     pub colour: Colour,
     /// Texts for the bar, the longest first. The first one that has room is shown.
     pub texts: Vec<String>,
-    /// Whether the bar is hatched: a time that was spent waiting.
+    /// Whether the bar is hatched. A hatched bar shows time that was spent waiting.
     pub is_hatched: bool,
 }
 

@@ -46,11 +46,11 @@ const DATAGRAM_MAX: usize = 4096;
 /// How the rack is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Output {
-    /// As a screen that is drawn again and again.
+    /// A screen is drawn again and again.
     Screen,
-    /// As a line of text for each change.
+    /// A line of text is printed for each change.
     Lines,
-    /// As a JSON object for each change.
+    /// A JSON object is printed for each change.
     Json,
 }
 
