@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::SystemTime;
 
-/// What belongs to the service: muster, k3s, their supervisor and the log's writer.
-const OURS: &str =
-    "ps -o pid,args | grep -E '/k3s|bin/muster|supervise-daemon muster|muster.log' | grep -v grep";
+/// What belongs to the service: muster, k3s, their supervisor and the log's writer. The service
+/// `muster-health` is another one, and goes on.
+const OURS: &str = "ps -o pid,args | grep -E '/k3s|bin/muster|supervise-daemon muster|muster.log' \
+                    | grep -v -e grep -e muster-health -e 'muster health'";
 
 /// A board of a new site that has joined.
 fn joined_board(site: &Site) -> MachineBoard<'_> {
@@ -76,7 +77,8 @@ fn k3s_is_supervised_killed_stopped_and_started() {
     let pid = board.shell("pidof k3s").trim().to_string();
     let child = board.shell("cat /run/openrc/options/muster/child_pid");
     assert_eq!(child.trim(), pid);
-    assert_eq!(board.try_shell("pidof muster").1, "");
+    let others = "ps -o args | grep '^/usr/sbin/muster' | grep -v 'muster health'";
+    assert_eq!(board.try_shell(others).1, "");
 
     // Killed, k3s comes back without a download.
     let (pid, killed) = kill_k3s(&board);
