@@ -7,6 +7,7 @@ use nix::unistd::{Pid, alarm, dup2_stderr};
 use std::fmt::{self, Display};
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +22,20 @@ pub const SECRET_VARIABLES: [&str; 4] = [
     "K3S_CLUSTER_SECRET",
     "K3S_VPN_AUTH",
 ];
+
+/// The log of another process, to which this process writes too ([`Host::share_log_of`]). When the
+/// value is dropped, this process writes to its own standard error again: the program that stores the
+/// log ends only when nobody can write to it any more.
+#[derive(Debug)]
+pub struct SharedLog {
+    own: OwnedFd,
+}
+
+impl Drop for SharedLog {
+    fn drop(&mut self) {
+        let _ = dup2_stderr(&self.own);
+    }
+}
 
 /// The time in which a program must end. The longest that muster runs is udhcpc: without a DHCP
 /// server it goes to the background after 6 s.
@@ -70,14 +85,14 @@ impl Host {
         Ok(())
     }
 
-    /// Has this process write its standard error to where the process `pid` writes its own: to k3s's
-    /// log. Does nothing where that cannot be opened.
-    pub fn share_log_of(&self, pid: i32) {
-        let path = format!("/proc/{pid}/fd/2");
-        let file = File::options().append(true).open(self.path(path));
-        if let (Ok(file), false) = (file, self.plans()) {
-            let _ = dup2_stderr(file);
-        }
+    /// Makes this process write its standard error to where the process `pid` writes its own: to k3s's
+    /// log. `None` where that cannot be opened.
+    pub fn share_log_of(&self, pid: i32) -> Option<SharedLog> {
+        let path = self.path(format!("/proc/{pid}/fd/2"));
+        let log = File::options().append(true).open(path).ok()?;
+        let own = io::stderr().as_fd().try_clone_to_owned().ok()?;
+        dup2_stderr(log).ok()?;
+        Some(SharedLog { own })
     }
 
     /// Sets a time limit for this process: after `time` the kernel ends it with SIGALRM. `None`

@@ -9,6 +9,7 @@
 use super::record::Record;
 use crate::host::Host;
 use crate::host::dhcp_client::{is_client_running, start_client_again};
+use crate::host::process::SharedLog;
 use crate::host::time_daemon;
 use crate::settings::Settings;
 use anyhow::Result;
@@ -36,17 +37,17 @@ pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
     let mut next_look = Duration::ZERO;
     loop {
         host.sleep(POLL);
-        let Some(pid) = k3s_pid(host) else { continue };
-        let Some(record) = Record::read(host) else {
+        let running = k3s_pid(host).and_then(|pid| Some((pid, Record::read(host)?)));
+        let agent = running.as_ref().map(|(pid, _)| *pid);
+        if watch.agent != agent {
+            // The log of the k3s that has ended is given back before that of another one is opened.
+            watch = Watch::default();
+            watch.agent = agent;
+            watch.log = agent.and_then(|pid| host.share_log_of(pid));
+        }
+        let Some((pid, record)) = running else {
             continue;
         };
-        if watch.agent != Some(pid) {
-            watch = Watch {
-                agent: Some(pid),
-                ..Watch::default()
-            };
-            host.share_log_of(pid);
-        }
         if let Some(address) = watch.new_address(&record, &host.addresses(&record.node.interface)) {
             restart_k3s(host, pid, &record, address);
         } else if host.uptime() >= next_look {
@@ -79,6 +80,8 @@ fn k3s_pid(host: &Host) -> Option<i32> {
 #[derive(Debug, Default)]
 struct Watch {
     agent: Option<i32>,
+    /// The log of this k3s, which has the lines of this process too.
+    log: Option<SharedLog>,
     /// The address that the look before found in place of the record's.
     found: Option<IpAddr>,
 }
