@@ -14,6 +14,7 @@ mod docs;
 mod dry_run;
 mod literals;
 mod manual;
+mod message_words;
 mod names;
 mod pictures;
 mod root;

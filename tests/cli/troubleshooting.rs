@@ -5,6 +5,7 @@
 //! is made, fails the test until the page has it.
 
 use crate::literals::{Literal, literals};
+use crate::message_words::{has_words, spans};
 use std::fs;
 use std::path::Path;
 
@@ -173,19 +174,7 @@ fn says(message: &str, words: &str) -> bool {
     if let Some(name) = words.strip_suffix(": …; retrying") {
         return message == name;
     }
-    let mut rest = message;
-    words.split('…').all(|part| match rest.split_once(part) {
-        Some((_, after)) => {
-            rest = after;
-            true
-        }
-        None => false,
-    })
-}
-
-/// The texts between single backticks.
-fn spans(line: &str) -> impl Iterator<Item = &str> {
-    line.split('`').skip(1).step_by(2)
+    has_words(message, words)
 }
 
 /// The page's entries: each heading that is a message, and each row of a table of messages. For each

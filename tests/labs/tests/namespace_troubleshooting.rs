@@ -1,6 +1,8 @@
 //! For each entry of `docs/troubleshooting.md`: makes the fault with the real parts, sees the line, does
 //! what the page says, and sees the boot succeed. Commands and settings are taken from the page itself.
 
+#[path = "../../cli/message_words.rs"]
+mod message_words;
 #[path = "troubleshooting/page.rs"]
 mod page;
 #[path = "troubleshooting/rows.rs"]

@@ -1,5 +1,7 @@
 //! Reads the entries of `docs/troubleshooting.md`.
 
+use crate::message_words::{has_words, spans};
+
 const PAGE: &str = include_str!("../../../../docs/troubleshooting.md");
 
 /// An entry: a heading, or a row of a table.
@@ -17,7 +19,7 @@ pub fn entries() -> Vec<Entry> {
         let section = section.split("\n## ").next().unwrap();
         let (heading, text) = section.split_once('\n').unwrap();
         Entry {
-            messages: spans(heading),
+            messages: spans(heading).collect(),
             text,
         }
     });
@@ -26,7 +28,7 @@ pub fn entries() -> Vec<Entry> {
         rows.take_while(|row| row.starts_with("| ")).map(|row| {
             let (message, text) = row[2..].split_once(" | ").unwrap();
             Entry {
-                messages: spans(message),
+                messages: spans(message).collect(),
                 text,
             }
         })
@@ -41,16 +43,7 @@ impl Entry {
 
     /// Whether a line has one of the messages.
     pub fn is_in(&self, line: &str) -> bool {
-        self.messages.iter().any(|message| {
-            let mut rest = line;
-            message.split('…').all(|part| match rest.split_once(part) {
-                Some((_, after)) => {
-                    rest = after;
-                    true
-                }
-                None => false,
-            })
-        })
+        self.messages.iter().any(|words| has_words(line, words))
     }
 
     /// The code blocks of the remedy: the place that each is for, and its lines.
@@ -67,7 +60,7 @@ impl Entry {
     /// The setting that a table has for this message: a line of the settings file, or `None` when the
     /// line is to be taken out.
     pub fn setting(&self) -> Option<&'static str> {
-        let first = spans(self.text).into_iter().next();
+        let first = spans(self.text).next();
         let is_first = self.text.starts_with('`');
         first.filter(|span| is_first && span.contains("=\""))
     }
@@ -76,9 +69,4 @@ impl Entry {
     pub fn takes_out(&self) -> bool {
         self.text.starts_with("take the ")
     }
-}
-
-/// The texts between single backticks.
-fn spans(line: &'static str) -> Vec<&'static str> {
-    line.split('`').skip(1).step_by(2).collect()
 }
