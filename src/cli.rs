@@ -21,7 +21,7 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> u8 {
         return 0;
     };
     logging::print_error(&logging::one_line(&error));
-    if error.is::<Usage>() || error.chain().any(|cause| cause.is::<BadSetting>()) {
+    if error.is::<Usage>() || BadSetting::is_cause_of(&error) {
         2
     } else {
         1

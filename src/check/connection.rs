@@ -114,8 +114,9 @@ fn network_time(report: &mut Report, host: &Host, settings: &Settings, conf: &st
 
 /// How far the clock is from the time of a server. The clock step sets it.
 fn difference(now: Duration, server: &str, time: Duration) -> String {
-    let seconds = now.abs_diff(time).as_secs_f64();
-    match now.abs_diff(time) < TOLERANCE {
+    let difference = now.abs_diff(time);
+    let seconds = difference.as_secs_f64();
+    match difference < TOLERANCE {
         true => format!("the clock agrees with {server}"),
         false if now < time => format!("the clock is {seconds:.1} s behind {server}"),
         false => format!("the clock is {seconds:.1} s ahead of {server}"),

@@ -69,7 +69,7 @@ pub fn run(host: &Host, settings: Result<Settings>, conf: &str) -> Checked {
             report.missing("settings", format_args!("{error:#}"));
             report.all_unknown(&NEEDS_SETTINGS, "not checked: the settings cannot be used");
             machine::check(&mut report, host, &AgentConfig::default());
-            error.is::<BadSetting>()
+            BadSetting::is_cause_of(&error)
         }
     };
     Checked {
@@ -91,13 +91,13 @@ fn all(report: &mut Report, host: &Host, settings: &Settings, conf: &str) -> boo
             );
             let config = settings.agent_config(host, &node.name);
             config.unwrap_or_else(|error| {
-                bad |= is_bad_setting(&error);
+                bad |= BadSetting::is_cause_of(&error);
                 report.missing("config", format_args!("{error:#}"));
                 AgentConfig::default()
             })
         }
         Err(error) => {
-            bad |= is_bad_setting(error);
+            bad |= BadSetting::is_cause_of(error);
             report.missing("interface", format_args!("{error:#}"));
             AgentConfig::default()
         }
@@ -123,12 +123,12 @@ fn all(report: &mut Report, host: &Host, settings: &Settings, conf: &str) -> boo
 fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&Node>) -> bool {
     let mut bad = false;
     let token = settings.token(host).map_err(|error| {
-        bad |= is_bad_setting(&error);
+        bad |= BadSetting::is_cause_of(&error);
         report.missing("token", format_args!("{error:#}"));
     });
     let secret = settings.node_secret(host);
     if let Err(error) = secret {
-        bad |= is_bad_setting(&error);
+        bad |= BadSetting::is_cause_of(&error);
         report.missing("token", format_args!("{error:#}"));
     }
     let url = settings.url().cloned().map_err(|error| {
@@ -143,14 +143,10 @@ fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&N
         return bad;
     };
     if let Err(error) = site::check(report, host, settings, node, url, token) {
-        bad |= is_bad_setting(&error);
+        bad |= BadSetting::is_cause_of(&error);
         report.missing("server", format_args!("{error:#}"));
     }
     bad
-}
-
-fn is_bad_setting(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<BadSetting>())
 }
 
 /// Reports from which place each setting comes, which other places it hides, and the values that are

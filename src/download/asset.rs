@@ -63,16 +63,13 @@ impl Asset {
 
     /// What a file of `total` bytes needs, when `len` bytes of it are there already.
     pub fn need(self, total: u64, len: u64) -> Need {
-        let rest = total.saturating_sub(len);
-        match self {
-            Asset::K3s => Need {
-                what: self.shown(),
-                bytes: rest,
-            },
-            Asset::Images => Need {
-                what: self.shown(),
-                bytes: rest + UNPACKED * total + AGENT,
-            },
+        let beside = match self {
+            Asset::K3s => 0,
+            Asset::Images => UNPACKED * total + AGENT,
+        };
+        Need {
+            what: self.shown(),
+            bytes: total.saturating_sub(len) + beside,
         }
     }
 

@@ -26,6 +26,13 @@ impl fmt::Display for BadSetting {
 
 impl std::error::Error for BadSetting {}
 
+impl BadSetting {
+    /// Whether a setting is the cause of `error`.
+    pub fn is_cause_of(error: &anyhow::Error) -> bool {
+        error.chain().any(|cause| cause.is::<BadSetting>())
+    }
+}
+
 /// A value as it was given, and where it came from.
 #[derive(Clone, Debug)]
 pub struct Value {

@@ -1,7 +1,6 @@
 //! Draws the status of a boot as a picture: one row a step.
 
-use super::advice::advice;
-use super::shown::{history, number, progress, times};
+use super::shown::{history, number, outlook, progress, times};
 use crate::svg::{Axis, Bar, Colour, Picture, Row};
 use serde_json::Value;
 
@@ -23,14 +22,8 @@ pub fn draw(text: &str) -> Result<String, serde_json::Error> {
     let version = word("k3s_version").unwrap_or("-");
     let mut notes = vec![format!("k3s       {version}")];
     notes.extend(history(&status, now).lines().map(String::from));
-    let mut last = Vec::new();
-    if let Some(error) = word("last_error") {
-        last.push(format!("failed: {error}"));
-    }
-    if let Some(next) = status["next_try"].as_f64() {
-        last.push(format!("next try: in {:.0} s", (next - now).max(0.0)));
-    }
-    last.push(format!("to do: {}", advice(&status, steps)));
+    let last = outlook(&status, steps, now).into_iter();
+    let last = last.map(|(name, text)| format!("{name}: {text}")).collect();
     let legend = ["done", "running", "waiting", "failed or killed"];
     let legend = legend.map(|state| (colour(state), state.into()));
     let picture = Picture {

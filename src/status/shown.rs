@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// The width of a bar (characters).
 const BAR: usize = 32;
+/// The name of the line that says when the next boot attempt comes.
+const NEXT_TRY: &str = "next try";
 
 /// Corrects the text of the status file to the present time. When the process that wrote the file
 /// does not exist any more, a step that was running becomes `killed`; otherwise the step gets the
@@ -57,15 +59,27 @@ pub fn table(text: &str) -> Result<String, serde_json::Error> {
     for step in steps {
         add_step(&mut table, step, now, start, (end - start).max(0.001));
     }
+    for (name, text) in outlook(&status, steps, now) {
+        if name != NEXT_TRY {
+            table.push('\n');
+        }
+        let _ = writeln!(table, "{name:<9} {text}");
+    }
+    Ok(table)
+}
+
+/// Why the last boot attempt failed, when the next one comes, and what the operator should do: the
+/// name of each line and its text.
+pub(super) fn outlook(status: &Value, steps: &[Value], now: f64) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
     if let Some(error) = status["last_error"].as_str() {
-        let _ = writeln!(table, "\nfailed    {error}");
+        lines.push(("failed", error.into()));
     }
     if let Some(next) = status["next_try"].as_f64() {
-        let left = (next - now).max(0.0);
-        let _ = writeln!(table, "next try  in {left:.0} s");
+        lines.push((NEXT_TRY, format!("in {:.0} s", (next - now).max(0.0))));
     }
-    let _ = writeln!(table, "\nto do     {}", advice(&status, steps));
-    Ok(table)
+    lines.push(("to do", advice(status, steps)));
+    lines
 }
 
 /// When the first of these steps began, and when the last one ended. Both are `now` when no step has
