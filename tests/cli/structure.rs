@@ -1,4 +1,4 @@
-//! The order of the modules in `docs/design.md` is that of the imports.
+//! The order of the modules in `docs/design.md` is that of the imports, and the files of the source are short.
 
 use std::fs;
 use std::path::Path;
@@ -69,16 +69,31 @@ fn imports_point_the_way_that_the_page_shows() {
 #[test]
 fn no_step_imports_another() {
     let steps = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/steps");
-    for entry in fs::read_dir(steps).unwrap() {
-        let path = entry.unwrap().path();
-        let text = fs::read_to_string(&path).unwrap();
+    visit(&steps, None, &mut |step, text| {
         let code = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
         for line in code {
             let imports = line.contains("crate::steps") || line.contains("super::");
             let tests = line.trim() == "use super::*;";
-            assert!(!imports || tests, "{}: {line}", path.display());
+            assert!(!imports || tests, "{step}: {line}");
         }
-    }
+    });
+}
+
+#[test]
+fn files_are_short() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut lengths = Vec::new();
+    visit(&top, None, &mut |module, text| {
+        let lines = text.lines().count();
+        assert!(lines <= 300, "a file of {module} has {lines} lines");
+        lengths.push(lines);
+    });
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(
+        median <= 130,
+        "half of the files have {median} lines or more"
+    );
 }

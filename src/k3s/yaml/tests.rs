@@ -1,0 +1,54 @@
+use super::*;
+
+fn read(text: &str) -> Vec<(usize, String, String)> {
+    let entries = top_level(text).unwrap();
+    let parts = |entry: Entry| (entry.line, entry.key, entry.value);
+    entries.into_iter().map(parts).collect()
+}
+
+#[test]
+fn keys_are_read_with_their_lines_and_values() {
+    let text = "---\n# a comment\n\nnode-label:\n- a=b # why\n- c=d\n\"node-ip\": '10.0.0.1' # why\n\
+                kubelet-arg+: [\n  \"v=2\", # why\n]\nv: 2\ndata-dir:\n  /mnt/k3s\n";
+    let expected = [
+        (4, "node-label", "- a=b - c=d"),
+        (7, "node-ip", "10.0.0.1"),
+        (8, "kubelet-arg+", "[ \"v=2\", ]"),
+        (11, "v", "2"),
+        (12, "data-dir", "/mnt/k3s"),
+    ];
+    let expected = expected.map(|(line, key, value)| (line, key.into(), value.into()));
+    assert_eq!(read(text), expected);
+}
+
+#[test]
+fn nothing_else_in_the_first_column_is_accepted() {
+    for text in [
+        "{node-name: x}",
+        "a: 1\n---\nnode-name: x",
+        "--- {node-name: x}",
+        "&a node-name: x",
+        "!!str node-name: x",
+        "? node-name\n: x",
+        "  node-name: x",
+        "- node-name: x",
+        "node-name",
+        "a: 1\rnode-name: x",
+        "a: 1\u{2028}node-name: x",
+        "\"node\\x2dname\": x",
+        "<<: *a",
+        "\u{feff}node-name: x",
+        "%YAML 1.1",
+    ] {
+        assert!(top_level(text).is_err(), "{text:?}");
+    }
+    assert_eq!(top_level("a: 1\n{b: 2}").unwrap_err().0, 2);
+}
+
+#[test]
+fn a_hash_is_a_comment_after_a_space_and_outside_quotes_only() {
+    assert_eq!(read("a: x#y # z")[0].2, "x#y");
+    assert_eq!(read("a: 'x # y' # z")[0].2, "x # y");
+    assert_eq!(read("a: it's # z")[0].2, "it's");
+    assert_eq!(read("# a: b"), []);
+}

@@ -1,0 +1,39 @@
+use super::*;
+
+#[test]
+fn three_early_ends_in_a_row_cause_one_run_of_all_steps_each_five_minutes() {
+    let second = Duration::from_secs;
+    let mut starts = Starts::default();
+    starts.record_full_boot(second(20));
+    let mut runs = Vec::new();
+    // k3s ends every ten seconds, for half an hour.
+    for now in (20..1820).step_by(10).map(second) {
+        if starts.full_boot_is_due(now) {
+            runs.push(now.as_secs());
+            starts.record_full_boot(now);
+        } else {
+            starts.count(now);
+        }
+        starts.started = Some(now);
+    }
+    assert_eq!(runs, [320, 620, 920, 1220, 1520]);
+    // It is the third early end that causes one.
+    let mut starts = Starts {
+        started: Some(second(1000)),
+        ..Starts::default()
+    };
+    let due = (1001..1005).map(second).map(|now| {
+        let is_due = starts.full_boot_is_due(now);
+        starts.count(now);
+        starts.started = Some(now);
+        is_due
+    });
+    assert_eq!(due.collect::<Vec<_>>(), [false, false, true, true]);
+    // A k3s that runs for a minute each time causes no such run.
+    let mut starts = Starts::default();
+    for now in (1000..3000).step_by(60).map(second) {
+        assert!(!starts.full_boot_is_due(now));
+        starts.count(now);
+        starts.started = Some(now);
+    }
+}

@@ -1,0 +1,69 @@
+use super::*;
+use crate::host::Mode;
+
+fn value(name: &'static str, text: &str) -> Value {
+    Value {
+        name,
+        text: text.into(),
+        source: Source::Environment,
+    }
+}
+
+#[test]
+fn an_error_names_setting_value_and_source_and_no_secret() {
+    let bad = |name| value(name, "x").bad("is wrong").to_string();
+    assert_eq!(
+        bad("MUSTER_NTP"),
+        "MUSTER_NTP=\"x\" (environment): is wrong"
+    );
+    for name in ["K3S_TOKEN", "HTTPS_PROXY"] {
+        let redacted = format!("{name}=\"<redacted>\" (environment): is wrong");
+        assert_eq!(bad(name), redacted);
+    }
+}
+
+#[test]
+fn truth_values() {
+    for text in ["yes", "TRUE", "1", "on"] {
+        assert!(value("MUSTER_DHCP", text).yes_or_no().unwrap());
+    }
+    for text in ["no", "False", "0", "off"] {
+        assert!(!value("MUSTER_DHCP", text).yes_or_no().unwrap());
+    }
+    assert!(value("MUSTER_DHCP", "maybe").yes_or_no().is_err());
+}
+
+#[test]
+fn urls_have_the_scheme_and_nothing_secret() {
+    let url = |text: &str| value("K3S_URL", text).url(text, &["https"]);
+    assert_eq!(
+        url("https://k3s:6443").unwrap().as_str(),
+        "https://k3s:6443/"
+    );
+    for text in [
+        "http://k3s",
+        "k3s",
+        "https://u:p@k3s",
+        "https://k3s?x",
+        "https://k3s#x",
+    ] {
+        assert!(url(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_secret_file_must_exist_and_hold_text() {
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::new(root.path(), Mode::Perform);
+    let read = |text: &str| value("K3S_TOKEN_FILE", text).read_secret(&host);
+    let error = read("/none").unwrap_err().to_string();
+    assert!(error.contains("there is no such file below /"), "{error}");
+    let file = crate::paths::NodeFile {
+        path: "/empty",
+        mode: 0o600,
+    };
+    let blank = crate::host::files::Content::Secret(" \n");
+    host.ensure_file(file, blank).unwrap();
+    let error = read("/empty").unwrap_err().to_string();
+    assert!(error.ends_with("the file is empty"), "{error}");
+}
