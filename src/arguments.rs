@@ -29,17 +29,17 @@ Without a command it runs the boot: all steps, or those named, in order:
   --dry-run         print what a boot would do; change nothing, send nothing
   --root DIR        the folder that is put in front of every path
   --conf FILE       the settings file, instead of /etc/conf.d/muster
-  --set NAME=VALUE  a setting; it beats the kernel command line (NAME=value),
-                    which beats the environment, which beats the settings file
+  --set NAME=VALUE  a setting; it overrides the kernel command line
+                    (NAME=value), which overrides the environment, which
+                    overrides the settings file
 
   name              print the hostname of each MAC address that is given, is in
-                    a file, or (-) is on standard input; takes lists, and what
-                    ip neigh, arp -n and dnsmasq's file of leases have; exits 1
-                    if two boards have the same hostname; --json: as JSON
+                    a file, or (-) is on standard input; a file is a list, the
+                    output of ip neigh or arp -n, or dnsmasq's file of leases;
+                    exits 1 if two hostnames are the same; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
                     anything is missing; --settings: only the settings and the
-                    files that they name, without a question to anyone; --json:
-                    as JSON
+                    files that they name, without network; --json: as JSON
   status            print the steps of this boot and their errors; --json: as
                     JSON; --svg: as a picture
   health            watch over a node that has joined, until it is ended, as the

@@ -1,4 +1,4 @@
-//! The variables of k3s's install script, and what muster does with each of them.
+//! Lists the variables of k3s's install script, and what muster does with each of them.
 //!
 //! The names are those of `install.sh` in k3s's repository, as of August 2026. A test compares them
 //! with the table in `docs/settings.md`.
@@ -27,7 +27,7 @@ const OTHERS: [(&str, Answer); 10] = [
     (
         "INSTALL_K3S_COMMIT",
         Answer::Refused(
-            "a build of a commit is in no release, and no sums file has its digest: set \
+            "a build of a commit is in no release, and no checksum file has its digest: set \
              INSTALL_K3S_VERSION",
         ),
     ),
