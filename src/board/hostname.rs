@@ -4,7 +4,7 @@ use crate::board::mac::Mac;
 use sha1::{Digest, Sha1};
 use std::fmt;
 
-/// The longest DNS label (RFC 1035, 2.3.4).
+/// The greatest length of a DNS label, in bytes (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
 /// The number of hex digits in a SHA-1.
 const SHA1_HEX: usize = 40;
@@ -33,8 +33,8 @@ impl fmt::Display for Hostname {
     }
 }
 
-/// How hostnames are derived: `MUSTER_HOSTNAME_PREFIX` and `MUSTER_HOSTNAME_LENGTH`, which together
-/// make a valid DNS label.
+/// The settings from which hostnames are derived: `MUSTER_HOSTNAME_PREFIX` and
+/// `MUSTER_HOSTNAME_LENGTH`. A value of this type always makes a valid DNS label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     prefix: String,
@@ -95,7 +95,7 @@ impl Naming {
     }
 }
 
-/// A SHA-1.
+/// The SHA-1 of a MAC address.
 pub type Hash = [u8; SHA1_HEX / 2];
 
 /// The SHA-1 whose first hex digits are in the hostname of the board with this MAC address. The

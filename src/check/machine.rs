@@ -1,4 +1,5 @@
-//! What the board itself has. What the prepare step of a boot does by itself is no problem here.
+//! Checks the board itself: file systems, cgroups, memory and kernel modules. A check is also ok
+//! when the prepare step of a boot will do what is missing.
 
 use super::report::Report;
 use crate::host::machine::{Memory, megabytes, mount_of, mounts};
@@ -48,7 +49,8 @@ fn file_systems(report: &mut Report, host: &Host, config: &AgentConfig) -> Resul
     Ok(())
 }
 
-/// Reports kernel modules that are not loaded: whether the image has any modules for this kernel.
+/// Reports the kernel modules `missing`, which are not loaded. The prepare step loads them, so this
+/// is a warning only when the image has no modules for this kernel.
 fn modules(report: &mut Report, host: &Host, missing: &str) {
     let release = host.read_text("/proc/sys/kernel/osrelease");
     let folder = format!("/lib/modules/{}", release.unwrap_or_default().trim());
@@ -67,7 +69,10 @@ fn modules(report: &mut Report, host: &Host, missing: &str) {
 fn memory(report: &mut Report, host: &Host) {
     let memory = Memory::read(host).unwrap_or_default();
     let (Some(total), Some(available)) = (memory.total, memory.available) else {
-        return report.unknown("memory", "/proc/meminfo does not tell how much there is");
+        return report.unknown(
+            "memory",
+            "/proc/meminfo does not tell how much memory there is",
+        );
     };
     match prepare::memory_warning(total) {
         Some(warning) => report.warning("memory", warning),

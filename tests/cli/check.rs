@@ -67,7 +67,7 @@ fn without_a_network_it_says_what_it_could_not_know() {
             "WARNING  modules   there is no /lib/modules/",
             "ok       memory    2048 MB, of which 1536 MB are available\n",
             "ok       space     ",
-            "ok       token     the join token can be right, and has the hash of the server's CA\n",
+            "ok       token     the join token has a valid form, and contains the hash of the server's CA\n",
             "UNKNOWN  ca        not asked: the interface has no address\n",
             "UNKNOWN  server    not asked: the interface has no address\n",
             "UNKNOWN  mirror    not asked: the interface has no address\n",
