@@ -1,4 +1,5 @@
-//! Mirrors: where a release can be fetched from, and in which order a board asks them.
+//! Handles mirrors, from which a release can be downloaded, and decides in which order a board asks
+//! them.
 
 use super::asset::Asset;
 use super::sums::{self, ServerSums};
@@ -79,8 +80,8 @@ impl MirrorState {
     }
 
     /// Whether the digest must come from another place than this mirror's checksum file. A file
-    /// that comes over plain http is not trusted, because anybody on the way can change it. The k3s
-    /// server's checksum file is requested by [`ServerSums`] and not here.
+    /// that comes over plain http is not trusted, because anybody on the network path can change
+    /// it. The k3s server's checksum file is requested by [`ServerSums`] and not here.
     pub fn needs_other_digest(&self) -> bool {
         self.is_server || self.base.scheme() == "http"
     }
@@ -110,13 +111,15 @@ impl MirrorState {
         )
     }
 
-    /// How many bytes came in a window in the last attempt; `None` when there was none lately.
+    /// The average number of bytes in a window in the last attempt; `None` when there was no
+    /// attempt in the last 10 minutes.
     pub fn rate(&self) -> Option<u64> {
         let (rate, when) = self.measured?;
         (when.elapsed() < MEASURED_FOR).then_some(rate)
     }
 
-    /// Asks for the first byte of k3s, after the digest is known.
+    /// Finds the digest, and then requests the first byte of k3s, to see whether the mirror has the
+    /// file.
     fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
         self.digest(tag, Asset::K3s)?;
         let url = asset_url(&self.base, tag, Asset::K3s.name());

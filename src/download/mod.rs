@@ -39,7 +39,7 @@ const VALIDATOR_MAX: usize = 1024;
 /// Why an attempt did not complete the partial file.
 #[derive(Debug)]
 pub enum AttemptError {
-    /// The mirror or the network failed. Another mirror may do better.
+    /// The mirror or the network failed. Another mirror may succeed.
     Mirror(Failure),
     /// All bytes came, but their digest is not the expected one. `resumed` tells whether some of
     /// the bytes came in an earlier attempt.
@@ -83,9 +83,10 @@ pub struct Download<'a> {
 /// What is known about the other mirrors during an attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rivals {
-    /// Whether one of them has not been tried lately.
+    /// Whether one of the other mirrors has not been tried lately.
     pub untried: bool,
-    /// The largest number of bytes that one of them sent in a window ([`MinimumRate`]).
+    /// The largest number of bytes that one of the other mirrors sent in a window
+    /// ([`MinimumRate`]).
     pub best: u64,
 }
 
@@ -116,7 +117,7 @@ pub fn attempt(
         }
         BodyPosition::Start => restart(&answer, url, part)?,
         BodyPosition::Mismatch => {
-            // The server did not send the requested range: request the object again without one.
+            // The server did not send the requested range: request the whole object.
             part.restart(url.as_str(), None)
                 .map_err(AttemptError::Local)?;
             answer = request(client, url, part)?;

@@ -32,7 +32,8 @@ pub fn receive(
     }
 }
 
-/// When the length is unknown, the room for more bytes is checked each time after this many bytes.
+/// When the length is unknown, the free space is checked again each time this many bytes have
+/// arrived.
 const CHECKED: u64 = 4 << 20;
 
 /// Why the body was not read to its end.

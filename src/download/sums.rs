@@ -42,8 +42,9 @@ impl ServerSums {
         })
     }
 
-    /// Asks for the digest that `asset` must have. A permanent failure means that the server does not
-    /// have the checksum file of this release. Does not ask while the server's `Retry-After` lasts.
+    /// Asks for the digest that `asset` must have. A permanent failure means that the server does
+    /// not have the checksum file of this release. Does not ask while the server's `Retry-After`
+    /// lasts.
     pub fn ask(&mut self, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {
         if let Some((why, until)) = &self.busy {
             let left = until.saturating_duration_since(Instant::now());

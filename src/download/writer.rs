@@ -166,7 +166,8 @@ mod tests {
             written: Written::default(),
         };
         let is_expected = |error: io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-        // The error of the last bytes is returned at the end, and an earlier one before.
+        // `finish` returns the error of the last bytes, and `exchange` returns the error of earlier
+        // bytes.
         let mut buffer = vec![0; BUFFER];
         let thread = WriterThread::start(writer()).unwrap();
         thread.shared.lock().full.push_back((vec![0; 1], 1));
