@@ -14,7 +14,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Default)]
 pub(super) struct Reported {
     reported: Duration,
-    /// How many bytes the file had then.
+    /// How many bytes the file had at that time.
     bytes: u64,
     /// When the progress was logged last.
     logged: Duration,

@@ -149,7 +149,8 @@ fn file(name: &str, attribute: &str) -> String {
     format!("{LEDS}/{name}/{attribute}")
 }
 
-/// The active one of the triggers that a file `trigger` lists. It is in brackets.
+/// The active trigger in the text of a LED's file `trigger`. The file lists all triggers, with the
+/// active one in brackets.
 fn active(triggers: &str) -> &str {
     let (_, rest) = triggers.split_once('[').unwrap_or_default();
     rest.split_once(']').map_or("none", |(active, _)| active)

@@ -1,4 +1,5 @@
-//! The agent lock: only one process on this node may be `k3s agent`, or a muster that becomes it.
+//! The agent lock: on a node there may be only one process that is `k3s agent` or a muster that
+//! will become it.
 //!
 //! The lock is a POSIX record lock, because such a lock belongs to a process: k3s keeps the lock
 //! after exec, and the children of k3s do not inherit it. An flock belongs to an open file: the

@@ -69,8 +69,8 @@ impl Host {
         }
     }
 
-    /// As [`Host::send_log`], without a DNS request: `found` is what a lookup has found earlier in
-    /// this boot.
+    /// Does the same as [`Host::send_log`], but without a DNS request: `found` is the result of a
+    /// lookup earlier in this boot.
     pub fn send_log_without_lookup(
         &self,
         server: &LogServer,

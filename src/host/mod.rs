@@ -2,9 +2,10 @@
 //! other module does so.
 //!
 //! A step decides what to do, and calls a [`Host`] to do it. An effect is a change of the machine.
-//! Every effect is one call here, with its own description. In a dry run the same calls print the
-//! description and change nothing. The printed plan shows what a boot does, because both run the
-//! same code. clippy's `disallowed-methods` forbids other modules to change the machine directly.
+//! Every effect is one call of a method of [`Host`], with its own description. In a dry run the
+//! same calls print the description and change nothing. The printed plan shows what a boot does,
+//! because both run the same code. clippy's `disallowed-methods` forbids other modules to change
+//! the machine directly.
 //!
 //! Reading is not an effect: a dry run reads the same files as a boot. Writing muster's status file
 //! does not count as an effect, and a dry run does not write it.
@@ -20,10 +21,11 @@
 //! | [`time_servers`] | asks time servers |
 //! | [`time_daemon`] | starts the time daemon |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
-//! | [`dhcp_client`] | finds a DHCP client among the processes |
+//! | [`cgroup`], [`modules`] | prepare cgroup v2, and load kernel modules |
+//! | [`dhcp_client`] | starts the DHCP client, and finds it among the processes |
 //! | [`led`] | makes a LED blink |
 //! | [`log_server`] | finds the log server |
-//! | [`outbox`] | sends the log to it |
+//! | [`outbox`] | sends the log to the log server |
 //! | [`progress`] | reports how far the boot is |
 //! | [`routers`] | asks the routers of a link for DNS servers |
 //! | [`routes`] | looks for a default route and a DNS server |

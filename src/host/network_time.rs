@@ -1,4 +1,4 @@
-//! Network time: sets the clock to the first acceptable answer of a time server.
+//! Sets the clock to the first acceptable answer of a time server.
 
 use super::Host;
 use super::time_servers::ask_servers;
@@ -93,7 +93,8 @@ impl Host {
         self.set_clock_to(&server, time)
     }
 
-    /// Asks the time servers in order. Returns the first one with an acceptable answer, and its time.
+    /// Asks the time servers in order. Returns the first one with an acceptable answer, and its
+    /// time.
     pub fn first_answer(
         &self,
         places: Vec<Vec<String>>,
@@ -158,9 +159,9 @@ impl Host {
     }
 }
 
-/// The time that the clock must have at least: the time that a server answered and what has passed
-/// since then, or the earliest possible time. An earlier time of the clock itself does not count:
-/// the clock may have been in the future until a time daemon corrected it.
+/// The earliest time that a correct clock can show: the last answer of a time server plus the time
+/// that has passed since then, but not before `earliest`. What the clock itself showed earlier is
+/// not used, because it may have been in the future until a time daemon corrected it.
 fn expected(
     answered: Option<(Duration, Duration)>,
     earliest: Duration,

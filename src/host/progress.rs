@@ -178,7 +178,8 @@ impl Host {
         logged.is_some() && !is_recent
     }
 
-    /// Logs `text` if a problem kept the running step waiting, which does not exist any more.
+    /// Logs `text` if the running step was waiting because of a problem. To be called when the
+    /// problem does not exist any more.
     pub fn problem_solved(&self, text: &str) {
         if self.progress.waits_since.get().is_some() {
             self.resume_step(text);
@@ -231,7 +232,7 @@ impl Host {
         since.is_some()
     }
 
-    /// Sends a line to the log server that is not logged on the console.
+    /// Sends a line to the log server without logging it on the console.
     pub(super) fn send_only(&self, state: State, text: String, bytes: Option<(u64, Option<u64>)>) {
         self.outbox.add(Line {
             severity: severity::DEBUG,

@@ -1,5 +1,5 @@
-//! Temporary files. Each name contains the process id, so that two processes never write to the
-//! same file.
+//! Names temporary files. Each name contains the process id, so that two processes never write to
+//! the same file.
 
 use std::fs;
 use std::io::{self, ErrorKind};

@@ -14,8 +14,8 @@ const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time in which one of the servers from one place (the setting, DHCP or the default) must
 /// answer. It includes the lookup of their names.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How far after the earliest possible time network time is accepted. The answer of a time server
-/// is not authenticated, so this limits what a false answer can do.
+/// Network time is accepted until this long after the earliest possible time. The answer of a time
+/// server is not authenticated, so this limits what a false answer can do.
 pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
 /// Asks the servers in order. Returns the first one with an acceptable answer, and its time (since
@@ -38,8 +38,8 @@ pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(S
     answer.unwrap_or_else(|_| Err(anyhow!("{names}: no answer within {seconds} s")))
 }
 
-/// Asks the first address of each server, in order, and then their other addresses. The time for all
-/// of them is short, and a server that is down may have many addresses.
+/// Asks the first address of each server, in order, and then their other addresses. Otherwise a
+/// server that is down and has many addresses could use up the time for all servers.
 fn ask_in_turn(
     servers: Vec<String>,
     addresses: impl Fn(&str) -> io::Result<Vec<SocketAddr>>,
