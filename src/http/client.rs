@@ -1,5 +1,5 @@
-//! An HTTP client. It has the TLS configuration for its connections, and keeps one connection for
-//! the next request.
+//! Sends HTTP requests. A client has the TLS configuration for its connections, and keeps one
+//! connection for the next request.
 
 use super::Timeouts;
 use super::connect::connect;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// When a host has several addresses: how long one of them is tried before the next one.
+/// How long each address of a host is tried before the next address, if the host has several.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 /// The longest answer of a proxy to `CONNECT` (bytes).
 const PROXY_ANSWER_MAX: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! A connection to a server: TCP, or a tunnel through a proxy, with or without TLS.
+//! Sends and receives over a connection: TCP, or a tunnel through a proxy, with or without TLS.
 
 use super::tls::Tls;
 use std::fmt;
@@ -16,7 +16,7 @@ pub(super) struct Deadline {
     message: &'static str,
 }
 
-/// The message of a deadline for data that has passed.
+/// The error message when the deadline of [`Deadline::for_data`] has passed.
 pub(super) const NO_DATA: &str = "timed out while waiting for data";
 
 /// The error that a deadline has passed.
@@ -125,9 +125,9 @@ impl Link {
 pub(super) struct Connection {
     link: Link,
     tls: Option<Tls>,
-    /// What was received and decrypted, but not read yet.
+    /// Bytes that were received and decrypted before the caller asked for them.
     ahead: Vec<u8>,
-    /// How many bytes of `ahead` were read.
+    /// How many bytes at the start of `ahead` the caller has read.
     read: usize,
 }
 

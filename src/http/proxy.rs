@@ -1,4 +1,4 @@
-//! The proxy for https URLs (`HTTPS_PROXY`), and the hosts that are reached without it
+//! Parses the proxy for https URLs (`HTTPS_PROXY`), and the hosts that are reached without a proxy
 //! (`NO_PROXY`).
 
 use super::request::base64;

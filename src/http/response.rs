@@ -1,4 +1,4 @@
-//! An answer, whose body is read while it arrives.
+//! Reads the body of an answer while it arrives.
 
 use super::client::Client;
 use super::connection::{Connection, Deadline};

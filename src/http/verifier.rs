@@ -1,4 +1,4 @@
-//! The verifiers of a server's certificate, for rustls.
+//! Verifies a server's certificate for rustls.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -1,9 +1,9 @@
-//! The flags of `k3s agent`, which are also the keys of its configuration files, and those that
-//! muster refuses.
+//! Lists the flags of `k3s agent`, which are also the keys of its configuration files, and says
+//! which of them muster refuses.
 //!
-//! The lists are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). Only a k3s server ignores
+//! The flags are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). Only a k3s server ignores
 //! unknown keys (`ValidFlags` in `pkg/configfilearg`). An agent ends at once with "flag provided
-//! but not defined", even if k3s servers have this flag.
+//! but not defined", even if it is a flag of `k3s server`.
 
 use crate::host::process::SECRET_VARIABLES;
 
@@ -59,7 +59,7 @@ const SWITCHES: [&str; 12] = [
     "selinux",
     "with-node-id",
 ];
-/// The short names.
+/// The short names of flags, each with its full name.
 const ALIASES: [(&str, &str); 6] = [
     ("c", "config"),
     ("d", "data-dir"),

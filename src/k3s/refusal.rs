@@ -21,7 +21,7 @@ const TOKEN_REMEDY: &str =
 /// The failure when the answer of `/cacerts` is not the CA that the join token pins.
 pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
     match why {
-        // A retry can help: the wait before the next attempt asks the time servers again.
+        // A retry can help, because muster asks the time servers again before the next attempt.
         Untrusted::NotNow => Failure::transient(WrongDates(format!("{url}: {why}")).into()),
         Untrusted::NotTheRoot => Failure::permanent(anyhow!(
             "{url}: {why}: put the certificates of the server's server-ca.crt in order, from the \

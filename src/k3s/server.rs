@@ -66,8 +66,8 @@ impl Server {
         })
     }
 
-    /// Whether the token pins the server's CA. Without that the server is unauthenticated, and its
-    /// sums file is not trusted.
+    /// Whether the token pins the server's CA. Without a pinned CA the server is unauthenticated,
+    /// and its checksum file is not trusted.
     pub fn pins(&self) -> bool {
         self.token.ca().is_some()
     }

@@ -1,4 +1,4 @@
-//! k3s join tokens.
+//! Parses k3s join tokens.
 
 use crate::digest::Sha256;
 use std::fmt;
