@@ -1,5 +1,5 @@
-//! The pause between a failed boot and the next attempt. It is stored in a file, so that the next
-//! process of the same boot knows it.
+//! Waits between a failed boot and the next attempt. The pause is stored in a file, so that the
+//! next muster process of the same boot continues it.
 
 use crate::board::mac::{Mac, mix};
 use crate::host::Host;

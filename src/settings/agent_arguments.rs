@@ -39,7 +39,7 @@ pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
         })?;
         match agent_flags::refusal(name, given) {
             None => {}
-            // The value is not shown: somebody may have mistyped `token`.
+            // The value is not shown, because the flag may be a mistyped `--token`.
             Some(why) if !agent_flags::is_known(name) => {
                 let source = &value.source;
                 let error = format!("INSTALL_K3S_EXEC ({source}): {name}: {why}");

@@ -1,4 +1,5 @@
-//! The configuration files that `k3s agent` will read, and the flags in them and in its arguments.
+//! Reads the configuration files that `k3s agent` will read, and collects the flags in these files
+//! and in its arguments.
 //!
 //! k3s reads `K3S_CONFIG_FILE`, else the file of `--config`, else its default, and then the `.yaml`
 //! and `.yml` files in the folder `<config file>.d` in the order of their names (k3s,
@@ -92,7 +93,8 @@ impl Settings {
         let folder = format!("{main}.d");
         let own = format!("{}/{node}.yaml", paths::NODES);
         let mut names = host.list(&folder);
-        // The link to the node's own file may be from an earlier run, or not there yet.
+        // The link to the node's own file may be from an earlier run or not exist yet. So its name
+        // stands for the file `own` below.
         names.retain(|name| name != paths::NODE_CONFIG_NAME);
         names.push(paths::NODE_CONFIG_NAME.into());
         names.sort();
@@ -129,7 +131,7 @@ fn read(host: &Host, file: &str, config: &mut AgentConfig) -> Result<()> {
         let name = agent_flags::full_name(name);
         if let Some(why) = agent_flags::refusal(name, &entry.value) {
             let (key, line) = (&entry.key, entry.line);
-            // The value of an unknown key is not shown: somebody may have mistyped `token`.
+            // The value of an unknown key is not shown, because the key may be a mistyped `token`.
             let hidden = agent_flags::is_secret(name) || !agent_flags::is_known(name);
             let shown = match hidden {
                 true => key.clone(),

@@ -2,8 +2,8 @@
 //! interfaces.
 //!
 //! k3s takes the address from `node-ip`, else from the interface that `flannel-iface` names, else
-//! from the one that has the default route (k3s, `pkg/cli/agent/agent.go`). The interface whose MAC
-//! address names the node can be another one.
+//! from the interface that has the default route (k3s, `pkg/cli/agent/agent.go`). The node may be
+//! named after the MAC address of another interface.
 
 use super::agent_config::AgentConfig;
 use crate::board::node::Node;

@@ -1,4 +1,4 @@
-//! The checked values of all settings.
+//! Holds the checked values of all settings.
 
 use super::value::{BadSetting, Value};
 use crate::board::hostname::Naming;
@@ -111,7 +111,8 @@ pub struct Settings {
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
-    /// For each setting that was given, its value, its place and what it hides, for `muster check`.
+    /// For each setting that was given, its value and place, and the values that it overrides, for
+    /// `muster check`.
     pub origins: Vec<String>,
     /// Warnings about the settings. They are logged as soon as the log is set up.
     pub warnings: Vec<String>,
@@ -238,8 +239,8 @@ impl Settings {
 
     /// Whether the fetch step needs the k3s server.
     pub fn fetch_needs_server(&self) -> bool {
-        // For plain http mirrors, the server tells the digest, unless it is pinned. The digest of the
-        // images never is.
+        // For a plain http mirror the digest comes from the server, unless it is pinned. The digest
+        // of the images cannot be pinned.
         let is_plain =
             |mirror: &Mirror| matches!(mirror, Mirror::Base(url) if url.scheme() == "http");
         !self.skip_download

@@ -124,7 +124,8 @@ impl Given {
             .or_else(|| default(name).filter(|value| !value.text.is_empty()))
     }
 
-    /// As [`Given::get`], but returns an empty value when there is neither a value nor a default.
+    /// Does the same as [`Given::get`], but returns an empty value when there is neither a value
+    /// nor a default.
     pub fn or_default(&self, name: &'static str) -> Value {
         self.get(name).unwrap_or(Value {
             name,
@@ -159,7 +160,7 @@ impl Given {
         };
         let only = self.for_k3s.iter();
         let only = only.map(|(name, (value, _))| variable(name, value));
-        // Both muster and k3s use them.
+        // Both muster and k3s use the proxies.
         let proxies = PROXIES.iter().filter_map(|name| self.get(name));
         only.chain(proxies.map(|value| variable(value.name, &value.text)))
             .collect()
@@ -168,8 +169,8 @@ impl Given {
 
 /// The variables that name proxies. k3s's install script keeps them for its service too.
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-/// The beginnings of the other names that the install script keeps for its service. `KINE_` is for
-/// servers only.
+/// The beginnings of the other names that the install script keeps for its service. `KINE_` is not
+/// in the list, because only k3s servers use it.
 const FOR_K3S: [&str; 2] = ["K3S_", "CONTAINERD_"];
 
 /// The name, in upper case if it names a proxy. As curl and Go do, muster accepts both cases.

@@ -31,8 +31,8 @@ impl fmt::Display for Source {
     }
 }
 
-/// What the caller passes in for reading the settings. All else is read through
-/// [`Host`](crate::host::Host).
+/// What the caller of [`load`](super::load) must pass in. The settings file and the kernel command
+/// line are read through [`Host`](crate::host::Host).
 pub struct Sources {
     /// The names and values of `--set NAME=VALUE`, in the order of the command line.
     pub flags: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! One setting's value as it was given, and the checks that several settings share.
+//! Holds the value of a setting as it was given, and makes the checks that several settings share.
 
 use super::sources::Source;
 use crate::host::Host;
