@@ -1,5 +1,6 @@
-//! The format of the datagrams that a board sends to a log server: syslog messages (RFC 5424) over
-//! UDP (RFC 5426). `docs/log-format.md` describes the format for people who write a receiver.
+//! Defines the format of the datagrams that a board sends to a log server: syslog messages (RFC
+//! 5424) over UDP (RFC 5426). `docs/log-format.md` describes the format for people who write a
+//! receiver.
 //!
 //! The board and the receiver (`muster watch`) both use the names in this file.
 
@@ -34,7 +35,7 @@ pub mod severity {
 }
 
 /// How the text of the message with the state [`State::Joined`] ends. A receiver recognizes the
-/// message by it when a log server in between has removed the structured data.
+/// message by this text when a log server on the way has removed the structured data.
 pub const JOINED_END: &str = "agent in this process";
 
 /// The names of the parameters in the structured data. A parameter whose value is not known is not

@@ -1,4 +1,4 @@
-//! A line of the log on its way to the log server.
+//! Makes the datagram of a log line for the log server.
 
 use super::format::{Message, State, param};
 use std::net::IpAddr;

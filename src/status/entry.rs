@@ -1,4 +1,4 @@
-//! One step in the status file.
+//! Reads and writes one step of the status file.
 
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub struct Download {
     pub at: Duration,
 }
 
-/// A step, and how it is going.
+/// A step, with its state and its times.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub step: String,

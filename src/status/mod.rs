@@ -1,4 +1,5 @@
-//! What this boot did, for `muster status`: each step with its state, its time and its last error.
+//! Records what this boot did, for `muster status`: each step with its state, its time and its last
+//! error.
 //!
 //! `docs/status.md` describes the status file, which other programs may read.
 

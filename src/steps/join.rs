@@ -35,8 +35,8 @@ pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
 
 /// Writes the files that k3s reads. After that, only [`exec`] remains to be done.
 ///
-/// Fails when the file with the join token has changed since `link` read it. k3s reads the file once,
-/// and with a token that the server does not accept it would ask again for ever.
+/// Fails when the file with the join token has changed since `link` read it. k3s reads the file
+/// once, and with a token that the server does not accept it would ask again for ever.
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");

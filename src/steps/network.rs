@@ -56,8 +56,8 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Returns a message when there is no address because nobody has asked for one yet; `None` when
-/// somebody has.
+/// Returns a message when no DHCP client has asked for an address yet; `None` when a client has,
+/// and when muster does not run the client (`MUSTER_DHCP=no`).
 pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
     let interface = node.interface.as_str();
     if !settings.dhcp {
@@ -70,8 +70,8 @@ pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Opti
         ))
     } else if !is_client_running(host, interface) {
         Some(format!(
-            "no address on {interface} yet: no DHCP client is running, so nobody has asked for one: \
-             the network step of a boot starts one"
+            "no address on {interface} yet: no DHCP client is running, so nobody has asked for an \
+             address: the network step of a boot starts a client"
         ))
     } else {
         None
@@ -91,7 +91,7 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     let mut routers = Routers::new(interface);
     let mut heard = Advertisement::default();
     loop {
-        // The log goes out as soon as there is an address, even if k3s needs more than that.
+        // The log is sent as soon as there is an address, even if something else is still missing.
         host.send_log(&settings.log_server, interface);
         let Some(missing) = all_missing(host, interface)?.into_iter().next() else {
             let address = host.address(interface);
@@ -144,7 +144,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
-/// The end of a message about what is missing: why the advertisements of routers do not give it.
+/// The end of a message about what is missing. It says why router advertisements do not provide
+/// what is missing.
 fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     if heard.by_dhcp {
         "; the IPv6 router leaves this to DHCPv6, for which muster starts no client"
@@ -210,7 +211,8 @@ impl Missing {
     }
 }
 
-/// Returns what is missing now, in the order of [`Missing`]; nothing when k3s can use the interface.
+/// Returns what is missing now, in the order of [`Missing`]; nothing when k3s can use the
+/// interface.
 pub fn all_missing(host: &Host, interface: &str) -> Result<Vec<Missing>> {
     let carrier = host.read_text(format!("/sys/class/net/{interface}/carrier"));
     let has_address = host.address(interface).is_some();

@@ -105,8 +105,8 @@ pub fn file_system_problem(mounts: &[Mount], config: &AgentConfig) -> Option<Str
     })
 }
 
-/// Whether k3s makes overlays in its data folder. Its own containerd does, with the snapshotters
-/// `overlayfs`, which is the default, and `stargz`.
+/// Whether k3s mounts overlays in its data folder. The containerd of k3s does so with the
+/// snapshotters `overlayfs`, which is the default, and `stargz`.
 fn unpacks_to_overlays(config: &AgentConfig) -> bool {
     let has_other_runtime = config.get("container-runtime-endpoint").is_some()
         || config.get("docker").is_some_and(|value| value == "true");

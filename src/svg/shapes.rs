@@ -1,4 +1,4 @@
-//! The elements of a picture: rectangles, texts and their colours.
+//! Draws the elements of a picture: rectangles and texts, with their colours.
 
 use crate::text::printable;
 use std::fmt::Write;
@@ -10,8 +10,8 @@ pub(super) const BARS_WIDTH: f64 = 510.0;
 /// little more.
 pub(super) const CHARACTER: f64 = 7.3;
 
-/// The colours: `.b` is the time before muster, and `.c0` to `.c6` are for the seven steps. The text
-/// on a bar is black (`.k`) or white (`.w`) in both schemes.
+/// The colours: `.b` is the time before muster, and `.c0` to `.c6` are for the seven steps. The
+/// text on a bar is black (`.k`) or white (`.w`) in both schemes.
 pub(super) const STYLE: &str = "\
 <style>
 svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}
@@ -29,9 +29,9 @@ text{fill:#1f2328;white-space:pre}.g{stroke:#d1d9e0}.p{fill:#fff}.m{fill:#59636e
 /// A colour of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// Grey: what was before muster.
+    /// Grey, for the time before muster started.
     Before,
-    /// The hatch that is drawn over a bar: a time that was spent waiting.
+    /// The hatch that is drawn over a bar, for time that was spent waiting.
     Hatch,
     /// One of seven colours, by its number from 0 to 6.
     Number(usize),
@@ -64,8 +64,8 @@ pub(super) fn text(out: &mut String, x: f64, y: f64, class: &str, text: &str) {
     );
 }
 
-/// The text as it stands in an element or between quotes in XML. What XML cannot have, such as
-/// control characters, is replaced ([`printable`]).
+/// Escapes a text for an XML element or attribute. Characters that XML does not allow, such as
+/// control characters, are replaced ([`printable`]).
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars().map(printable) {

@@ -3,8 +3,8 @@
 //! boards sent to it, in the older format of RFC 3164.
 //!
 //! Anyone in the network can send a datagram. Apart from the text, each field is parsed into a type
-//! that has no room for anything else. The text is short, and has no character that could change a
-//! terminal.
+//! that can hold only valid values. The text is cut, and characters that could control a terminal
+//! are replaced.
 
 use super::syntax::{is_tag, seconds, structured_data, without_time};
 use crate::board::hostname::Hostname;
@@ -18,11 +18,11 @@ use std::time::Duration;
 
 /// The most characters that are kept of a text.
 pub const TEXT_MAX: usize = 300;
-/// The longest time since power-on that is believed (100 years), so that no sum of times overflows.
+/// The longest time since power-on that is accepted (100 years), so that no sum of times overflows.
 const UPTIME_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// What a board says in one datagram. A field is `None` where the datagram does not have a valid
-/// value.
+/// The contents of one datagram of a board. A field is `None` where the datagram does not have a
+/// valid value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub mac: Option<Mac>,
@@ -79,8 +79,8 @@ fn of_board(severity: u8, rest: &str) -> Option<Report> {
     Some(report)
 }
 
-/// Parses what follows `<PRI>` in a line of RFC 3164: the time, the host and the program, of which a
-/// log server may leave out the first two.
+/// Parses what follows `<PRI>` in a line of RFC 3164: the time, the host and the program, of which
+/// a log server may leave out the first two.
 ///
 /// BusyBox's `syslogd -R` sends `Jan 18 00:11:22 muster: TEXT`. rsyslog sends
 /// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT` by default, or has the time of RFC 3339.

@@ -1,4 +1,4 @@
-//! When the steps of a board's boot began and ended, for a picture.
+//! Keeps when the steps of a board's boot began and ended, for a picture.
 
 use super::datagram::Report;
 use crate::boot::Step;
@@ -27,7 +27,7 @@ pub struct Span {
 impl Timeline {
     /// Whether the report is about a step that an operator runs by hand, such as `muster fetch`.
     /// Such a step is not a part of the boot. The lines of a boot have the number of the attempt,
-    /// and those of a restart of k3s belong to the step `join` or to none.
+    /// and the lines of a restart of k3s belong to the step `join` or to no step.
     pub fn is_by_hand(&self, report: &Report) -> bool {
         let is_of_boot = report.attempt.is_some() || self.attempt.is_none();
         // A log server that left out the MAC address left out the attempt too.
@@ -38,8 +38,8 @@ impl Timeline {
         !is_of_boot && !is_of_restart && report.mac.is_some()
     }
 
-    /// Takes in what the board said. A new boot attempt begins a new timeline. A restart of k3s,
-    /// which belongs to no attempt, changes nothing.
+    /// Updates the timeline with a report of the board. A new boot attempt begins a new timeline. A
+    /// restart of k3s, which belongs to no attempt, changes nothing.
     pub fn hear(&mut self, report: &Report) {
         let (Some(step), Some(uptime)) = (report.step, report.uptime) else {
             return;
