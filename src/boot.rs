@@ -31,7 +31,7 @@ enum OnFailure {
     /// The boot ends with an error. Under OpenRC's supervision muster runs all steps again later
     /// ([`crate::supervise`]).
     Stop,
-    /// The boot logs a warning and goes on with the next step.
+    /// The boot logs a warning and continues with the next step.
     GoOn,
 }
 
@@ -129,13 +129,13 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
 /// Reports that k3s could not be started, if `result` is an error.
 fn end(host: &Host, led: &Led, result: Result<()>) -> Result<()> {
     host.fail_step_on_error(result)
-        // The LED was already restored, because k3s was about to start.
+        // The LED blinks again: it was restored when k3s was about to start.
         .inspect_err(|_| host.blink_led(led))
         .context(Step::Join.name())
 }
 
-/// Restarts k3s with the arguments and the environment of the record, because the settings cannot be
-/// read.
+/// Restarts k3s with the arguments and the environment of the record, because the settings cannot
+/// be read.
 pub fn restart_as_before(host: &Host, record: Record) -> Result<()> {
     host.lock_agent()?;
     host.own_status();
@@ -160,8 +160,8 @@ fn begin(host: &Host, run: &Run) {
     host.begin_attempt(run.steps().map(|(step, _)| step.name()));
 }
 
-/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the
-/// fetch step verified. Does not start k3s.
+/// Runs the steps in their order. Returns the node of this board, and the digest of the k3s that
+/// the fetch step verified. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.

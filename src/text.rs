@@ -1,5 +1,5 @@
-//! Text for a terminal or a picture: fits it into a width, and replaces what could do harm there.
-//! Each character is one column wide ([`printable`]).
+//! Prepares text for a terminal or a picture: fits it into a width, and replaces characters that
+//! could do harm there. Each character is one column wide ([`printable`]).
 
 use std::time::Duration;
 
