@@ -14,7 +14,8 @@ const SHA1_HEX: usize = 40;
 pub struct Hostname(String);
 
 impl Hostname {
-    /// Reads a hostname that muster stored in a file; `None` when it is not a DNS label.
+    /// Reads a hostname that muster stored in a file. Returns `None` when the text is empty or too
+    /// long, or has other characters than lower-case letters, digits and hyphens.
     pub fn parse(text: &str) -> Option<Hostname> {
         let in_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let is_label = !text.is_empty() && text.len() <= LABEL_MAX && text.bytes().all(in_label);

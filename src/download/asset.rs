@@ -75,8 +75,8 @@ impl Asset {
         }
     }
 
-    /// The space that the shortest expected file needs. It is used before a mirror has announced
-    /// the length.
+    /// The least space that this asset needs, for the time before a mirror has announced its length.
+    /// For the images it follows from the shortest archive of a known release. For k3s it is 0.
     pub fn least_need(self) -> Need {
         match self {
             Asset::K3s => self.need(0, 0),

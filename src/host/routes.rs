@@ -38,7 +38,7 @@ pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
 }
 
 /// Whether the text of a resolv.conf names a DNS server that pods can use too. When it names only
-/// loopback or link-local addresses, k3s uses 8.8.8.8 instead, without a message.
+/// loopback addresses, or link-local ones with a zone, k3s uses 8.8.8.8 without a message.
 pub fn has_resolver(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_whitespace();

@@ -99,9 +99,9 @@ pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
     // it is not in the list.
     let on = !["0", "f", "F", "false", "False", "FALSE"].contains(&value);
     match name {
-        "node-name" => {
-            Some("muster names the node, from its MAC address; see MUSTER_HOSTNAME_PREFIX")
-        }
+        "node-name" => Some(
+            "muster names the node, from its MAC address; remove it, or set MUSTER_HOSTNAME_PREFIX",
+        ),
         "with-node-id" if on => {
             Some("muster names the node, and k3s would join under a longer name; remove the flag")
         }

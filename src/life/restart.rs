@@ -74,9 +74,10 @@ pub fn by_record_alone(host: &Host) -> Option<Record> {
     (digest == record.sha256).then_some(record)
 }
 
-/// Computes the digest of the installed k3s. Fails unless it is the pinned digest or, when there is
-/// no pin, a digest that was verified in this boot. Without a pin, the k3s of an image
-/// (`INSTALL_K3S_SKIP_DOWNLOAD`) is accepted as it is.
+/// Computes the digest of the installed k3s, and fails when the digest is not a known one. With a
+/// pin, only the pinned digest is known. Without a pin, the digests that were verified in this boot
+/// are known. Without a pin and with `INSTALL_K3S_SKIP_DOWNLOAD`, where k3s is a part of the boot
+/// image, every digest is accepted.
 pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     let program = program(settings);
     let digest = host

@@ -48,7 +48,7 @@ impl AgentConfig {
 }
 
 impl Settings {
-    /// The configuration file of `k3s agent`, which need not exist.
+    /// The path of the configuration file of `k3s agent`. The file need not exist.
     pub fn config_file(&self) -> &str {
         let argument = || {
             let mut flags = agent_arguments::flags(&self.exec).flatten();

@@ -120,7 +120,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "MUSTER_NODE_SECRET_FILE",
         "",
-        "secret file for the node password; unset: the token",
+        "file to derive node password from; unset: the token",
     ),
     setting(
         "MUSTER_LOG",

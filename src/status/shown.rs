@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The width of a bar (characters).
+/// The width of the bar that shows when a step ran (characters).
 const BAR: usize = 32;
 /// The name of the line that says when the next boot attempt comes.
 const NEXT_TRY: &str = "next try";

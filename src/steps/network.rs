@@ -192,7 +192,7 @@ impl Missing {
                 let why = text.trim();
                 format!(
                     "no address on {interface} yet: the DHCP server refuses the lease that it \
-                     offered (NAK: {why}): check its ranges, and whether there is a second DHCP server"
+                     offered (NAK: {why}); check its address ranges, and whether there is a second DHCP server"
                 )
             }
             (Missing::Address, false) => format!(

@@ -86,7 +86,7 @@ pub fn draw(boards: &[&Board], now: Instant) -> String {
         rows,
         end: match more {
             0 => Vec::new(),
-            _ => vec![format!("{more} more boards have no room here")],
+            _ => vec![format!("boards that the picture has no room for: {more}")],
         },
     }
     .draw()

@@ -27,7 +27,7 @@ pub enum Key {
 #[derive(Default)]
 pub struct Rack {
     boards: BTreeMap<Key, Entry>,
-    /// The boards by their name.
+    /// The keys of the boards, by their name.
     names: BTreeMap<Hostname, Key>,
     /// The boards that are not in the list, by the number of the datagram in which they were heard
     /// last. The first entry is the board that has sent nothing for the longest time.

@@ -26,8 +26,9 @@ pub struct Span {
 
 impl Timeline {
     /// Whether the report is about a step that an operator runs by hand, such as `muster fetch`.
-    /// Such a step is not a part of the boot. The lines of a boot have the number of the attempt,
-    /// and the lines of a restart of k3s belong to the step `join` or to no step.
+    /// Such a step is not a part of the boot. A report by hand has no number of a boot attempt,
+    /// although this board has reported such a number before. The reports of a restart of k3s have
+    /// no number either, but they name the step `join`, or they have neither a step nor a state.
     pub fn is_by_hand(&self, report: &Report) -> bool {
         let is_of_boot = report.attempt.is_some() || self.attempt.is_none();
         // A log server that left out the MAC address left out the attempt too.
