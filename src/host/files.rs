@@ -22,7 +22,7 @@ const NAMED_MAX: u64 = 64 << 20;
 /// The text of a file to be written, and whether the plan of a dry run may show it.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
-    /// The plan shows the text.
+    /// The plan shows the text, if the text is a single line.
     Public(&'a str),
     /// The plan shows `<redacted>` instead of the text.
     Secret(&'a str),

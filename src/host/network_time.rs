@@ -11,8 +11,8 @@ use std::time::Duration;
 /// The clock is not corrected when its difference from network time is smaller than this. The dates
 /// of certificates and the times of leases are in whole seconds, so more accuracy is not needed.
 pub const TOLERANCE: Duration = Duration::from_millis(500);
-/// When the clock is late by more than this, something has set it back. A time daemon that adjusts
-/// the clock changes it by less.
+/// When the clock is behind the expected time (see `expected`) by more than this, something has set
+/// it back. A time daemon that adjusts the clock changes it by less.
 const SET_BACK: Duration = Duration::from_secs(60);
 /// For this time after a time server answered, the clock counts as right. When a certificate's
 /// dates are wrong in this time, the time servers are not asked again.
@@ -29,7 +29,8 @@ pub struct TimeServers {
 }
 
 impl TimeServers {
-    /// All time servers in the order in which they are asked. Those from one place are together.
+    /// All time servers in the order in which they are asked: one list for each place that names
+    /// time servers (the settings, DHCP and the default).
     pub fn places(&self, host: &Host) -> Vec<Vec<String>> {
         let by_dhcp = host.read_text(paths::DHCP_TIME_SERVERS.path);
         let by_dhcp = by_dhcp.unwrap_or_default();

@@ -62,12 +62,13 @@ impl Outbox {
         contents.closed || contents.server.is_some() || contents.is_looking_up
     }
 
-    /// Sets the state for the line that is added next.
+    /// Sets the state and the duration of the line that is added next.
     pub fn attach(&self, state: State, took: Option<Duration>) {
         self.lock().next = Some((state, took));
     }
 
-    /// Sets whether the running step waits. Lines without a state of their own get this state.
+    /// Sets whether the running step waits. If it waits, a later line that has no state of its own
+    /// gets the state [`State::Waiting`], else [`State::Running`].
     pub(super) fn set_waiting(&self, is_waiting: bool) {
         self.lock().is_waiting = is_waiting;
     }
@@ -130,7 +131,8 @@ impl Outbox {
             .and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
         let mut contents = self.lock();
         contents.address = Some(address);
-        // Without a socket the lines stay, and the next call tries again.
+        // Without a socket the lines are kept. If the server was not found by a lookup, the next
+        // `Host::send_log` tries again.
         contents.server = socket.ok().map(|socket| (server, socket));
         contents.send();
     }

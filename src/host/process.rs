@@ -24,8 +24,9 @@ pub const SECRET_VARIABLES: [&str; 4] = [
 ];
 
 /// The log of another process, to which this process writes too ([`Host::share_log_of`]). When the
-/// value is dropped, this process writes to its own standard error again: the program that stores
-/// the log ends only when nobody can write to it any more.
+/// value is dropped, this process writes to its own standard error again. That closes its end of
+/// the pipe to the program that stores the log. This program can end only when no process has the
+/// pipe open for writing.
 #[derive(Debug)]
 pub struct SharedLog {
     own: OwnedFd,
@@ -43,13 +44,13 @@ const RUN_LIMIT: Duration = Duration::from_secs(20);
 /// The time in which the kernel must end a program that was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
 
-/// An environment variable for the program that replaces this process ([`Host::exec`]).
+/// An environment variable for a program that muster starts ([`Host::exec`], [`Host::output`]).
 #[derive(Clone, Debug)]
 pub struct Variable {
     pub name: String,
     pub value: String,
-    /// Whether a plan or a log may show the value. Variables that the operator passes through to
-    /// k3s are not shown.
+    /// Whether a plan or a log may show the value. The values of variables that the operator passes
+    /// through to k3s are not shown.
     pub shown: bool,
 }
 
@@ -167,8 +168,8 @@ impl Host {
             remove_secrets(&mut command);
             self.keep_lock_over_exec(true)?;
             self.limit_run(None);
-            // Rust's runtime ignores SIGPIPE. `Command::exec` also resets SIGPIPE to its default
-            // for the new program.
+            // Rust's runtime makes this process ignore SIGPIPE, and exec would pass that on. But
+            // `Command::exec` itself resets SIGPIPE to its default, so nothing is needed here.
             let error = command.exec();
             self.keep_lock_over_exec(false)?;
             bail!("cannot run {}: {error}", path.display())

@@ -36,7 +36,8 @@ impl Host {
         self.status.replace(Status::parse(&text));
     }
 
-    /// Changes what `muster status` shows, and writes the status file.
+    /// Changes what `muster status` shows, and writes the status file if this process is the one
+    /// that writes it ([`Host::own_status`]).
     pub fn report(&self, change: impl FnOnce(&mut Status)) {
         let mut status = self.status.borrow_mut();
         change(&mut status);

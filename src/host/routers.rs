@@ -23,14 +23,15 @@ use std::time::Duration;
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 /// A router solicitation: type 133, and no option. The kernel adds the checksum.
 const SOLICITATION: [u8; 8] = [133, 0, 0, 0, 0, 0, 0, 0];
-/// The hop limit of these messages. Each router on the way decreases the hop limit, so a message
-/// that arrives with this value was sent on the same link.
+/// The hop limit of solicitations and advertisements. Each router on the way decreases the hop
+/// limit, so a message that arrives with this value was sent on the same link.
 const HOP_LIMIT: i32 = 255;
 /// The time between the first two solicitations (RTR_SOLICITATION_INTERVAL of RFC 4861). It doubles
 /// with each solicitation.
 const FIRST_PAUSE: Duration = Duration::from_secs(4);
-/// The time in which a router answers (MAX_RA_DELAY_TIME of RFC 4861 is 0.5 s), and the kernel then
-/// checks that no other host has the board's new address (1 to 2 s).
+/// The time from the first solicitation until the board can use what a router answers. The router
+/// answers within 0.5 s (MAX_RA_DELAY_TIME of RFC 4861). After that, the kernel needs 1 to 2 s to
+/// check that no other host has the board's new address.
 const ANSWER: Duration = Duration::from_secs(3);
 /// The longest time between two solicitations.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -79,9 +80,9 @@ impl Routers {
         }
     }
 
-    /// Sends a solicitation to the routers, unless the pause since the last one has not passed.
-    /// Returns the last of the advertisements that have come since the last call, without waiting
-    /// for one. `now` is the time since boot.
+    /// Sends a solicitation to the routers, if the pause after the previous solicitation is over.
+    /// Returns the newest advertisement that has come since the previous call. It does not wait for
+    /// an advertisement. `now` is the time since boot.
     pub fn ask(&mut self, now: Duration) -> Result<Option<Advertisement>> {
         let link = match &self.link {
             Some(link) => link,
@@ -104,7 +105,8 @@ impl Routers {
         Ok(last)
     }
 
-    /// Whether the time for the answer to the first solicitation has not passed yet (`ANSWER`).
+    /// Whether it is still too early to say that no router answers the first solicitation
+    /// (`ANSWER`).
     pub fn may_answer(&self, now: Duration) -> bool {
         self.first.is_some_and(|first| now < first + ANSWER)
     }

@@ -102,7 +102,7 @@ fn time(packet: &[u8; PACKET], took: Duration) -> Result<Duration> {
     let Some(held) = sent.checked_sub(received) else {
         bail!("its answer was sent before the request came");
     };
-    // The packet is taken to need the same time in both directions.
+    // The request and the answer are assumed to need the same time on the network.
     Ok(sent + took.saturating_sub(held) / 2)
 }
 

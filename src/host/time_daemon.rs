@@ -50,7 +50,8 @@ fn daemon_servers(servers: &TimeServers, host: &Host) -> Vec<String> {
     if all.is_empty() {
         all.clone_from(&servers.last);
     }
-    // The names become a part of a shell script, so a name with other characters is left out.
+    // The names become a part of a shell script. So a name is left out if it has a character that
+    // no host name and no IP address has.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ".:-".contains(c);
     all.retain(|name| name.chars().all(is_plain) && !name.starts_with('-'));
     all
