@@ -27,8 +27,9 @@ pub(super) enum Outcome {
 }
 
 impl Install<'_> {
-    /// Whether `installed` needs no new verification: it is the pinned digest, or an earlier run of
-    /// this boot has recorded that it verified this digest for this release.
+    /// Whether the installed file, which has the digest `installed`, needs no new verification. If
+    /// a digest is pinned, the two must be equal. If none is pinned, an earlier run of muster in
+    /// this boot must have recorded that it verified this digest for this release.
     pub(super) fn verified_this_boot(&self, installed: Sha256) -> bool {
         if let Some(pin) = self.pin {
             return pin == installed;

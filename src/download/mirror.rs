@@ -79,9 +79,9 @@ impl MirrorState {
         })
     }
 
-    /// Whether the digest must come from another place than this mirror's checksum file. A file
-    /// that comes over plain http is not trusted, because anybody on the network path can change
-    /// it. The k3s server's checksum file is requested by [`ServerSums`] and not here.
+    /// Whether the digest must come from another place than this mirror's checksum file. A checksum
+    /// file that comes over plain http is not trusted, because anybody on the network path can
+    /// change it. The k3s server's checksum file is requested by [`ServerSums`] and not here.
     pub fn needs_other_digest(&self) -> bool {
         self.is_server || self.base.scheme() == "http"
     }

@@ -148,8 +148,9 @@ fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, F
     let mut request = Request::get(client, url);
     if !part.is_empty() {
         request = request.header("Range", &format!("bytes={}-", part.len()));
-        // The digest is checked in any case. With a validator, a server whose object has changed
-        // sends the new object whole at once. A validator is valid only for the URL that sent it.
+        // A validator is not needed for safety, because the digest is checked at the end. It saves
+        // a useless download: a server whose object has changed sends the whole new object at once.
+        // A validator is valid only for the URL that sent it.
         let origin = part.origin();
         let same_url = origin.url == url.as_str();
         if let Some(validator) = origin.validator.as_ref().filter(|_| same_url) {

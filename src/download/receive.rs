@@ -40,8 +40,8 @@ const CHECKED: u64 = 4 << 20;
 enum Stop {
     /// The partial file is kept, because a later attempt can resume it.
     Keep(AttemptError),
-    /// The partial file is emptied, because its bytes cannot be the start of k3s, or because there
-    /// is no room for the next bytes.
+    /// The partial file is emptied, because the object is too long to be the expected file, or
+    /// because there is no room for the next bytes.
     Discard(Failure),
 }
 
@@ -132,8 +132,9 @@ fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop>
     }
 }
 
-/// Fails when fewer bytes were received in a window than every mirror must send, or so few that
-/// another mirror may be faster.
+/// Fails when the mirror was too slow: fewer bytes than [`MinimumRate::bytes`] were received in the
+/// last window. Also fails when fewer than [`MinimumRate::slow`] were received and another mirror
+/// may be faster.
 fn check_rate(host: &Host, download: Download<'_>, received: u64) -> Result<(), Failure> {
     let Download { url, rivals, .. } = download;
     let MinimumRate {

@@ -27,7 +27,8 @@ pub fn ask(client: &Client, base: &Url, tag: &Tag, asset: Asset) -> Result<Sha25
 pub struct ServerSums {
     base: Url,
     client: Client,
-    /// Why the server did not answer, and until when it is not asked again.
+    /// Set after the server sent `Retry-After`: its error message, and the time until which the
+    /// server is not asked again.
     busy: Option<(String, Instant)>,
 }
 

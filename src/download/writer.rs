@@ -125,9 +125,9 @@ impl WriterThread {
         })
     }
 
-    /// Gives `buffer` to the thread, which writes its first `n` bytes, and replaces it by a free
-    /// buffer. Waits for a free buffer when all of them are in use. Fails when an earlier write
-    /// failed.
+    /// Gives `buffer` to the writer thread, which writes the first `n` bytes of it, and puts a free
+    /// buffer in its place. Waits for a free buffer when all buffers are in use. Fails when an
+    /// earlier write failed.
     pub fn exchange(&mut self, buffer: &mut Vec<u8>, n: usize) -> io::Result<()> {
         let mut queue = self.shared.lock();
         queue.full.push_back((mem::take(buffer), n));
