@@ -40,7 +40,9 @@ pub(super) struct Message<'a> {
 }
 
 impl Client {
-    /// A client with this TLS configuration. Redirects are followed to https only.
+    /// A client with this TLS configuration. With `follows_redirects`, it follows a redirect to an
+    /// https URL, and fails at a redirect to any other URL. Without it, a redirect is returned like
+    /// any other answer.
     pub(super) fn new(
         tls: ClientConfig,
         proxy: Option<Proxy>,

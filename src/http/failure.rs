@@ -159,7 +159,7 @@ impl Failure {
     }
 }
 
-/// The error when a server accepted the connection and then sent nothing.
+/// The error when the connection was made, but the server did not send in time.
 #[derive(Debug)]
 struct NoData(String);
 
