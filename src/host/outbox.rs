@@ -131,8 +131,8 @@ impl Outbox {
             .and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
         let mut contents = self.lock();
         contents.address = Some(address);
-        // Without a socket the lines are kept. If the server was not found by a lookup, the next
-        // `Host::send_log` tries again.
+        contents.is_looking_up = false;
+        // Without a socket the lines are kept, and the next `Host::send_log` tries again.
         contents.server = socket.ok().map(|socket| (server, socket));
         contents.send();
     }
