@@ -46,7 +46,7 @@ pub enum Mirror {
     Base(Url),
 }
 
-/// Which links to k3s, such as `kubectl`, are made beside it.
+/// Which links to k3s, such as `kubectl`, are made in its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symlinks {
     /// The links whose command does not exist yet.
@@ -107,7 +107,8 @@ pub struct Settings {
     pub(super) ca_file: Option<Value>,
     pub(super) config_file: Option<Value>,
     pub(super) data_dir: Option<Value>,
-    /// The variables that are no settings of muster, for k3s's environment.
+    /// The variables that muster passes on to k3s's environment: the proxies, and the variables of
+    /// k3s that are no settings of muster.
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
@@ -215,8 +216,8 @@ impl Settings {
         Ok(password::derive(&secret, node))
     }
 
-    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot
-    /// be used.
+    /// The HTTP clients with the proxy and the CAs of the settings. Fails when the proxy's URL is
+    /// not valid. A file of CAs that cannot be used is only a warning.
     pub fn clients(&self, host: &Host) -> Result<Clients> {
         let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
         let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;

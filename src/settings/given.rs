@@ -59,7 +59,8 @@ impl Given {
         Ok(given)
     }
 
-    /// Stores one value from one place. It replaces a value that was stored before.
+    /// Stores one value from one place. It replaces a value that was stored before. Fails when
+    /// muster refuses a variable of this name from this place.
     fn take(&mut self, name: &str, text: String, source: Source) -> Result<()> {
         let name = proxy_in_upper_case(name);
         let readable_by = match source {
@@ -151,7 +152,7 @@ impl Given {
             .filter(|(name, _)| name.starts_with("K3S_"))
     }
 
-    /// The variables for k3s's environment that muster does not set itself.
+    /// The variables that muster passes on to k3s's environment.
     pub fn k3s_variables(&self) -> Vec<Variable> {
         let variable = |name: &str, value: &str| Variable {
             name: name.into(),

@@ -8,7 +8,7 @@ use super::given::Given;
 use super::table::SETTINGS;
 use anyhow::Result;
 
-/// The beginning of all names.
+/// The beginning of the names of all variables of the install script.
 pub const PREFIX: &str = "INSTALL_K3S_";
 
 /// What muster does with a variable of the install script.
