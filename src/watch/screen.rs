@@ -51,7 +51,7 @@ pub(super) fn summary(boards: &[&Board], now: Instant) -> String {
 }
 
 /// The lines of the screen: `title`, how many boards there are, the titles of the columns, and the
-/// boards. No line is longer than the window, and there are no more lines than it has.
+/// boards. The lines fit into a window of this size.
 pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<String> {
     let rows: Vec<[String; COLUMNS]> = boards
         .iter()
