@@ -21,7 +21,8 @@ use url::Url;
 /// Which network interface gives the node its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interface {
-    /// The interface that the board netbooted from, otherwise the only physical interface.
+    /// The interface that the board netbooted from, if the kernel command line names it (`BOOTIF`);
+    /// otherwise the only physical wired interface.
     Auto,
     Named(String),
 }
@@ -193,9 +194,9 @@ impl Settings {
             .collect()
     }
 
-    /// The secret from which the node password is derived instead of from the token; `None` when
-    /// `MUSTER_NODE_SECRET_FILE` was not given. In a dry run whose user may not read this file, the
-    /// secret is empty.
+    /// The node secret. When it is given, the node password is derived from it and not from the
+    /// token. `None` when `MUSTER_NODE_SECRET_FILE` was not given. In a dry run whose user may not
+    /// read this file, the secret is empty.
     pub fn node_secret(&self, host: &Host) -> Result<Option<String>> {
         let Some(value) = &self.node_secret else {
             return Ok(None);

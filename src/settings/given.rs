@@ -170,8 +170,8 @@ impl Given {
 
 /// The variables that name proxies. k3s's install script keeps them for its service too.
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-/// The beginnings of the other names that the install script keeps for its service. `KINE_` is not
-/// in the list, because only k3s servers use it.
+/// The beginnings of the names of the other variables that the install script keeps for its
+/// service. `KINE_` is not in the list, because only k3s servers use such variables.
 const FOR_K3S: [&str; 2] = ["K3S_", "CONTAINERD_"];
 
 /// The name, in upper case if it names a proxy. As curl and Go do, muster accepts both cases.
