@@ -144,8 +144,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
-/// The end of a message about what is missing. It says why router advertisements do not provide
-/// what is missing.
+/// Returns a reason why router advertisements do not provide what is missing, for the end of the
+/// message about it. The text is empty when no such reason is known.
 fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     if heard.by_dhcp {
         "; the IPv6 router leaves this to DHCPv6, for which muster starts no client"
@@ -156,7 +156,7 @@ fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     }
 }
 
-/// Writes the DNS servers that a router has named.
+/// Writes the DNS servers that a router has advertised to `/etc/resolv.conf`.
 fn write_resolvers(host: &Host, heard: &Advertisement) {
     let old = host.read_text(paths::RESOLV_CONF.path).unwrap_or_default();
     let text = with_resolvers(&old, &heard.resolvers);
