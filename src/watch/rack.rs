@@ -41,7 +41,7 @@ struct Entry {
     turn: Option<u64>,
     /// The hash of the last text that [`Rack::changed`] was given.
     told: u64,
-    /// The condition of the board at that call.
+    /// The condition of the board at the last call of [`Rack::changed`].
     condition: Option<Condition>,
 }
 

@@ -21,10 +21,10 @@ const TITLES: [&str; COLUMNS] = [
 const COLUMNS: usize = 8;
 /// The column with the last trouble. It takes the rest of the line.
 const TROUBLE: usize = COLUMNS - 1;
-/// The columns that a narrow window leaves out, the first one first.
+/// The columns that a narrow window leaves out, in this order, until the rest fits.
 const OPTIONAL: [usize; 4] = [3, 2, 1, 6];
-/// How many characters of the last trouble are shown at least. Where less is left, other columns
-/// are left out.
+/// How many characters of the last trouble are shown at least. When there is no room for them,
+/// columns of [`OPTIONAL`] are left out.
 const TROUBLE_LEAST: usize = 20;
 /// The space between two columns.
 const GAP: usize = 2;
@@ -135,7 +135,7 @@ fn columns(widths: &[usize; COLUMNS], window: usize) -> Vec<usize> {
     columns
 }
 
-/// The number of characters before the last trouble.
+/// The number of characters of a line before the column with the last trouble.
 fn start_of_trouble(columns: &[usize], widths: &[usize; COLUMNS]) -> usize {
     let before = columns.iter().filter(|column| **column != TROUBLE);
     GAP + before.map(|column| widths[*column] + GAP).sum::<usize>()
