@@ -38,7 +38,7 @@ enum OnFailure {
 /// The steps of a boot in their order, each with what happens when the step fails.
 const BOOT: [(Step, OnFailure); 7] = [
     (Step::Identity, OnFailure::Stop), // waits for the interface, for ever if supervised, else 10 s
-    (Step::Network, OnFailure::Stop),  // waits for ever; fails if no DHCP client can be started
+    (Step::Network, OnFailure::Stop),  // waits for ever; fails if no DHCP client is installed
     (Step::Clock, OnFailure::GoOn),    // takes a few seconds at most
     (Step::Prepare, OnFailure::Stop),  // fails only when k3s cannot run on this machine
     (Step::Register, OnFailure::Stop), // waits while the server is down; fails if it refuses the node
@@ -181,7 +181,8 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
-    // `muster identity` also runs on machines whose k3s muster does not manage.
+    // `muster identity` also runs on machines whose k3s muster does not manage. A problem in the
+    // configuration of such a k3s must not stop that step.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
         true => settings.agent_config(host, &node.name)?,

@@ -43,7 +43,8 @@ pub const NODE_PASSWORD: NodeFile = file("/etc/rancher/node/password", 0o600);
 /// The default of `K3S_CONFIG_FILE`, which k3s's agent reads. The agent also reads the files in the
 /// folder of this name with `.d` at its end, in the order of their names.
 pub const K3S_CONFIG: &str = "/etc/rancher/k3s/config.yaml";
-/// The symbolic link, in that folder, to the node's own k3s configuration in [`NODES`].
+/// The symbolic link to the node's own k3s configuration in [`NODES`]. It is in the folder of files
+/// that the agent reads after [`K3S_CONFIG`].
 pub const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
 /// The file name of [`NODE_CONFIG`]. `K3S_CONFIG_FILE` may name another folder for it.
 pub const NODE_CONFIG_NAME: &str = "50-node.yaml";
@@ -95,9 +96,9 @@ pub const K3S_LINKS: [&str; 3] = [
     "/usr/local/bin/crictl",
     "/usr/local/bin/ctr",
 ];
-/// The partial file of a download.
+/// The partial file of k3s's download.
 pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
-/// The note that records which download the partial file belongs to.
+/// The note for [`K3S_PART`]: it records which download that partial file belongs to.
 pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// The folder, in k3s's data folder, from which k3s imports container images when it starts (k3s,

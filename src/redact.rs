@@ -10,7 +10,7 @@ const TOKEN: &str = "K10";
 
 /// The text without the user and password of URLs, and without join tokens.
 pub fn redacted(text: &str) -> String {
-    // Nearly every text has no such URL and no token. This saves the search word by word.
+    // Nearly every text has no such URL and no token, and need not be searched word by word.
     if !text.contains('@') && !text.contains(TOKEN) {
         return text.into();
     }

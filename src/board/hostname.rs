@@ -14,8 +14,9 @@ const SHA1_HEX: usize = 40;
 pub struct Hostname(String);
 
 impl Hostname {
-    /// Reads a hostname that muster stored in a file. Returns `None` when the text is empty or too
-    /// long, or has other characters than lower-case letters, digits and hyphens.
+    /// Parses a hostname that muster wrote, for example in the record of this boot, or that names a
+    /// file in `/etc/muster/nodes`. Returns `None` when the text is empty or too long, or has other
+    /// characters than lower-case letters, digits and hyphens.
     pub fn parse(text: &str) -> Option<Hostname> {
         let in_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let is_label = !text.is_empty() && text.len() <= LABEL_MAX && text.bytes().all(in_label);
@@ -73,8 +74,8 @@ impl Naming {
     }
 
     /// The hostname of the board whose file `/sys/class/net/<interface>/address` contains
-    /// `address`. The exact bytes are hashed, with the newline. With a length of 6 the hostname is
-    /// the prefix followed by the output of `sha1sum <file> | head -c 6`.
+    /// `address`. The hash covers all bytes of the file, also the newline at its end. With a length
+    /// of 6 the hostname is the prefix followed by the output of `sha1sum <file> | head -c 6`.
     pub fn of_address_file(&self, address: &[u8]) -> Hostname {
         self.of_hash(&Sha1::digest(address).into())
     }
@@ -99,8 +100,8 @@ impl Naming {
 /// The SHA-1 of a MAC address.
 pub type Hash = [u8; SHA1_HEX / 2];
 
-/// The SHA-1 whose first hex digits are in the hostname of the board with this MAC address. The
-/// kernel's address file ends with a newline, so a newline is added before hashing.
+/// The hash of a MAC address. Its first hex digits are in the hostname of the board. The kernel's
+/// address file ends with a newline, so a newline is added before hashing.
 pub fn hash_of(mac: Mac) -> Hash {
     Sha1::digest(format!("{mac}\n")).into()
 }

@@ -9,7 +9,8 @@ use crate::steps::prepare;
 use anyhow::{Result, ensure};
 use std::path::Path;
 
-/// Checks what does not depend on muster's settings.
+/// Makes the checks that are possible even when muster's settings cannot be used. `config` is then
+/// the default.
 pub fn check(report: &mut Report, host: &Host, config: &AgentConfig) {
     if let Err(error) = file_systems(report, host, config) {
         report.all_unknown(&["cgroups", "shared", "root"], &format!("{error:#}"));

@@ -40,7 +40,7 @@ const NEEDS_SETTINGS: [&str; 9] = [
     "server",
     "mirror",
 ];
-/// What is checked only when the k3s server is known.
+/// What is checked only when the k3s server and the join token are known.
 const NEEDS_SERVER: [&str; 3] = ["ca", "server", "mirror"];
 
 /// The result of a check, and whether a setting is wrong.

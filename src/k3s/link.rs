@@ -17,9 +17,9 @@ use url::Url;
 /// A wait of [`spread`] that is longer than this is logged.
 const LOGGED: Duration = Duration::from_secs(5);
 
-/// How long a board waits before its first request with a password, so that the boards of a site
-/// that were powered on together spread these requests over `over`. `seed` is the number of the
-/// board ([`crate::board::mac::Mac::seed`]).
+/// How long a board waits before its first request with a password. All boards of a site may be
+/// powered on together, and these waits spread their requests over the time `over`. `seed` is the
+/// number of the board ([`crate::board::mac::Mac::seed`]).
 pub fn spread(seed: u64, over: Duration) -> Duration {
     over.mul_f64(seed as f64 / u64::MAX as f64)
 }

@@ -1,7 +1,7 @@
 //! Explains the error answers of a k3s server, with the remedy for the operator.
 //!
-//! The function names in the comments are from the source code of k3s (1.34 to 1.37, and 1.21 where
-//! it differs).
+//! The function names in the comments are from the source code of k3s 1.34 to 1.37. Where k3s 1.21
+//! answers in another way, the comment says so.
 
 use crate::http::Failure;
 use crate::http::ca::Untrusted;

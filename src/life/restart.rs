@@ -74,10 +74,11 @@ pub fn by_record_alone(host: &Host) -> Option<Record> {
     (digest == record.sha256).then_some(record)
 }
 
-/// Computes the digest of the installed k3s, and fails when the digest is not a known one. With a
-/// pin, only the pinned digest is known. Without a pin, the digests that were verified in this boot
-/// are known. Without a pin and with `INSTALL_K3S_SKIP_DOWNLOAD`, where k3s is a part of the boot
-/// image, every digest is accepted.
+/// Computes the digest of the installed k3s, and fails when the digest is not accepted. The first
+/// of these rules that applies decides:
+/// - When a digest is pinned (`MUSTER_K3S_SHA256`), only this digest is accepted.
+/// - With `INSTALL_K3S_SKIP_DOWNLOAD` every digest is accepted, because k3s is a part of the image.
+/// - Otherwise the digests that were verified in this boot are accepted.
 pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     let program = program(settings);
     let digest = host

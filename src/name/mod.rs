@@ -11,21 +11,23 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::{self, IsTerminal, Read};
 
-/// The largest number of hostnames with several boards that one message names.
+/// How many hostnames the error about collisions names at most. It only counts the others.
 const NAMED_COLLISIONS: usize = 5;
 
 /// The hostnames of a list of MAC addresses.
 pub struct Names {
     /// A line `<MAC> <hostname>` for each MAC address, or a JSON object (`docs/rack.md`).
     pub text: String,
-    /// A sentence with the shortest length without a collision; `None` for a single board.
+    /// A sentence that names the smallest `MUSTER_HOSTNAME_LENGTH` without a collision; `None` for
+    /// a single board.
     pub shortest: Option<String>,
     /// The error when several MAC addresses would get the same hostname.
     pub collisions: Option<String>,
 }
 
-/// Derives the hostnames of the MAC addresses in `words` ([`addresses`]). Without a word, it takes
-/// the list on standard input, unless that is a terminal. `json` asks for JSON.
+/// Derives the hostnames of the MAC addresses in `words` ([`addresses`]). When there are no words,
+/// it reads a list from standard input; then it is an error when standard input is a terminal or
+/// has no MAC address. `json` asks for JSON.
 pub fn run(host: &Host, naming: &Naming, words: &[String], json: bool) -> Result<Names> {
     let macs = match words.is_empty() && !io::stdin().is_terminal() {
         true => addresses(host, &["-".into()])?,

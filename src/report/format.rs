@@ -43,7 +43,7 @@ pub const JOINED_END: &str = "agent in this process";
 pub mod param {
     /// The MAC address of the interface that names the node, such as `dc:a6:32:01:02:03`.
     pub const MAC: &str = "mac";
-    /// The IP address of that interface.
+    /// The IP address of the interface that names the node.
     pub const IP: &str = "ip";
     /// The time since power-on (seconds, with three decimal places).
     pub const UPTIME: &str = "uptime";

@@ -65,8 +65,10 @@ impl Settings {
         format!("{}.d/{}", self.config_file(), paths::NODE_CONFIG_NAME)
     }
 
-    /// Reads and checks the configuration files that `k3s agent` will read for this node. Fails,
-    /// naming file and line, when one of them has a key that muster refuses or cannot be read.
+    /// Reads and checks the configuration files that `k3s agent` will read for this node. Fails
+    /// when a file has a line that is not understood or a key that is refused; the error names the
+    /// file and the line. Fails also when a file cannot be read, but a dry run skips a file that
+    /// its user may not read.
     pub fn agent_config(&self, host: &Host, node: &Hostname) -> Result<AgentConfig> {
         let mut config = AgentConfig::default();
         if let Some(value) = &self.data_dir {
@@ -93,8 +95,9 @@ impl Settings {
         let folder = format!("{main}.d");
         let own = format!("{}/{node}.yaml", paths::NODES);
         let mut names = host.list(&folder);
-        // The link to the node's own file may be from an earlier run or not exist yet. So its name
-        // stands for the file `own` below.
+        // The link to the node's own file may not exist yet, or may be from an earlier run and lead
+        // to another file. So the name of the link is always in this list, and the file `own` is
+        // read in place of the link.
         names.retain(|name| name != paths::NODE_CONFIG_NAME);
         names.push(paths::NODE_CONFIG_NAME.into());
         names.sort();

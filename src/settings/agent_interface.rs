@@ -13,7 +13,7 @@ use anyhow::Result;
 
 impl AgentConfig {
     /// Returns a message when `flannel-iface` names an interface that does not exist; `None` when
-    /// k3s can use it.
+    /// the interface exists, and when `flannel-iface` was not given.
     pub fn interface_problem(&self, host: &Host) -> Option<String> {
         let name = self.get("flannel-iface")?;
         let exists = host.metadata(format!("/sys/class/net/{name}")).is_some();
@@ -25,8 +25,9 @@ impl AgentConfig {
         })
     }
 
-    /// Returns a message when k3s joins with the address of another interface than the node's;
-    /// `None` when it does not, and when `node-ip` names the address.
+    /// Returns a message when k3s would join with the address of another interface than the one
+    /// that names the node. Returns `None` when both are the same interface, when `node-ip` names
+    /// the address, and when there is neither `flannel-iface` nor a default route.
     pub fn other_interface(&self, host: &Host, node: &Node) -> Result<Option<String>> {
         if self.get("node-ip").is_some() {
             return Ok(None);

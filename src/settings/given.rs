@@ -59,7 +59,8 @@ impl Given {
         Ok(given)
     }
 
-    /// Stores one value from one place. It replaces a value that was stored before.
+    /// Stores one value from one place. It replaces a value that was stored before. Fails when
+    /// muster refuses a variable of this name from this place.
     fn take(&mut self, name: &str, text: String, source: Source) -> Result<()> {
         let name = proxy_in_upper_case(name);
         let readable_by = match source {
@@ -151,7 +152,7 @@ impl Given {
             .filter(|(name, _)| name.starts_with("K3S_"))
     }
 
-    /// The variables for k3s's environment that muster does not set itself.
+    /// The variables that muster passes on to k3s's environment.
     pub fn k3s_variables(&self) -> Vec<Variable> {
         let variable = |name: &str, value: &str| Variable {
             name: name.into(),
@@ -169,8 +170,8 @@ impl Given {
 
 /// The variables that name proxies. k3s's install script keeps them for its service too.
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-/// The beginnings of the other names that the install script keeps for its service. `KINE_` is not
-/// in the list, because only k3s servers use it.
+/// The beginnings of the names of the other variables that the install script keeps for its
+/// service. `KINE_` is not in the list, because only k3s servers use such variables.
 const FOR_K3S: [&str; 2] = ["K3S_", "CONTAINERD_"];
 
 /// The name, in upper case if it names a proxy. As curl and Go do, muster accepts both cases.

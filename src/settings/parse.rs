@@ -105,8 +105,8 @@ fn https_proxy(given: &Given) -> Result<Option<String>> {
     Ok(Some(value.text))
 }
 
-/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s
-/// (Go, `strconv.ParseBool`) counts as false there too.
+/// Whether k3s would reach its server through the proxy. A value that k3s cannot read as true or
+/// false (Go, `strconv.ParseBool`) counts as false, as in k3s.
 fn proxy_to_server(given: &Given) -> bool {
     let allowed = given.for_k3s("K3S_AGENT_HTTP_PROXY_ALLOWED");
     allowed

@@ -63,7 +63,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "INSTALL_K3S_BIN_DIR_READ_ONLY",
         "false",
-        "true: never write to that folder",
+        "true: never write to the folder of k3s",
     ),
     setting(
         "INSTALL_K3S_SYMLINK",

@@ -44,9 +44,9 @@ pub struct Download {
     pub bytes: u64,
     /// How many bytes the complete file has, if that is known.
     pub total: Option<u64>,
-    /// The bytes per second of the last seconds; `None` at the start.
+    /// The rate over the last few seconds (bytes per second); `None` until it was measured.
     pub rate: Option<u64>,
-    /// When this was reported (time since boot).
+    /// When this progress was reported (time since boot).
     pub at: Duration,
 }
 

@@ -5,8 +5,9 @@ use crate::text::clock;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The possible times between two ticks (seconds). The first with which the axis has at most
-/// [`TICKS_MAX`] intervals is used. If none has so few, a multiple of the last is used.
+/// The possible times between two ticks (seconds). An axis uses the shortest time that divides it
+/// into at most [`TICKS_MAX`] intervals. If even the longest time is too short for that, the ticks
+/// are several whole hours apart.
 const TICKS: [f64; 12] = [
     1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
 ];
@@ -39,7 +40,8 @@ impl Axis {
         let hours = || (length / TICKS_MAX / 3600.0).ceil() * 3600.0;
         let tick = TICKS.into_iter().find(enough).unwrap_or_else(hours);
         let mut time = (self.from / tick).ceil() * tick;
-        // The times in a status file may be wrong, so the number of lines is limited here too.
+        // The times in a status file may be wrong, even infinite. So this loop has a limit of its
+        // own.
         for _ in 0..=TICKS_MAX as usize {
             if time > self.from + length {
                 break;

@@ -1,10 +1,10 @@
 //! Draws boots as a picture (SVG): rows with bars on a time axis, like the pictures of
 //! `systemd-analyze plot`.
 //!
-//! Every text goes through [`escaped`], so a text that somebody else chose cannot add markup. All
-//! widths are fixed, because a program that draws text does not know the reader's font. The colours
-//! are those of Okabe and Ito, which colour-blind people can tell apart; each bar also has a number
-//! or a word.
+//! Every text goes through [`escaped`], so a text that somebody else chose cannot add markup. The
+//! width of a text is computed from a fixed width for each character, because the font of the
+//! reader is not known. The colours are those of Okabe and Ito, which colour-blind people can tell
+//! apart. A bar that is wide enough also shows the number or the name of its step, or its state.
 
 mod axis;
 mod shapes;

@@ -6,12 +6,12 @@ use std::fmt::Write;
 /// Where the column of the bars begins, and its width (pixels).
 pub(super) const BARS: f64 = 150.0;
 pub(super) const BARS_WIDTH: f64 = 510.0;
-/// The width of a character (pixels). A monospaced font has 0.6 of its height, and some have a
-/// little more.
+/// The width of a character (pixels). In most monospaced fonts it is 0.6 of the font size, which is
+/// 12 pixels here, and in some fonts it is a little more.
 pub(super) const CHARACTER: f64 = 7.3;
 
 /// The colours: `.b` is the time before muster, and `.c0` to `.c6` are for the seven steps. The
-/// text on a bar is black (`.k`) or white (`.w`) in both schemes.
+/// text on a bar is black (`.k`) or white (`.w`), in the light and in the dark colour scheme.
 pub(super) const STYLE: &str = "\
 <style>
 svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}
@@ -38,7 +38,7 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// The classes of a bar, and of the text on it.
+    /// The CSS classes of a bar, and of the text on the bar.
     pub(super) fn classes(self) -> (String, &'static str) {
         match self {
             Colour::Before => ("b".into(), "k"),

@@ -12,8 +12,10 @@ use crate::report::format::{State, severity};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// The network may deliver a datagram up to this long after a datagram that was sent later. A board
-/// that was powered off and on again sends nothing for longer than this.
+/// The longest time by which the network may delay a datagram. A datagram whose time since power-on
+/// is shorter than in the previous datagram was delayed, if it arrives within this time after the
+/// previous one. If it arrives later, the board was powered off and on again, because that takes
+/// longer than this.
 const LATE: Duration = Duration::from_secs(2);
 
 /// A board, as its last datagrams describe it.
@@ -152,7 +154,7 @@ impl Board {
     }
 
     /// The time since power-on at the time `now`; for a board that has joined, the time from
-    /// power-on until it joined. `None` when the board has not sent this time.
+    /// power-on until it joined. `None` when no datagram of the board had its time since power-on.
     pub fn since_power_on(&self, now: Instant) -> Option<Duration> {
         match self.state {
             Some(State::Joined) => self.joined,

@@ -4,8 +4,8 @@ use crate::report::led::PATIENCE;
 use std::time::Duration;
 
 /// A board that waits this long, or that sends nothing for this long, is stuck unless it has
-/// joined. A board that waits logs a line every 30 s. The board's LED blinks fast after the same
-/// time.
+/// joined. A board that waits logs a line every 30 s, so it is not silent only because it waits.
+/// The LED of a board that waits blinks fast after the same time.
 pub const STUCK_AFTER: Duration = PATIENCE;
 
 /// The condition of a board. The conditions are in the order in which the rack is shown.

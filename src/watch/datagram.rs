@@ -74,7 +74,8 @@ fn of_board(severity: u8, rest: &str) -> Option<Report> {
     report.set_sender(hostname);
     let text = structured_data(rest, |name, value| report.set(name, value))?;
     let text = text.strip_prefix(' ').unwrap_or(text);
-    // A log server that forwards a line of the older format moves its text here.
+    // RFC 5424 allows a byte order mark before the text. When a log server has converted a line of
+    // the older format, the text begins as on muster's console, and `set_text` parses that.
     report.set_text(text.strip_prefix('\u{feff}').unwrap_or(text));
     Some(report)
 }
@@ -83,7 +84,7 @@ fn of_board(severity: u8, rest: &str) -> Option<Report> {
 /// a log server may leave out the first two.
 ///
 /// BusyBox's `syslogd -R` sends `Jan 18 00:11:22 muster: TEXT`. rsyslog sends
-/// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT` by default, or has the time of RFC 3339.
+/// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT` by default, or writes the time as in RFC 3339.
 fn forwarded(severity: u8, rest: &str) -> Option<Report> {
     let rest = without_time(rest);
     let (first, after) = rest.split_once(' ')?;

@@ -29,8 +29,8 @@ pub struct Rack {
     boards: BTreeMap<Key, Entry>,
     /// The keys of the boards, by their name.
     names: BTreeMap<Hostname, Key>,
-    /// The boards that are not in the list, by the number of the datagram in which they were heard
-    /// last. The first entry is the board that has sent nothing for the longest time.
+    /// The boards that are not in the list of [`Rack::new`], each by the number of its last
+    /// datagram. The first entry is the board that has sent nothing for the longest time.
     turns: BTreeMap<u64, Key>,
     datagrams: u64,
 }
@@ -41,7 +41,7 @@ struct Entry {
     turn: Option<u64>,
     /// The hash of the last text that [`Rack::changed`] was given.
     told: u64,
-    /// The condition of the board at that call.
+    /// The condition of the board at the last call of [`Rack::changed`].
     condition: Option<Condition>,
 }
 

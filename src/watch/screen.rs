@@ -21,10 +21,10 @@ const TITLES: [&str; COLUMNS] = [
 const COLUMNS: usize = 8;
 /// The column with the last trouble. It takes the rest of the line.
 const TROUBLE: usize = COLUMNS - 1;
-/// The columns that a narrow window leaves out, the first one first.
+/// The columns that a narrow window leaves out, in this order, until the rest fits.
 const OPTIONAL: [usize; 4] = [3, 2, 1, 6];
-/// How many characters of the last trouble are shown at least. Where less is left, other columns
-/// are left out.
+/// How many characters of the last trouble are shown at least. When there is no room for them,
+/// columns of [`OPTIONAL`] are left out.
 const TROUBLE_LEAST: usize = 20;
 /// The space between two columns.
 const GAP: usize = 2;
@@ -51,7 +51,7 @@ pub(super) fn summary(boards: &[&Board], now: Instant) -> String {
 }
 
 /// The lines of the screen: `title`, how many boards there are, the titles of the columns, and the
-/// boards. No line is longer than the window, and there are no more lines than it has.
+/// boards. The lines fit into a window of this size.
 pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<String> {
     let rows: Vec<[String; COLUMNS]> = boards
         .iter()
@@ -135,7 +135,7 @@ fn columns(widths: &[usize; COLUMNS], window: usize) -> Vec<usize> {
     columns
 }
 
-/// The number of characters before the last trouble.
+/// The number of characters of a line before the column with the last trouble.
 fn start_of_trouble(columns: &[usize], widths: &[usize; COLUMNS]) -> usize {
     let before = columns.iter().filter(|column| **column != TROUBLE);
     GAP + before.map(|column| widths[*column] + GAP).sum::<usize>()

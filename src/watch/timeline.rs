@@ -26,12 +26,16 @@ pub struct Span {
 
 impl Timeline {
     /// Whether the report is about a step that an operator runs by hand, such as `muster fetch`.
-    /// Such a step is not a part of the boot. A report by hand has no number of a boot attempt,
-    /// although this board has reported such a number before. The reports of a restart of k3s have
-    /// no number either, but they name the step `join`, or they have neither a step nor a state.
+    /// Such a step is not a part of the boot, so its report has no number of a boot attempt.
+    ///
+    /// In these cases a report without this number is not from a step by hand:
+    /// - The board has not reported such a number before.
+    /// - The report is about a restart of k3s. It names the step `join`, or it has neither a step
+    ///   nor a state.
+    /// - The report has no MAC address, because a log server has removed the structured data, and
+    ///   the number with it.
     pub fn is_by_hand(&self, report: &Report) -> bool {
         let is_of_boot = report.attempt.is_some() || self.attempt.is_none();
-        // A log server that left out the MAC address left out the attempt too.
         let is_of_restart = match report.step {
             Some(step) => step == Step::Join,
             None => report.state.is_none(),

@@ -14,7 +14,7 @@ pub const FORMAT: u64 = 1;
 
 /// What stands for an unknown value in a table.
 const UNKNOWN: &str = "-";
-/// The number of characters in a bar.
+/// The width of the bar that shows the progress of a download (characters).
 const BAR: u64 = 10;
 
 /// The text of a value that may be unknown.
