@@ -168,7 +168,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             }
             Long(option @ ("json" | "svg")) if is_status(&arguments.command) => {
                 if arguments.command != Command::Status(StatusForm::Table) {
-                    bail!(Usage("status takes one of --json and --svg".into()));
+                    bail!(Usage("status takes only one of --json and --svg".into()));
                 }
                 arguments.command = Command::Status(match option {
                     "json" => StatusForm::Json,

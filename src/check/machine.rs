@@ -37,11 +37,17 @@ fn file_systems(report: &mut Report, host: &Host, config: &AgentConfig) -> Resul
         None if cgroup::is_mounted(&mounts) => {
             report.ok("cgroups", "the kernel has the controllers that k3s needs")
         }
-        None => report.ok("cgroups", "the prepare step mounts cgroup v2"),
+        None => report.ok(
+            "cgroups",
+            "not mounted yet; the prepare step of a boot mounts cgroup v2",
+        ),
     }
     match mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         true => report.ok("shared", "/ is a shared mount"),
-        false => report.ok("shared", "the prepare step makes / a shared mount"),
+        false => report.ok(
+            "shared",
+            "/ is not shared yet; the prepare step of a boot makes it a shared mount",
+        ),
     }
     match prepare::file_system_problem(&mounts, config) {
         Some(problem) => report.missing("root", problem),
@@ -56,7 +62,10 @@ fn modules(report: &mut Report, host: &Host, missing: &str) {
     let release = host.read_text("/proc/sys/kernel/osrelease");
     let folder = format!("/lib/modules/{}", release.unwrap_or_default().trim());
     match host.metadata(&folder) {
-        Some(_) => report.ok("modules", format_args!("the prepare step loads {missing}")),
+        Some(_) => report.ok(
+            "modules",
+            format_args!("not loaded yet; the prepare step of a boot loads {missing}"),
+        ),
         None => report.warning(
             "modules",
             format_args!(

@@ -56,8 +56,8 @@ fn run_client(host: &Host, node: &Node) -> Result<()> {
 }
 
 /// Starts the DHCP client of a node whose client has died. The interface keeps its address until
-/// the new client has a lease. Otherwise the client would remove the address first, and a running
-/// k3s would have no network until a DHCP server answers.
+/// the new client has a lease. [`start_client`] would remove the address first, and a running k3s
+/// would have no network until a DHCP server answers.
 pub fn start_client_again(host: &Host, node: &Node) -> Result<()> {
     ensure_script(host)?;
     host.write_note(paths::DHCP_KEEP, "")?;

@@ -43,7 +43,7 @@ pub fn keep_advertisements(host: &Host, interface: &str) {
     let path = format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra");
     let takes_some = host.read_text(&path).is_ok_and(|text| text.trim() == "1");
     if takes_some && let Err(error) = host.write_kernel_file(&path, "2") {
-        warn!("{error:#}: the board may lose its IPv6 default route when k3s runs");
+        warn!("{error:#}; so the board may lose its IPv6 default route when k3s runs");
     }
 }
 

@@ -159,7 +159,7 @@ impl Failure {
     }
 }
 
-/// The error when the connection was made, but the server did not send in time.
+/// The error when a connection was made, but the next bytes of the answer did not come in time.
 #[derive(Debug)]
 struct NoData(String);
 

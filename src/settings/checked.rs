@@ -218,7 +218,7 @@ impl Settings {
     }
 
     /// The HTTP clients with the proxy and the CAs of the settings. Fails when the proxy's URL is
-    /// not valid. A file of CAs that cannot be used is only a warning.
+    /// not valid. A file of CAs that cannot be used causes only a warning.
     pub fn clients(&self, host: &Host) -> Result<Clients> {
         let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
         let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;

@@ -85,7 +85,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "MUSTER_AIRGAP_IMAGES",
         "no",
-        "yes: fetch the release's image archive too",
+        "yes: fetch the archive of container images too",
     ),
     setting(
         "MUSTER_INTERFACE",

@@ -166,7 +166,7 @@ fn what_the_machine_lacks_is_told_with_the_remedy() {
             "MISSING  carrier   board0 has no carrier: check the cable and the switch port\n",
             "MISSING  address   board0 is down, so nobody has asked DHCP",
             "MISSING  cgroups   /sys/fs/cgroup is a cgroup, and k3s needs cgroup v2: set rc_cgroup_mode",
-            "ok       shared    the prepare step makes / a shared mount\n",
+            "ok       shared    / is not shared yet; the prepare step of a boot makes it a shared mount\n",
             "MISSING  root      / is of type rootfs, where no container can start",
             "WARNING  memory    this board has 204 MB of memory",
             "MISSING  space     k3s needs 65 MB in /usr/local/bin, which is in memory",
