@@ -38,8 +38,8 @@ Without a command it runs the boot: all steps, or those named, in order:
                     output of ip neigh or arp -n, or dnsmasq's file of leases;
                     exits 1 if two hostnames are the same; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
-                    anything is missing; --settings: only the settings and the
-                    files that they name, without network; --json: as JSON
+                    anything is missing or unknown; --settings: only settings
+                    and files that they name, without network; --json: as JSON
   status            print the steps of this boot and their errors; --json: as
                     JSON; --svg: as a picture
   health            watch over a node that has joined, until it is ended, as the
@@ -48,10 +48,10 @@ Without a command it runs the boot: all steps, or those named, in order:
                     node's address has changed
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
-                    both, instead of 0.0.0.0:5514; --macs: a list of boards as
-                    for name, which are shown also if they were not heard;
-                    --json: print an object at each change; --svg: write a
-                    picture of the rack to this file at each change
+                    both, instead of 0.0.0.0:5514; --macs: a file that muster
+                    name can read; its boards are shown also before they are
+                    heard; --json: print an object at each change; --svg: write
+                    a picture of the rack to this file at each change
 
 Settings:
 ";

@@ -24,8 +24,9 @@ pub enum Step {
     Join,
 }
 
-/// What happens to the boot when a step fails. A step does not fail because of a problem that may
-/// pass, such as a server that is down: the step retries by itself.
+/// What happens to the boot when a step fails. Under OpenRC's supervision, a step with
+/// [`OnFailure::Stop`] does not fail because of a problem that may pass, such as a server that is
+/// down: the step retries by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnFailure {
     /// The boot ends with an error. Under OpenRC's supervision muster runs all steps again later

@@ -46,10 +46,11 @@ pub const K3S_CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 /// The symbolic link to the node's own k3s configuration in [`NODES`]. It is in the folder of files
 /// that the agent reads after [`K3S_CONFIG`].
 pub const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
-/// The file name of [`NODE_CONFIG`]. `K3S_CONFIG_FILE` may name another folder for it.
+/// The file name of [`NODE_CONFIG`]. When the agent reads another file in place of [`K3S_CONFIG`],
+/// the link is in the folder of that file's name with `.d` at its end.
 pub const NODE_CONFIG_NAME: &str = "50-node.yaml";
-/// A token that was not given in a file is written here for k3s, because other users could read
-/// k3s's environment and arguments.
+/// A token that was not given in a file is written here for k3s, because every user can read the
+/// arguments of k3s, and every program that k3s starts inherits the environment of k3s.
 pub const RUN_TOKEN: NodeFile = file("/run/muster/token", 0o600);
 /// What `muster status` shows. Every user may read it, so it holds no secret.
 pub const STATUS: NodeFile = file("/run/muster/status.json", 0o644);

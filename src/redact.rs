@@ -8,7 +8,8 @@ const REDACTED: &str = "<redacted>";
 /// What a full join token begins with (k3s, `pkg/clientaccess/token.go`).
 const TOKEN: &str = "K10";
 
-/// The text without the user and password of URLs, and without join tokens.
+/// The text without the user and password of URLs, and without the join tokens that have a CA hash.
+/// A token without a CA hash cannot be told from other words.
 pub fn redacted(text: &str) -> String {
     // Nearly every text has no such URL and no token, and need not be searched word by word.
     if !text.contains('@') && !text.contains(TOKEN) {
@@ -27,7 +28,8 @@ pub fn redacted(text: &str) -> String {
     shown
 }
 
-/// Whether a word ends before this character: no URL and no token contains it.
+/// Whether a word ends before this character. Messages put spaces or quotes around a URL or a
+/// token.
 fn ends_word(c: char) -> bool {
     c.is_whitespace() || c == '"' || c == '\''
 }
