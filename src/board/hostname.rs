@@ -59,7 +59,9 @@ impl Naming {
             return Err(BadNaming::Prefix("a DNS label cannot begin with a hyphen"));
         }
         if length == 0 || length > SHA1_HEX {
-            return Err(BadNaming::Length("must be 1 to 40 hex digits".into()));
+            return Err(BadNaming::Length(
+                "must be the number of hex digits, from 1 to 40".into(),
+            ));
         }
         if prefix.len() + length > LABEL_MAX {
             let total = prefix.len() + length;
