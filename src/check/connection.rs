@@ -66,7 +66,9 @@ fn interface(
         match found {
             None if what == "carrier" && is_down => report.unknown(
                 what,
-                format_args!("{interface} is down, so the kernel does not know"),
+                format_args!(
+                    "{interface} is down, so the kernel does not know whether there is a carrier"
+                ),
             ),
             None => report.ok(what, fine),
             Some(Missing::Route | Missing::Resolver) if no_address && settings.dhcp => {

@@ -133,7 +133,7 @@ impl Report {
         };
         let unknown = match self.count(State::Unknown) {
             0 => None,
-            n => Some(format!("{n} could not be checked")),
+            n => Some(format!("{n} of the checks could not be made")),
         };
         let parts: Vec<String> = missing.into_iter().chain(unknown).collect();
         (!parts.is_empty()).then(|| format!("not ready: {}, see above", parts.join(", and ")))
@@ -161,7 +161,8 @@ mod tests {
             .filter_map(|line| line.chars().next())
             .collect();
         assert_eq!(marks, "✓!✗?");
-        let problem = "not ready: 1 thing that a boot needs is MISSING, and 1 could not be checked, see above";
+        let problem = "not ready: 1 thing that a boot needs is MISSING, and 1 of the checks could \
+                       not be made, see above";
         assert_eq!(report.problem().as_deref(), Some(problem));
         let json: Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!(json["checks"][2]["state"], "missing");

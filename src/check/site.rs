@@ -141,7 +141,8 @@ fn wanted(
             report.warning(
                 "version",
                 format_args!(
-                    "k3s {tag} is {why}: leave INSTALL_K3S_VERSION out, or set it to {server}"
+                    "k3s {tag} is {why}: leave INSTALL_K3S_VERSION and INSTALL_K3S_CHANNEL out, or \
+                     set INSTALL_K3S_VERSION to {server}"
                 ),
             );
         }
