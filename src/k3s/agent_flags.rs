@@ -100,7 +100,8 @@ pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
     let on = !["0", "f", "F", "false", "False", "FALSE"].contains(&value);
     match name {
         "node-name" => Some(
-            "muster names the node, from its MAC address; remove it, or set MUSTER_HOSTNAME_PREFIX",
+            "muster names the node, from its MAC address; remove the flag, and see \
+             MUSTER_HOSTNAME_PREFIX",
         ),
         "with-node-id" if on => {
             Some("muster names the node, and k3s would join under a longer name; remove the flag")
