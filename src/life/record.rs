@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug)]
 pub struct Record {
     pub node: Node,
-    /// The node's IP address when it joined.
+    /// The node's IP address when k3s was last started.
     pub address: Option<String>,
     /// The k3s server's URL.
     pub server: String,
