@@ -52,9 +52,9 @@ pub mod param {
     pub const STATE: &str = "state";
     /// How long the step took (seconds, with three decimal places).
     pub const SECONDS: &str = "seconds";
-    /// How many bytes of k3s have been downloaded.
+    /// How many bytes have been downloaded of the file under way: k3s, or its image archive.
     pub const BYTES: &str = "bytes";
-    /// The size of k3s (bytes).
+    /// The size of that file (bytes).
     pub const TOTAL: &str = "total";
     /// The number of the boot attempt, counted from 1. muster attempts a boot again after a
     /// failure.

@@ -31,7 +31,7 @@ pub struct Board {
     pub state: Option<State>,
     /// The number of the boot attempt, counted from 1.
     pub attempt: Option<u32>,
-    /// The download of k3s, while it runs.
+    /// The download of k3s or of its image archive; `None` when nothing is being downloaded.
     pub download: Option<Download>,
     /// When the steps began and ended.
     pub timeline: Timeline,

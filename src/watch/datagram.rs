@@ -35,9 +35,9 @@ pub struct Report {
     /// The step that the text is about; `None` when it is about the whole boot.
     pub step: Option<Step>,
     pub state: Option<State>,
-    /// How many bytes of k3s have been downloaded.
+    /// How many bytes have been downloaded of the file under way: k3s, or its image archive.
     pub bytes: Option<u64>,
-    /// The size of k3s (bytes).
+    /// The size of that file (bytes).
     pub total: Option<u64>,
     /// The number of the boot attempt, counted from 1.
     pub attempt: Option<u32>,
