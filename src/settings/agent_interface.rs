@@ -44,7 +44,7 @@ impl AgentConfig {
         let own = &node.interface;
         Ok((used != own).then(|| {
             format!(
-                "k3s joins with the address of {used}, because {why}, but MUSTER_INTERFACE is \
+                "k3s joins with the address of {used}, because {why}, but the node is named after \
                  {own}: set MUSTER_INTERFACE={used}, or flannel-iface: {own} in \
                  /etc/muster/nodes/{}.yaml",
                 node.name

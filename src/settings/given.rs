@@ -18,7 +18,7 @@ pub(super) struct Given {
     for_k3s: BTreeMap<String, (String, Source)>,
     /// The values that a value from another place replaced.
     pub hidden: Vec<Value>,
-    /// Warnings about variables that have no effect.
+    /// Warnings about variables that have no effect, and about shell code in the settings file.
     pub warnings: Vec<String>,
 }
 
