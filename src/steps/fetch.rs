@@ -21,9 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// Makes sure that the right k3s is installed, and that commands such as `kubectl` are links to it.
 /// With `MUSTER_AIRGAP_IMAGES`, it also gets k3s's container images; when it cannot, this is only a
-/// warning. Returns k3s's digest; `None` in a dry run, and when the image already has k3s. `link`
-/// connects to the k3s server; it is needed only when the version or a mirror comes from that
-/// server ([`Settings::fetch_needs_server`]).
+/// warning. Returns k3s's digest; `None` in a dry run, and with `INSTALL_K3S_SKIP_DOWNLOAD`. `link`
+/// connects to the k3s server; it is needed only when [`Settings::fetch_needs_server`] is true.
 pub fn run(
     host: &Host,
     settings: &Settings,
@@ -40,8 +39,8 @@ pub fn run(
         host.set_result("the k3s of the image is used (INSTALL_K3S_SKIP_DOWNLOAD)".into());
         if settings.airgap_images {
             warn!(
-                "MUSTER_AIRGAP_IMAGES does nothing with INSTALL_K3S_SKIP_DOWNLOAD: put the image \
-                 archive of the same release into the image too"
+                "MUSTER_AIRGAP_IMAGES does nothing with INSTALL_K3S_SKIP_DOWNLOAD: put the archive \
+                 of k3s's container images, of the same release, into the boot image too"
             );
         }
         link_commands(host, settings);
