@@ -4,7 +4,7 @@ use crate::report::led::PATIENCE;
 use std::time::Duration;
 
 /// A board that waits this long, or that sends nothing for this long, is stuck unless it has
-/// joined. A board that waits logs a line every 30 s, so it is not silent only because it waits.
+/// joined. A board that waits logs a line every 30 s, so a silent board is not just waiting.
 /// The LED of a board that waits blinks fast after the same time.
 pub const STUCK_AFTER: Duration = PATIENCE;
 

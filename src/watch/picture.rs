@@ -130,7 +130,8 @@ fn bars(board: &Board, condition: Condition, now: Instant) -> Vec<Bar> {
                 is_hatched: false,
             });
         }
-        // The step that is under way lasts until now, unless the board sends nothing any more.
+        // The step that is under way lasts until now, unless it has failed or the board sends
+        // nothing any more.
         let is_open = board.step == Some(step) && !span.is_done;
         let goes_on = is_open && condition > Condition::Silent && condition != Condition::Joined;
         let now = board.since_power_on(now).filter(|_| goes_on);

@@ -39,7 +39,7 @@ struct Entry {
     board: Board,
     /// The board's number in [`Rack::turns`]; `None` for a board that is in the list.
     turn: Option<u64>,
-    /// The hash of the last text that [`Rack::changed`] was given.
+    /// The hash of the text that described the board at the last call of [`Rack::changed`].
     told: u64,
     /// The condition of the board at the last call of [`Rack::changed`].
     condition: Option<Condition>,
