@@ -136,8 +136,8 @@ impl MirrorState {
 pub const NOT_FOUND: u16 = 404;
 
 /// The mirrors in the order in which this board asks them. Adjacent base URLs are rotated by `seed`
-/// ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with different mirrors and
-/// share the load.
+/// ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with different mirrors, and
+/// the mirrors share the load.
 pub fn in_order(mirrors: &[Mirror], seed: u64) -> Vec<Mirror> {
     let mut order = mirrors.to_vec();
     let is_base = |mirror: &Mirror| matches!(mirror, Mirror::Base(_));

@@ -57,7 +57,8 @@ impl From<Failure> for AttemptError {
 /// What an attempt does when the mirror cannot resume the partial file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnNoRange {
-    /// The attempt keeps the partial file and fails, because another mirror can resume that file.
+    /// The attempt keeps the partial file and fails, because another mirror may be able to resume
+    /// that file.
     TryNext,
     /// The attempt empties the partial file and downloads from the start.
     Restart,
@@ -182,8 +183,8 @@ enum BodyPosition {
 fn body_position(answer: &Response, part: &PartialFile) -> Result<BodyPosition, Failure> {
     let range = answer.header("content-range").and_then(content_range);
     match (answer.status(), range) {
-        // For an empty partial file no range was requested. If the server sends one nevertheless,
-        // the download must call `restart`, which notes the URL of the object.
+        // For an empty partial file no range was requested. If the server nevertheless sends a
+        // range from byte 0, it counts as the whole object, so that `restart` notes the URL.
         (Status(206), Some(range)) if range.start == part.len() => match part.is_empty() {
             true => Ok(BodyPosition::Start),
             false => Ok(BodyPosition::Append { total: range.total }),

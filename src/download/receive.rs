@@ -107,8 +107,8 @@ fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
     let full = error.kind() == ErrorKind::StorageFull;
     let error = anyhow!("cannot write the download after {written} MB: {error}");
     match full {
-        // A mirror that announced no length may be sending more bytes than k3s has, so this is a
-        // failure of the mirror, and another mirror is tried.
+        // A mirror that announced no length may be sending more bytes than the asset has. So this
+        // is a failure of the mirror, and another mirror is tried.
         true => Stop::Discard(Failure::permanent(error.context(url.to_string()))),
         false => Stop::Keep(AttemptError::Local(error)),
     }

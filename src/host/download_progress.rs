@@ -17,7 +17,8 @@ pub(super) struct Reported {
     reported: Duration,
     /// How many bytes the partial file had when this report was made.
     bytes: u64,
-    /// When the progress was logged last. Until then, when the first report was made.
+    /// When the progress was logged last. Before it is logged for the first time, this is when the
+    /// first report of the download was made.
     logged: Duration,
 }
 

@@ -48,8 +48,8 @@ impl Host {
             .with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// Does the same as [`Host::read`], for a path that the operator gave on the command line. The
-    /// path is relative to the working directory, and `--root` does not apply to it.
+    /// Does the same as [`Host::read`], for a path that the operator gave on the command line. A
+    /// relative path starts at the working directory, and `--root` applies to no path here.
     pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
         read_whole(Path::new(path), NAMED_MAX).with_context(|| format!("cannot read {path}"))
     }

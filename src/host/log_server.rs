@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The time between the first two attempts to look up the name of the log server. It is short,
-/// because the DHCP script sets the address a moment before the resolver.
+/// because the DHCP script sets the address a moment before it sets the DNS
+/// servers.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest time between two attempts. The time doubles after each attempt, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

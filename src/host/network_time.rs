@@ -47,7 +47,7 @@ impl TimeServers {
 pub struct TimeSource {
     /// `None`: no time server is asked.
     pub servers: Option<TimeServers>,
-    /// The earliest time (since 1970) that the clock can have.
+    /// The earliest time (since 1970) that a correct clock can show.
     pub earliest: Duration,
 }
 
@@ -57,7 +57,8 @@ pub(super) struct ClockState {
     source: RefCell<TimeSource>,
     /// The time since boot and the wall clock at the moment when a time server answered last.
     answered: Cell<Option<(Duration, Duration)>>,
-    /// Whether a certificate's dates were wrong since the time servers were asked last.
+    /// Whether a certificate was rejected because of its dates since the last call of
+    /// `correct_clock`.
     doubted: Cell<bool>,
 }
 
@@ -68,7 +69,8 @@ impl Host {
     }
 
     /// Notes that a certificate was rejected because of its dates, if `doubted`, so that the time
-    /// servers are asked again before the next attempt.
+    /// servers are asked again before the next attempt, unless one has answered lately
+    /// (`ASK_AGAIN`).
     pub fn doubt_clock_if(&self, doubted: bool) {
         self.clock.doubted.set(self.clock.doubted.get() || doubted);
     }

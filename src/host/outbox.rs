@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The most lines that are kept until they can be sent. When there are more, the oldest one is
 /// dropped.
 const KEPT: usize = 100;
-/// The lines that are not sent yet, and where they are sent. The host, the logger and the thread
-/// that looks up the name of the log server share an `Outbox`.
+/// The lines that are not sent yet, and where they are sent. The [`Host`](super::Host), the logger
+/// and the thread that looks up the name of the log server share an `Outbox`.
 #[derive(Default)]
 pub struct Outbox(Mutex<Contents>);
 

@@ -24,9 +24,9 @@ pub const SECRET_VARIABLES: [&str; 4] = [
 ];
 
 /// The log of another process, to which this process writes too ([`Host::share_log_of`]). When the
-/// value is dropped, this process writes to its own standard error again. That closes its end of
-/// the pipe to the program that stores the log. This program can end only when no process has the
-/// pipe open for writing.
+/// value is dropped, this process closes the log and writes to its own standard error again. The
+/// log may be a pipe to the program that stores it, and that program ends only when no process has
+/// the pipe open for writing.
 #[derive(Debug)]
 pub struct SharedLog {
     own: OwnedFd,

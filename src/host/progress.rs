@@ -22,7 +22,7 @@ pub(super) struct Progress {
     problem: RefCell<Option<(String, Duration)>>,
     /// When the step began to wait (time since boot); `None` when it does not wait.
     waits_since: Cell<Option<Duration>>,
-    /// The download that is running.
+    /// The last report of the running download's progress.
     pub(super) download: Cell<Reported>,
     /// Whether this process writes the status file.
     owns_status: Cell<bool>,

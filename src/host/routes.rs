@@ -68,8 +68,8 @@ pub fn is_doubtful(text: &str, interface: &str, address: Ipv6Addr) -> bool {
     })
 }
 
-/// The text of a new resolv.conf: these DNS servers, and all lines of the old `text` that do not
-/// name a DNS server.
+/// The text of a new resolv.conf: all lines of the old `text` that do not name a DNS server, and
+/// then the first three of these DNS servers ([`RESOLVERS_MAX`]).
 pub fn with_resolvers(text: &str, resolvers: &[Ipv6Addr]) -> String {
     let is_server = |line: &str| line.split_whitespace().next() == Some("nameserver");
     let mut lines: Vec<String> = text

@@ -9,7 +9,7 @@ use log::info;
 
 /// OpenRC's command for one service.
 const SERVICE_COMMAND: &str = "rc-service";
-/// The service, which is also the name of its process.
+/// The name of the service, and of its process.
 const SERVICE: &str = "ntpd";
 /// The file with the daemon's process id.
 const PID_FILE: &str = "/run/ntpd.pid";
@@ -40,7 +40,7 @@ pub fn keep_running(host: &Host, servers: &TimeServers) -> Result<()> {
 
 /// The servers for the daemon: those that the operator named and those that DHCP named, else the
 /// default. The daemon asks all of them all the time, so the default is not added to the site's
-/// own.
+/// own servers.
 fn daemon_servers(servers: &TimeServers, host: &Host) -> Vec<String> {
     let own = TimeServers {
         last: Vec::new(),

@@ -14,12 +14,12 @@ const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time in which one of the servers from one place (the setting, DHCP or the default) must
 /// answer. It includes the lookup of their names.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Network time is accepted until this long after the earliest possible time. The answer of a time
-/// server is not authenticated, so this limits what a false answer can do.
+/// A time server's answer that is later than the earliest possible time by more than this is not
+/// accepted. The answer is not authenticated, so this limits what a false answer can do.
 pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
 /// Asks the servers in order. Returns the first one with an acceptable answer, and its time (since
-/// 1970). Fails when there is none in time.
+/// 1970). Fails when no acceptable answer comes within [`PLACE_TIMEOUT`].
 pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(String, Duration)> {
     let (sender, receiver) = mpsc::channel();
     // The lookup of a name may take longer than the timeout and cannot be stopped. So it runs in a

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// The size of one read while the head of an answer is received (bytes).
 const AHEAD: usize = 16 * 1024;
 
-/// The time by which something must be done, and the message of the error when it is not done then.
+/// The time by which something must be done, and the message of the error when it is not done by
+/// then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
@@ -53,7 +54,7 @@ impl Deadline {
         io::Error::new(ErrorKind::TimedOut, TimedOut(self.message))
     }
 
-    /// The time that is left. It is an error when none is.
+    /// The time that is left. It is an error when no time is left.
     pub fn left(self) -> io::Result<Duration> {
         let left = self.at.saturating_duration_since(Instant::now());
         match left.is_zero() {

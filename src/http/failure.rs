@@ -99,7 +99,7 @@ impl Failure {
     /// Whether the server is overloaded or not ready: it said so, or it did not answer in time. A
     /// k3s server computes a slow hash (scrypt) for each request with a password, even for a
     /// request that it then refuses because it is overloaded. So after such a failure the delays
-    /// grow longer than usual.
+    /// between attempts grow longer than usual.
     pub fn is_distress(&self) -> bool {
         match self {
             Failure::Transient { error, status, .. } => {
