@@ -28,10 +28,10 @@ pub fn redacted(text: &str) -> String {
     shown
 }
 
-/// Whether a word ends before this character. Messages put spaces or quotes around a URL or a
-/// token.
+/// Whether a word ends before this character. Messages put spaces or double quotes around a URL or
+/// a token. A single quote ends no word, because a password in a URL may contain it.
 fn ends_word(c: char) -> bool {
-    c.is_whitespace() || c == '"' || c == '\''
+    c.is_whitespace() || c == '"'
 }
 
 /// Adds a word to the text that is shown.
@@ -73,6 +73,7 @@ mod tests {
             ("a \"http://u@host\" b", "a \"http://<redacted>@host\" b"),
             ("https://u:p/q@r@host", "https://<redacted>@host"),
             ("x=https://u:p@host,", "x=https://<redacted>@host,"),
+            ("'https://u'x:p@host'", "'https://<redacted>@host'"),
         ] {
             assert_eq!(redacted(text), shown);
         }

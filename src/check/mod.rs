@@ -40,8 +40,9 @@ const NEEDS_SETTINGS: [&str; 9] = [
     "server",
     "mirror",
 ];
-/// What is checked only when the k3s server and the join token are known.
-const NEEDS_SERVER: [&str; 3] = ["ca", "server", "mirror"];
+/// What is checked only when the k3s server and the join token are known. The row of the server
+/// comes first, because it is left out when the URL of the server is what is missing.
+const NEEDS_SERVER: [&str; 3] = ["server", "ca", "mirror"];
 
 /// The result of a check, and whether a setting is wrong.
 pub struct Checked {
@@ -136,9 +137,10 @@ fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&N
         bad = true;
         report.missing("server", format_args!("{error:#}"));
     });
+    let reported = usize::from(url.is_err());
     let (Ok(token), Ok(url)) = (token, url) else {
         report.all_unknown(
-            &NEEDS_SERVER,
+            &NEEDS_SERVER[reported..],
             "not asked: the server or the token is not known",
         );
         return bad;

@@ -45,7 +45,7 @@ pub fn check(
         (JoinToken::Read(_), true) => None,
     };
     if let Some(why) = why_not {
-        report.all_unknown(&["ca", "server", "mirror"], why);
+        report.all_unknown(&super::NEEDS_SERVER, why);
         return Ok(());
     }
     let server = link

@@ -90,6 +90,8 @@ fn half_configured_it_checks_the_rest() {
             "ok       memory    ",
         ],
     );
+    // One problem has one row.
+    assert!(!text.contains("UNKNOWN  server"), "{text}");
 }
 
 #[test]
