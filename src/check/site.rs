@@ -56,7 +56,7 @@ pub fn check(
     // answer proves that the token is valid.
     let version = server
         .as_ref()
-        .and_then(|server| ask_version(report, server, link.url()));
+        .and_then(|server| ask_version(report, settings, server, link.url()));
     let wanted = wanted(report, settings, &clients, version.as_ref());
     match (wanted, settings.skip_download, node) {
         (_, true, _) => Ok(()),
@@ -84,7 +84,12 @@ fn unreached(report: &mut Report, failure: &Failure) {
     report.unknown(other, format_args!("not checked: see {what}"));
 }
 
-fn ask_version(report: &mut Report, server: &Server, url: &str) -> Option<Tag> {
+fn ask_version(
+    report: &mut Report,
+    settings: &Settings,
+    server: &Server,
+    url: &str,
+) -> Option<Tag> {
     match server.pins() {
         true => report.ok("ca", "the server's CA is the one in the join token"),
         false => report.unknown("ca", "the join token has no hash of the server's CA"),
@@ -96,6 +101,12 @@ fn ask_version(report: &mut Report, server: &Server, url: &str) -> Option<Tag> {
                 format_args!("{url} accepts the token and runs k3s {tag}"),
             );
             Some(tag)
+        }
+        // A boot does not ask for the version when the settings name the release.
+        Err(failure) if server.accepts_token() && settings.version != Version::Server => {
+            report.ok("server", format_args!("{url} accepts the token"));
+            report.warning("server", failure);
+            None
         }
         Err(failure) => {
             report.missing("server", failure);

@@ -3,7 +3,7 @@
 use super::Host;
 use super::time_servers::ask_servers;
 use crate::paths;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use log::{debug, info};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -97,24 +97,25 @@ impl Host {
     }
 
     /// Asks the time servers in order. Returns the first one with an acceptable answer, and its
-    /// time.
+    /// time. The error has the reason of each server.
     pub fn first_answer(
         &self,
         places: Vec<Vec<String>>,
         earliest: Duration,
     ) -> Result<(String, Duration)> {
         let names = places.concat().join(" ");
-        let mut last = anyhow!("no time server is set");
+        let mut reasons = Vec::new();
         for servers in places {
             match ask_servers(servers, earliest) {
                 Ok(answer) => return Ok(answer),
-                Err(error) => last = error,
+                Err(error) => reasons.push(format!("{error:#}")),
             }
         }
-        Err(last.context(format!(
+        bail!(
             "no network time ({names}): the clock stays as it is; if certificates are rejected, \
-             set MUSTER_NTP to a time server that answers"
-        )))
+             set MUSTER_NTP to a time server that answers: {}",
+            reasons.join("; ")
+        )
     }
 
     fn set_clock_to(&self, server: &str, time: Duration) -> Result<String> {

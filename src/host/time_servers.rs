@@ -40,34 +40,43 @@ pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(S
 
 /// Asks the first address of each server, in order, and then their other addresses. Otherwise a
 /// server that is down and has many addresses could use up the time for all servers.
+/// The error has the reason of each server.
 fn ask_in_turn(
     servers: Vec<String>,
     addresses: impl Fn(&str) -> io::Result<Vec<SocketAddr>>,
     ask: impl Fn(&str, SocketAddr) -> Result<Duration>,
 ) -> Result<(String, Duration)> {
-    let mut last = anyhow!("no time server is set");
     let mut others = Vec::new();
+    let mut reasons: Vec<String> = Vec::new();
     for server in servers {
-        match addresses(&server) {
-            Ok(found) => {
-                let mut found = found.into_iter().map(|address| (server.clone(), address));
-                match found.next().map(|(_, address)| ask(&server, address)) {
-                    Some(Ok(time)) => return Ok((server, time)),
-                    Some(Err(error)) => last = error.context(server.clone()),
-                    None => last = anyhow!("{server}: the name has no address"),
-                }
-                others.extend(found);
+        let mut found = match addresses(&server) {
+            Ok(found) => found.into_iter(),
+            Err(error) => {
+                reasons.push(format!("{server}: {error}"));
+                continue;
             }
-            Err(error) => last = anyhow!("{server}: {error}"),
+        };
+        match found.next().map(|address| ask(&server, address)) {
+            Some(Ok(time)) => return Ok((server, time)),
+            Some(Err(error)) => reasons.push(format!("{server}: {error:#}")),
+            None => reasons.push(format!("{server}: the name has no address")),
         }
+        others.extend(found.map(|address| (server.clone(), address)));
     }
     for (server, address) in others {
         match ask(&server, address) {
             Ok(time) => return Ok((server, time)),
-            Err(error) => last = error.context(server),
+            Err(error) => reasons.push(format!("{server}: {error:#}")),
         }
     }
-    Err(last)
+    // The addresses of one server often fail for the same reason.
+    let mut told: Vec<String> = Vec::new();
+    for reason in reasons {
+        if !told.contains(&reason) {
+            told.push(reason);
+        }
+    }
+    bail!(told.join("; "))
 }
 
 /// Fails when the time that a server answered is not acceptable.

@@ -73,6 +73,11 @@ impl Server {
         self.token.ca().is_some()
     }
 
+    /// Whether the server has accepted the join token: it has given this process a client certificate.
+    pub fn accepts_token(&self) -> bool {
+        self.identity.get().is_some()
+    }
+
     /// A client that trusts this server's CA and no other.
     pub fn client(&self) -> &Client {
         &self.client
