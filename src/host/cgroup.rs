@@ -97,7 +97,7 @@ fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
         (None, true) => "add cgroup_memory=1 cgroup_enable=memory to the kernel command line \
                          (cmdline.txt)"
             .into(),
-        (None, false) => "use an image whose kernel has this controller".into(),
+        (None, false) => "use an image whose kernel has what is missing".into(),
     };
     Some(format!(
         "the kernel has no cgroup controller {names}: {remedy}"

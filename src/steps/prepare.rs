@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use log::warn;
 use std::path::Path;
 
-/// The size of the smallest k3s among the releases in use (bytes); the largest has 81 MB. The fetch
+/// The size of the smallest k3s among the releases in use (bytes). The fetch
 /// step knows the real size and checks the space again.
 const SMALLEST_K3S: u64 = 65_000_000;
 /// The memory that k3s's documentation requires for an agent (bytes).

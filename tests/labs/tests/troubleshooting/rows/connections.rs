@@ -125,7 +125,7 @@ pub const ROWS: Rows = &[
     (
         &[
             "the answer is not valid HTTP",
-            "its Content-Length is not a number",
+            "its Content-Length is not valid",
             "a chunk has no length",
             "a chunk has more bytes than its length says",
             "a line is too long",
