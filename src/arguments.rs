@@ -33,16 +33,16 @@ Without a command it runs the boot: all steps, or those named, in order:
                     (NAME=value), which overrides the environment, which
                     overrides the settings file
 
-  name              print the hostname of each MAC address that is given, is in
-                    a file, or (-) is on standard input; a file is a list, the
-                    output of ip neigh or arp -n, or dnsmasq's file of leases;
+  name              print the hostname of each MAC address; the addresses are
+                    arguments, or in a FILE or standard input (-) with a list,
+                    the output of ip neigh or arp -n, or dnsmasq's leases;
                     exits 1 if two hostnames are the same; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
                     anything is missing or unknown; --settings: only settings
                     and files that they name, without network; --json: as JSON
   status            print the steps of this boot and their errors; --json: as
                     JSON; --svg: as a picture
-  health            watch over a node that has joined, until it is ended, as the
+  health            keep running and look after a node that has joined, as the
                     service muster-health does: start the DHCP client and the
                     time daemon when they do not run, and restart k3s when the
                     node's address has changed

@@ -25,7 +25,7 @@ pub fn did_you_mean<'a>(
     }
 }
 
-/// How many bytes have to be inserted, deleted or replaced to make one word of the other
+/// How many bytes have to be inserted, deleted or replaced to turn one word into the other
 /// (Levenshtein).
 fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();

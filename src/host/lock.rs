@@ -64,7 +64,8 @@ impl Host {
             FdFlag::FD_CLOEXEC
         };
         if let Some(file) = self.agent_lock.get() {
-            fcntl(file, FcntlArg::F_SETFD(flag)).context("cannot keep the lock over exec")?;
+            fcntl(file, FcntlArg::F_SETFD(flag))
+                .context("cannot keep or close the lock file at exec")?;
         }
         Ok(())
     }

@@ -24,7 +24,8 @@ const SERVER: u8 = 4;
 type Nonce = [u8; 8];
 
 /// Asks the time server at `address` once. Returns the time now (since 1970). Fails when no answer
-/// comes within `timeout`, and when the server says that it has no time.
+/// comes within `timeout`, when the server refuses to answer, and when the answer shows that the
+/// server's own clock is not set or not accurate enough.
 pub(super) fn ask(address: SocketAddr, timeout: Duration) -> Result<Duration> {
     // A socket can only send to addresses of its own family.
     let any: IpAddr = match address {

@@ -1,5 +1,6 @@
-//! Finds names that are not settings, and values that are valid but probably a mistake. Each of
-//! these values gives a warning.
+//! Finds probable mistakes in the given settings. A valid value that is probably a mistake gives a
+//! warning, and so does a variable for k3s whose name resembles a setting. This module also writes
+//! the error for a name that is no setting.
 
 use super::given::Given;
 use super::sources::Source;

@@ -37,7 +37,7 @@ pub struct Status {
     restarted: Option<Duration>,
     /// Why the last boot attempt failed.
     last_error: Option<String>,
-    /// The time of the next boot attempt (time since boot).
+    /// When the next boot attempt starts.
     next_try: Option<Duration>,
 }
 

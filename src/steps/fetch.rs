@@ -231,7 +231,7 @@ fn version(
             let url = link.map_or("", ServerLink::url);
             host.ask(format_args!("version: ask {url}/version"), || {
                 let server = server.ok_or_else(|| {
-                    anyhow!("this is a bug in muster: there is no connection to the k3s server")
+                    anyhow!("this is a bug in muster: the step fetch has no connection to the k3s server")
                 })?;
                 server.version(host, seed)
             })

@@ -57,7 +57,7 @@ pub fn parse(datagram: &[u8]) -> Option<Report> {
     }
 }
 
-/// Parses what follows `<PRI>1 ` in RFC 5424.
+/// Parses the part of a board's syslog message (RFC 5424) that follows `<PRI>1 `.
 fn of_board(severity: u8, rest: &str) -> Option<Report> {
     let mut fields = rest.splitn(6, ' ');
     let mut next = || fields.next();
