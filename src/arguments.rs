@@ -21,21 +21,21 @@ Usage:
   muster watch [--listen ADDRESS] [--macs FILE] [--json] [--svg FILE]
   muster --help | --version
 
-Without a command it runs the boot: all steps, or those named, in order:
-  identity, network, clock, prepare, register, fetch, join; then it becomes
-  k3s agent.
+Without a command it runs the boot: all steps, or those named, in this order:
+  identity, network, clock, prepare, register, fetch, join; then muster
+  becomes k3s agent, if join was among them.
 
   --supervised      after a failure, wait and try again, as the service does
   --dry-run         print what a boot would do; change nothing, send nothing
-  --root DIR        the folder that is put in front of every path
+  --root DIR        the root folder of the machine's files, instead of /
   --conf FILE       the settings file, instead of /etc/conf.d/muster
   --set NAME=VALUE  a setting; it overrides the kernel command line
                     (NAME=value), which overrides the environment, which
                     overrides the settings file
 
   name              print the hostname of each MAC address; the addresses are
-                    arguments, or in a FILE or standard input (-) with a list,
-                    the output of ip neigh or arp -n, or dnsmasq's leases;
+                    arguments, or in a FILE or standard input (-): as a list, as
+                    output of ip neigh or arp -n, or as dnsmasq's leases;
                     exits 1 if two hostnames are the same; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
                     anything is missing or unknown; --settings: only settings
@@ -49,8 +49,8 @@ Without a command it runs the boot: all steps, or those named, in order:
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
                     both, instead of 0.0.0.0:5514; --macs: a file that muster
-                    name can read; its boards are shown also before they are
-                    heard; --json: print an object at each change; --svg: write
+                    name can read; its boards are shown even before they
+                    report; --json: print an object at each change; --svg: write
                     a picture of the rack to this file at each change
 
 Settings:
@@ -60,7 +60,7 @@ const EXITS: &str = "
 Exit status: 0 done, 1 failed, 2 usage or configuration error.
 ";
 
-/// An error in the command line, with its message. The command exits with status 2.
+/// The message of an error in the command line or in a list of MAC addresses (exit status 2).
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -75,18 +75,18 @@ impl std::error::Error for Usage {}
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Run these steps of the boot, or all of them when the list is empty.
+    /// Run these steps of the boot. When the list is empty, run all steps.
     Boot(Vec<Step>),
     /// Print hostnames.
     Name {
-        /// MAC addresses, and files of them; `-` is standard input.
+        /// MAC addresses, and paths of files that list them; `-` is standard input.
         words: Vec<String>,
         /// Whether `--json` was given.
         json: bool,
     },
     /// Check what a boot needs.
     Check {
-        /// Whether `--settings` was given: only the settings and their files are checked.
+        /// Whether `--settings` was given: check only the settings, and the files that they name.
         settings: bool,
         /// Whether `--json` was given.
         json: bool,
@@ -112,7 +112,7 @@ pub enum StatusForm {
     Svg,
 }
 
-/// What `muster watch` was given.
+/// The options of `muster watch`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct WatchOptions {
     /// The address to listen on (`--listen`).
@@ -134,7 +134,7 @@ pub struct Arguments {
     pub dry_run: bool,
     /// Whether a failed boot is retried, without a limit on the number of retries (`--supervised`).
     pub supervised: bool,
-    /// The folder that is put in front of every path (`--root`).
+    /// The root folder of the machine's files (`--root`).
     pub root: PathBuf,
     /// The path of the settings file, if `--conf` names one.
     pub conf: Option<String>,

@@ -39,10 +39,10 @@ enum OnFailure {
 /// The steps of a boot in their order, each with what happens when the step fails.
 const BOOT: [(Step, OnFailure); 7] = [
     (Step::Identity, OnFailure::Stop), // waits for the interface, for ever if supervised, else 10 s
-    (Step::Network, OnFailure::Stop),  // waits for ever; fails if no DHCP client is installed
+    (Step::Network, OnFailure::Stop),  // waits for a network; fails if no DHCP client is installed
     (Step::Clock, OnFailure::GoOn),    // takes a few seconds at most
     (Step::Prepare, OnFailure::Stop),  // fails only when k3s cannot run on this machine
-    (Step::Register, OnFailure::Stop), // waits while the server is down; fails if it refuses the node
+    (Step::Register, OnFailure::Stop), // waits for the server; fails if the server refuses the node
     (Step::Fetch, OnFailure::Stop),    // retries for ever, unless no mirror can deliver k3s
     (Step::Join, OnFailure::Stop),     // sends no network request
 ];
@@ -77,8 +77,8 @@ pub struct Run<'a> {
     pub conf: &'a str,
     /// The steps that the command line names. When it names none, all steps run.
     pub steps: &'a [Step],
-    /// Whether OpenRC started this process (`--supervised`). Such a process may wait and retry for
-    /// ever.
+    /// Whether OpenRC supervises this process (`--supervised`). Then the identity step may wait for
+    /// ever, and OpenRC starts muster again when this process ends.
     pub supervised: bool,
 }
 
@@ -93,11 +93,10 @@ impl Run<'_> {
 }
 
 /// Runs the steps in the order of the boot. If all steps are asked for, and this node has already
-/// joined since the machine started, this function only restarts k3s, without a network request
-/// ([`restart::by_record`] decides that).
+/// joined since the machine started, [`restart::by_record`] decides whether this function only
+/// restarts k3s, without a network request.
 ///
-/// When the join step succeeds, this function does not return, because the process has become
-/// `k3s agent`.
+/// When k3s is started, this function does not return, because this process has become `k3s agent`.
 pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if run.has(Step::Join) {
         host.lock_agent()?;
@@ -116,7 +115,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     }
     let (node, fetched) = run_steps(host, settings, run)?;
     if !run.has(Step::Join) {
-        info!("done");
+        info!("the steps are done");
         return Ok(());
     }
     if host.plans() {
@@ -130,7 +129,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
 /// Reports that k3s could not be started, if `result` is an error.
 fn end(host: &Host, led: &Led, result: Result<()>) -> Result<()> {
     host.fail_step_on_error(result)
-        // The LED blinks again: it was restored when k3s was about to start.
+        // The LED stops blinking when k3s is about to start, so it must blink again.
         .inspect_err(|_| host.blink_led(led))
         .context(Step::Join.name())
 }
@@ -144,7 +143,7 @@ pub fn restart_as_before(host: &Host, record: Record) -> Result<()> {
 }
 
 /// Reports a boot attempt that cannot begin, because the settings are wrong. Does nothing while
-/// another muster, or k3s, is running on this node.
+/// another process holds the agent lock: k3s, or a muster that will become k3s.
 pub fn report_bad_settings(host: &Host, run: &Run) {
     if host.agent_pid().is_some() {
         return;
@@ -162,7 +161,7 @@ fn begin(host: &Host, run: &Run) {
 }
 
 /// Runs the steps in their order. Returns the node of this board, and the digest of the k3s that
-/// the fetch step verified. Does not start k3s.
+/// the fetch step verified, if it did. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.

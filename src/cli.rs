@@ -91,7 +91,7 @@ fn run(arguments: Arguments) -> Result<()> {
             }
         }
         Command::Health if host.plans() => {
-            bail!(Usage("health has no plan: it takes no --dry-run".into()))
+            bail!(Usage("health takes no --dry-run: it has no plan".into()))
         }
         Command::Health => {
             let conf = &conf()?;
@@ -121,7 +121,8 @@ fn run(arguments: Arguments) -> Result<()> {
                 let text = logging::one_line(error);
                 host.report(|status| status.failed(&text, None));
                 host.send_failure(text);
-                // The person who runs this boot by hand sees the error, so no LED must show it.
+                // The person who runs this boot by hand sees the error, so the LED need not show
+                // the error.
                 host.restore_led();
             })
         }

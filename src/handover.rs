@@ -38,7 +38,7 @@ pub fn start(
         environment,
         log_server: host.found_log_server(&settings.log_server),
     };
-    // The record stands for a node that the server has accepted, so it is written only then.
+    // The record says that the server has accepted the node, so it is written only if this is true.
     if accepted {
         write_record(host, &record);
     }
@@ -59,18 +59,18 @@ pub fn restart(host: &Host, settings: &Settings, mut record: Record) -> Result<(
     host.send_log_with_time();
     let found = record.log_server.as_ref();
     host.send_log_without_lookup(&settings.log_server, &record.node.interface, found);
-    // The operator may have changed k3s's configuration since the boot.
+    // The operator may have changed k3s's configuration since the boot, so it is checked again.
     settings.agent_config(host, &record.node.name)?;
     if let Err(error) = join::keep_files(host, settings, &record.node) {
-        // Only a warning, because k3s keeps its own copies of what these files hold.
+        // Only a warning, because the files that the boot wrote usually still exist.
         warn!("{error:#}");
     }
     (record.arguments, record.environment) = join::command(host, settings, &record.node)?;
     restart_as_before(host, record)
 }
 
-/// Restarts k3s with the arguments and the environment of the record, for the case that the
-/// settings cannot be read.
+/// Restarts k3s with the arguments and the environment of the record. It reads no settings, so it
+/// works also when the settings cannot be read.
 pub fn restart_as_before(host: &Host, mut record: Record) -> Result<()> {
     // k3s uses the address that the node has when k3s starts, so this address belongs in the
     // record. [`crate::life::health`] compares it with the later addresses.
@@ -85,7 +85,7 @@ pub fn restart_as_before(host: &Host, mut record: Record) -> Result<()> {
 fn write_record(host: &Host, record: &Record) {
     if let Err(error) = record.write(host) {
         // /run may be full. k3s must run nevertheless.
-        warn!(target: join::NAME, "{error:#}: the next restart of k3s runs all steps");
+        warn!(target: join::NAME, "{error:#}: the next restart of k3s may run all steps");
     }
 }
 

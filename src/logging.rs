@@ -1,5 +1,5 @@
-//! Sets up the log. It writes each message as one line to standard error, and also sends messages
-//! of the level info and above to the log server.
+//! Sets up the log. `MUSTER_LOG` decides which messages are written to standard error. The messages
+//! of the levels error, warn and info are also sent to the log server.
 
 use crate::boot::Step;
 use crate::host::outbox::Outbox;
@@ -15,12 +15,12 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
-/// Sets up the log with the filter of `MUSTER_LOG`. Fails when the filter is not valid in the
-/// syntax of env_logger.
+/// Sets up the log with the filter of `MUSTER_LOG`. Fails when the filter does not have the syntax
+/// of env_logger, or has a word that `check_levels` refuses.
 pub fn init(host: &Host, setting: &Value) -> Result<()> {
     let text = match host.plans() && setting.source == Source::Default {
         // A dry run prints its plan to standard output. Messages about what a boot did would be
-        // wrong in a dry run, so only warnings and errors are logged.
+        // wrong in a dry run, so without MUSTER_LOG only warnings and errors are logged.
         true => "warn",
         false => setting.text.as_str(),
     };
@@ -43,7 +43,7 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Sets up the log with the default filter, for the case that the settings cannot be read.
+/// Sets up the log with the default filter, when the settings cannot be read or are not read yet.
 pub fn init_default(host: &Host) {
     let setting = Value {
         name: "MUSTER_LOG",
@@ -55,9 +55,9 @@ pub fn init_default(host: &Host) {
 }
 
 /// Fails when a filter is a single word that is not a level. env_logger would read such a word as
-/// the name of a module, so a mistyped level would turn off all other messages.
+/// the name of a module, so a mistyped level could turn off all messages.
 fn check_levels(setting: &Value) -> Result<()> {
-    // A regular expression may follow the filters.
+    // A slash and a regular expression may follow the filters.
     let filters = setting.text.split('/').next().unwrap_or_default();
     for word in filters.split(',').map(str::trim) {
         if !word.is_empty() && !word.contains('=') && word.parse::<LevelFilter>().is_err() {
@@ -120,7 +120,7 @@ impl Log for Logger {
 }
 
 /// The text of an error in one line, without secrets. Line breaks and other control characters are
-/// replaced with spaces: they come from a server or a file, and must not reach logs and terminals.
+/// replaced with spaces: a server or a file may send them, and they must not reach a terminal.
 pub fn one_line(error: &anyhow::Error) -> String {
     let text = redacted(&format!("{error:#}"));
     let plain = |c: char| if c.is_control() { ' ' } else { c };

@@ -1,9 +1,9 @@
-//! Defines the paths of the files on a node that muster reads or writes. No path is defined
-//! elsewhere.
+//! Defines the paths of the files that muster writes on a node, and of the configuration that it
+//! reads. The paths of files that the kernel provides are not defined here.
 //!
 //! A test compares the files in [`WRITTEN`] with the table in `docs/design.md`.
 
-/// A file that muster writes: its path, and the permissions that it gets.
+/// A file that muster or its DHCP script writes: its path and its permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeFile {
     /// The absolute path, before `--root` is put in front of it.
@@ -29,7 +29,8 @@ pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
 
 /// The hostname, for the `hostname` service.
 pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
-/// The names of IP addresses (hosts(5)). muster writes one line of this file.
+/// The names of IP addresses (hosts(5)). muster writes one line of this file, and the usual lines
+/// for localhost if the file is empty.
 pub const HOSTS: NodeFile = file("/etc/hosts", 0o644);
 /// The machine id (machine-id(5)).
 pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
@@ -40,14 +41,14 @@ pub const RESOLV_CONF: NodeFile = file("/etc/resolv.conf", 0o644);
 pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
 /// Where k3s reads the node password (k3s, `pkg/agent/config`).
 pub const NODE_PASSWORD: NodeFile = file("/etc/rancher/node/password", 0o600);
-/// The default of `K3S_CONFIG_FILE`, which k3s's agent reads. The agent also reads the files in the
-/// folder of this name with `.d` at its end, in the order of their names.
+/// The default of `K3S_CONFIG_FILE`. k3s's agent reads this file, and then the `.yaml` and `.yml`
+/// files in the folder `/etc/rancher/k3s/config.yaml.d`, in the order of their names.
 pub const K3S_CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 /// The symbolic link to the node's own k3s configuration in [`NODES`]. It is in the folder of files
 /// that the agent reads after [`K3S_CONFIG`].
 pub const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
-/// The file name of [`NODE_CONFIG`]. When the agent reads another file in place of [`K3S_CONFIG`],
-/// the link is in the folder of that file's name with `.d` at its end.
+/// The file name of [`NODE_CONFIG`]. When the agent reads another file `<file>` in place of
+/// [`K3S_CONFIG`], the link is in the folder `<file>.d`.
 pub const NODE_CONFIG_NAME: &str = "50-node.yaml";
 /// A token that was not given in a file is written here for k3s, because every user can read the
 /// arguments of k3s, and every program that k3s starts inherits the environment of k3s.
@@ -106,7 +107,8 @@ pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 /// `pkg/agent/containerd`). k3s imports every file whose name ends with `.tar.zst`.
 pub const IMAGES_FOLDER: &str = "agent/images";
 /// The archive of the container images of k3s's release. `K3S_DATA_DIR` may name another folder for
-/// this file, [`IMAGES_PART`] and [`IMAGES_NOTE`], and their names have the board's architecture.
+/// this file, [`IMAGES_PART`] and [`IMAGES_NOTE`]. On another architecture, these three names
+/// have the name of that architecture in place of `arm64`.
 pub const IMAGES: NodeFile = file(
     "/var/lib/rancher/k3s/agent/images/k3s-airgap-images-arm64.tar.zst",
     0o644,
@@ -122,8 +124,8 @@ pub const IMAGES_NOTE: NodeFile = file(
     0o600,
 );
 
-/// Every file that muster or its DHCP script writes. [`NODE_CONFIG`] is not in this list, because
-/// it is a symbolic link.
+/// Every file that muster or its DHCP script writes on a node, without the symbolic links
+/// [`NODE_CONFIG`] and [`K3S_LINKS`].
 pub const WRITTEN: [NodeFile; 26] = [
     HOSTNAME,
     HOSTS,

@@ -34,7 +34,7 @@ fn ends_word(c: char) -> bool {
     c.is_whitespace() || c == '"'
 }
 
-/// Adds a word to the text that is shown.
+/// Adds a word, without the secret in it, to the text that is shown.
 fn add_word(shown: &mut String, word: &str) {
     if let Some(start) = word.find(TOKEN)
         && is_token(&word[start..])
@@ -44,8 +44,8 @@ fn add_word(shown: &mut String, word: &str) {
         return;
     }
     if let Some((scheme, rest)) = word.split_once("://")
-        // The last @ is used: a password must not contain a slash or an @, but one that does is
-        // still a secret.
+        // The last @ is used. A password in a valid URL contains neither a slash nor an @, but a
+        // password in an invalid URL is a secret too.
         && let Some((_, after)) = rest.rsplit_once('@')
     {
         for part in [scheme, "://", REDACTED, "@", after] {

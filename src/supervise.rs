@@ -17,7 +17,7 @@ use log::{info, warn};
 /// Repeats the boot until it succeeds and this process becomes `k3s agent`. `load` reads the
 /// settings and sets up the log. `conf` is the path of the settings file.
 pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
-    // An earlier muster process may have been killed during its pause. Wait for the rest of it.
+    // An earlier muster process may have been killed during its pause: wait until that pause ends.
     let mut pause = Pause::read(host);
     if pause.is_some() {
         // This only sets up the log. An error in the settings is reported after the pause, when the

@@ -30,10 +30,10 @@ pub fn clip(line: &str, width: usize) -> String {
     if width == 0 { start } else { start + "…" }
 }
 
-/// The character, or `?` in its place when a terminal might not show it in one column: control
-/// characters and escapes, marks that change the direction of writing, and characters of two
-/// columns or of none. ASCII, the letters of Latin alphabets, dashes, quotes and the ellipsis stay.
-/// A tab or a line break becomes a space.
+/// The character, or `?` in its place when a terminal might not show it in one column. Printable
+/// ASCII, the letters and signs of Latin alphabets, dashes, quotes and the ellipsis stay. A tab or
+/// a line break becomes a space. Every other character becomes `?`, such as a control character, a
+/// mark that changes the direction of writing, or a character of two columns.
 pub fn printable(c: char) -> char {
     match c {
         ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{24f}' | '\u{2010}'..='\u{2027}' => c,

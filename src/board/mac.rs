@@ -75,8 +75,9 @@ impl Mac {
     }
 
     /// A number that is different for each board and the same at each boot of one board. It seeds
-    /// the jitter of retries and the choice of the first mirror. Do not derive a secret from this
-    /// number, because the MAC address is not secret.
+    /// the jitter of retries, the wait before the registration (`MUSTER_SPREAD`) and the choice of
+    /// the first mirror. Do not derive a secret from this number, because the MAC address is not
+    /// secret.
     pub fn seed(&self) -> u64 {
         let [a, b, c, d, e, f] = self.0;
         mix(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))

@@ -1,4 +1,4 @@
-//! Checks the interface, the address, route and resolver that DHCP sets, and the clock.
+//! Checks the interface and its address, the default route, the resolver, and the clock.
 
 use super::report::{Report, State};
 use crate::board::node::Node;
@@ -107,7 +107,10 @@ fn network_time(report: &mut Report, host: &Host, settings: &Settings, conf: &st
         return report.ok("clock", "no time server is asked (MUSTER_NTP=no)");
     };
     if !is_up(report) || !report.has("resolver", State::Ok) {
-        return report.unknown("clock", "no time server was asked: the network is not up");
+        return report.unknown(
+            "clock",
+            "no time server was asked: there is no address or no resolver",
+        );
     }
     match host.first_answer(servers.places(host), clock::earliest(host, conf)) {
         Ok((server, time)) => report.ok("clock", difference(host.now(), &server, time)),

@@ -7,9 +7,9 @@ use crate::life::restart;
 use crate::settings::{AgentConfig, Settings};
 
 /// Runs k3s's check, and adds each failure to the report as a warning. They are only warnings
-/// because k3s also reports features that only some clusters need. The check is run only when this
-/// boot has verified the installed k3s, and when k3s has already unpacked its own files (215 MB).
-/// Otherwise the check would unpack these files, and so change the machine.
+/// because k3s also reports features that only some clusters need. The check is run only when the
+/// installed k3s is accepted ([`restart::verified`]) and has already unpacked its own files
+/// (215 MB). Without these files, the check would unpack them, and so change the machine.
 pub fn check_config(report: &mut Report, host: &Host, settings: &Settings, config: &AgentConfig) {
     let unpacked = format!("{}/data/current/bin", config.data_dir());
     if host.metadata(unpacked).is_none() || restart::verified(host, settings).is_err() {

@@ -28,7 +28,7 @@ use crate::settings::{AgentConfig, BadSetting, Settings};
 use crate::steps::identity;
 use anyhow::Result;
 
-/// What is checked only when the settings can be read.
+/// What is checked only when the settings can be used.
 const NEEDS_SETTINGS: [&str; 9] = [
     "interface",
     "address",
@@ -40,8 +40,8 @@ const NEEDS_SETTINGS: [&str; 9] = [
     "server",
     "mirror",
 ];
-/// What is checked only when the k3s server and the join token are known. The row of the server
-/// comes first, because it is left out when the URL of the server is what is missing.
+/// What is checked only when the k3s server and the join token are known. The first name is
+/// left out when the row `server` already reports that the URL of the server is missing.
 const NEEDS_SERVER: [&str; 3] = ["server", "ca", "mirror"];
 
 /// The result of a check, and whether a setting is wrong.

@@ -73,7 +73,7 @@ pub fn check(
 /// Reports why the server could not be reached, or why its CA was not accepted.
 fn unreached(report: &mut Report, failure: &Failure) {
     // The first request fetches the CA. When a retry of this request would not help, or when the
-    // dates of a certificate are wrong, the fault is in the CA.
+    // dates of a certificate are wrong, the failure is reported for the CA, else for the server.
     let is_ca = matches!(failure, Failure::Permanent { .. }) || failure.is_about_dates();
     let (what, other) = if is_ca {
         ("ca", "server")

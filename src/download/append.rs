@@ -2,8 +2,8 @@
 //!
 //! On a board with more than two CPUs, the calling thread receives and decrypts, and a second
 //! thread writes and hashes. On a CPU without AES and SHA instructions the two threads have about
-//! the same work, so the download takes half the time. With fewer CPUs the calling thread does
-//! everything.
+//! the same work, so the download takes about half the time. With one or two CPUs the calling
+//! thread does everything.
 
 use super::part::PartialFile;
 use super::writer::{BUFFER, WriterThread};
@@ -55,7 +55,7 @@ impl Appender<'_> {
     }
 
     /// Appends the first `n` bytes of the buffer that [`Appender::receive`] filled. With a second
-    /// thread, an error may be that of earlier bytes.
+    /// thread, the error may be that of an earlier write.
     pub fn append(&mut self, n: usize) -> io::Result<()> {
         match &mut self.thread {
             None => self.part.write(&self.buffer[..n])?,
@@ -78,8 +78,8 @@ impl Appender<'_> {
 
 impl Drop for Appender<'_> {
     fn drop(&mut self) {
-        // A caller that has not called `finish` already has an error to report, so this error is
-        // ignored.
+        // When a caller drops the `Appender` without a call of `finish`, it reports another error.
+        // So this error is ignored.
         let _ = self.finish();
     }
 }

@@ -1,4 +1,5 @@
-//! Asks one mirror once: for the digest of a file of the release, and for the file itself.
+//! Asks one mirror once: for the digest of a file of the release, if the digest is not known yet,
+//! and for the file itself.
 
 use super::asset::Asset;
 use super::mirror::MirrorState;
@@ -28,8 +29,8 @@ pub(super) enum Outcome {
 
 impl Install<'_> {
     /// Whether the installed file, which has the digest `installed`, needs no new verification. If
-    /// a digest is pinned, the two must be equal. If none is pinned, an earlier run of muster in
-    /// this boot must have recorded that it verified this digest for this release.
+    /// a digest is pinned, `installed` must be equal to it. If none is pinned, an earlier run of
+    /// muster in this boot must have recorded that it verified this digest for this release.
     pub(super) fn verified_this_boot(&self, installed: Sha256) -> bool {
         if let Some(pin) = self.pin {
             return pin == installed;
@@ -38,8 +39,8 @@ impl Install<'_> {
             .is_some_and(|(tag, digest)| tag == self.tag.as_str() && digest == installed)
     }
 
-    /// Asks one mirror for the digest of the file and then downloads the file, unless one with this
-    /// digest is already installed.
+    /// Asks one mirror for the digest of the file, if it is not known yet. Then downloads the file
+    /// from this mirror, unless a file with this digest is already installed.
     pub(super) fn ask(
         &mut self,
         index: usize,
@@ -68,8 +69,8 @@ impl Install<'_> {
                 format!("{url}: this mirror has another digest than the download in progress");
             return Ok(Outcome::RetryLater(why, None));
         }
-        // A partial file for another digest is closed here, which unlocks it, because `open` locks
-        // the same path again.
+        // A partial file for another digest is closed here, which unlocks it, because
+        // `PartialFile::open` locks the same path again.
         let open = match part.take().filter(|open| open.origin().sha256 == digest) {
             Some(open) => open,
             None => PartialFile::open(self.host, self.asset, &self.target, digest)?,

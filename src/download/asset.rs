@@ -63,7 +63,7 @@ impl Asset {
     }
 
     /// The space that is still needed for a file of `total` bytes, of which `len` bytes have
-    /// arrived.
+    /// arrived. For the images this includes the space that containerd and k3s need later.
     pub fn need(self, total: u64, len: u64) -> Need {
         let beside = match self {
             Asset::K3s => 0,
@@ -75,8 +75,8 @@ impl Asset {
         }
     }
 
-    /// The least space that this asset needs, for the time before a mirror has announced its length.
-    /// For the images it follows from the shortest archive of a known release. For k3s it is 0.
+    /// The least space that this asset needs. It is used before a mirror has announced the length
+    /// of the asset. For the images it is computed from `SHORTEST_IMAGES`; for k3s it is 0.
     pub fn least_need(self) -> Need {
         match self {
             Asset::K3s => self.need(0, 0),

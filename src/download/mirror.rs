@@ -158,7 +158,8 @@ pub fn shown(mirror: &Mirror, link: Option<&ServerLink>) -> String {
 }
 
 /// For `muster check`: asks each mirror once for the release. Returns the mirrors and their
-/// answers: an error when the mirror cannot be used.
+/// answers: an error when the mirror cannot be used. The k3s server is left out when `server` is
+/// `None`.
 pub fn probe(
     settings: &Settings,
     clients: &Clients,

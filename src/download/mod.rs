@@ -1,10 +1,11 @@
-//! Makes one attempt to download an object, such as the k3s executable. The attempt resumes a
-//! partial file where that is safe, limits the size and the time, and hashes the bytes as they
-//! arrive.
+//! Makes one attempt to download an object, such as the k3s executable. The attempt resumes the
+//! partial file of an earlier attempt, limits the size, stops a mirror that is too slow, and hashes
+//! the bytes as they arrive.
 //!
-//! [`rounds`] goes through the mirrors until an attempt succeeds, [`mirror`] is one mirror, and
-//! [`part`] is the partial file. [`target`] manages the partial file and the installed file.
-//! [`verified`] records what was verified.
+//! [`rounds`] goes through the mirrors until an attempt succeeds or muster gives up. [`mirror`] is
+//! one mirror, and [`part`] is the partial file. [`target`] has functions for the files on disk:
+//! their paths, the lock, hashing and removal. [`verified`] records which files this boot has
+//! verified.
 
 mod append;
 mod ask;
@@ -68,15 +69,15 @@ pub enum OnNoRange {
 #[derive(Clone, Copy)]
 pub struct Download<'a> {
     pub asset: Asset,
-    /// The client that reaches this mirror.
+    /// The client for the mirror of `url`.
     pub client: &'a Client,
     /// The URL of the object.
     pub url: &'a Url,
-    /// The folder of the partial file, whose free space is checked.
+    /// The folder of the partial file. The free space of this folder is checked.
     pub folder: &'a Path,
     /// The attempt fails when the bytes arrive more slowly than this.
     pub minimum_rate: MinimumRate,
-    /// The mirrors that may be faster.
+    /// What is known about the other mirrors, which may be faster.
     pub rivals: Rivals,
     pub on_no_range: OnNoRange,
 }
@@ -84,10 +85,10 @@ pub struct Download<'a> {
 /// What is known about the other mirrors during an attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rivals {
-    /// Whether one of the other mirrors has not been tried lately.
+    /// Whether at least one of the other mirrors has no measured rate from the last 10 minutes.
     pub untried: bool,
-    /// The largest number of bytes that one of the other mirrors sent in a window
-    /// ([`MinimumRate`]).
+    /// The largest measured rate of the other mirrors: the average number of bytes in a window
+    /// ([`MinimumRate`]); 0 when no rate is known.
     pub best: u64,
 }
 
@@ -149,9 +150,10 @@ fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, F
     let mut request = Request::get(client, url);
     if !part.is_empty() {
         request = request.header("Range", &format!("bytes={}-", part.len()));
-        // A validator is not needed for safety, because the digest is checked at the end. It saves
-        // a useless download: a server whose object has changed sends the whole new object at once.
-        // A validator is valid only for the URL that sent it.
+        // A validator is not needed for safety, because the digest is checked at the end. Without
+        // a validator, a server whose object has changed would send the rest of the new object,
+        // which is useless. With a validator, it sends the whole new object. A validator is valid
+        // only for the URL whose answer contained it.
         let origin = part.origin();
         let same_url = origin.url == url.as_str();
         if let Some(validator) = origin.validator.as_ref().filter(|_| same_url) {
@@ -214,7 +216,7 @@ fn restart(
 }
 
 /// Refuses, before the body is read, an object that is longer than [`LONGEST`] or for which this
-/// board has no room.
+/// board has no room. Refuses nothing when the server did not announce the length.
 fn check_size(
     host: &Host,
     download: Download<'_>,
@@ -231,7 +233,7 @@ fn check_size(
     let need = asset.need(total, part.len());
     match machine::no_room(host, folder, need).map_err(AttemptError::Local)? {
         // Only this mirror is skipped, because its announced length may be wrong. When every
-        // mirror announces too much, the boot fails with this message, which names the remedy.
+        // mirror announces too much, the download fails with this message, which names the remedy.
         Some(why) => Err(Failure::permanent(anyhow!("{url}: {why}")).into()),
         None => Ok(()),
     }

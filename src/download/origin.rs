@@ -1,5 +1,6 @@
-//! Reads and writes the JSON file beside a partial file (`.k3s.part.json`). It records which object
-//! the partial file belongs to, so that a later run can resume the download.
+//! Reads the JSON file beside a partial file (such as `.k3s.part.json`), and makes the text of this
+//! file. The file, called the note, records which object the partial file belongs to, so that a
+//! later run can resume the download.
 
 use crate::digest::Sha256;
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
-//! Handles the partial file of a download: `.k3s.part` in the folder where k3s is installed. The
-//! file `.k3s.part.json` beside it, called the note, records which download the bytes belong to.
+//! Handles the partial file of a download, such as `.k3s.part` in the folder where k3s is
+//! installed. The JSON file beside it (`.k3s.part.json`), called the note, records which download
+//! the bytes belong to.
 //!
 //! Like [`host`](crate::host), this module changes the machine. It is called only from inside
 //! [`Host::ask`], so a dry run does not call it.
@@ -99,7 +100,8 @@ impl PartialFile {
     }
 
     /// Empties the file, and records in the note that the next bytes come from `url`. `validator`
-    /// is the `ETag` or `Last-Modified` that the server at `url` sent.
+    /// is the `ETag` or `Last-Modified` that the server at `url` sent. `url` is empty when the next
+    /// URL is not known yet.
     pub fn restart(&mut self, url: &str, validator: Option<String>) -> Result<()> {
         let origin = Origin {
             sha256: self.origin.sha256,
@@ -108,7 +110,7 @@ impl PartialFile {
         };
         let restart = || -> io::Result<()> {
             // The file is emptied before the note is written. If muster is killed between these two
-            // writes, an empty file is beside the old note, and there are no wrong bytes to resume.
+            // steps, an empty file is beside the old note, and there are no wrong bytes to resume.
             self.file.set_len(0)?;
             io::Seek::rewind(&mut &*self.file)?;
             let note = note_path(&self.target);
@@ -132,8 +134,8 @@ impl PartialFile {
         self.written.append(&self.file, bytes)
     }
 
-    /// Makes a writer that another thread can use to append. [`PartialFile::take_back`] must get it
-    /// before anything else is done with this file.
+    /// Makes a writer that another thread can use to append. The writer must be given to
+    /// [`PartialFile::take_back`] before anything else is done with this file.
     pub(super) fn writer(&self) -> io::Result<Writer> {
         Ok(Writer {
             file: self.file.try_clone()?,
@@ -141,7 +143,8 @@ impl PartialFile {
         })
     }
 
-    /// Takes back a writer, with what it has appended.
+    /// Takes back a writer. The hash and the length then include the bytes that the writer has
+    /// appended.
     pub(super) fn take_back(&mut self, writer: Writer) {
         self.written = writer.written;
     }

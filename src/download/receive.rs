@@ -12,8 +12,8 @@ use std::time::Instant;
 use url::Url;
 
 /// Reads the body to its end into the partial file. `total` is the length of the whole object
-/// (bytes), if the server sent it; without it, the free space and the memory are checked while
-/// bytes arrive.
+/// (bytes), if the server sent this length. When `total` is `None`, the free space and the memory
+/// are checked while bytes arrive.
 pub fn receive(
     host: &Host,
     download: Download<'_>,
@@ -38,7 +38,8 @@ const CHECKED: u64 = 4 << 20;
 
 /// Why the body was not read to its end.
 enum Stop {
-    /// The partial file is kept, because a later attempt can resume it.
+    /// The partial file is not emptied here. If the mirror failed, a later attempt can resume the
+    /// file.
     Keep(AttemptError),
     /// The partial file is emptied, because the object is too long to be the expected file, or
     /// because there is no room for the next bytes.
@@ -125,7 +126,7 @@ fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop>
         // This counts as a failure of the mirror, because another mirror may send fewer bytes.
         Some(why) => {
             let after = megabytes(len);
-            let error = anyhow!("{url}: after {after} MB of an unknown length: {why}");
+            let error = anyhow!("{url}: after {after} MB of a file of unknown length: {why}");
             Err(Stop::Discard(Failure::permanent(error)))
         }
         None => Ok(()),

@@ -1,5 +1,6 @@
-//! Asks the mirrors one after another, and repeats this round until a file of the release is
-//! installed with the expected digest. The module `ask` asks one mirror in a round.
+//! Downloads a file of the release in rounds. A round asks the mirrors one after another; the
+//! module `ask` asks one mirror. The rounds are repeated until the file is installed with the
+//! expected digest, or until muster gives up.
 
 use super::OnNoRange;
 use super::ask::Outcome;
@@ -31,9 +32,10 @@ pub struct Install<'a> {
     pub tag: Tag,
     /// The path at which the file is installed.
     pub target: PathBuf,
-    /// The mirrors, in the order in which they are asked.
+    /// The mirrors, in the order in which the first round asks them.
     pub mirrors: Vec<MirrorState>,
-    /// The k3s server's checksum file, while it must still be requested; `None` when the digest is
+    /// The k3s server's checksum file, until the server has answered the request for it. `None`
+    /// from the start when the digest is pinned, and when there is no connected server whose CA is
     /// pinned.
     pub server_sums: Option<ServerSums>,
 }
@@ -50,8 +52,9 @@ enum Round {
 
 impl Install<'_> {
     /// Asks the mirrors until the file is installed, and returns its digest. Fails when all mirrors
-    /// are skipped, because none of them can deliver this release, and when the images took too
-    /// long ([`Install::is_late`]).
+    /// are skipped because none of them can deliver this release, when the images took too long
+    /// ([`Install::is_late`]), when something on this board fails (for example, there is too little
+    /// space), or when a watched file changes during a wait.
     pub fn run(mut self) -> Result<Sha256> {
         let installed = target::installed(self.host, &self.target, self.asset.mode())?;
         if let Some(digest) = installed
@@ -105,7 +108,8 @@ impl Install<'_> {
         self.target.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Asks each mirror once, until one has delivered the file.
+    /// Asks the mirrors one after another, each once, until one has delivered the file. Skipped and
+    /// busy mirrors are not asked.
     fn round(
         &mut self,
         installed: Option<Sha256>,
@@ -200,7 +204,7 @@ impl Install<'_> {
         }
     }
 
-    /// Skips a mirror from now on. `status` is that of its answer, if there was one.
+    /// Skips a mirror from now on. `status` is the HTTP status of its answer, if it answered.
     fn skip(&mut self, index: usize, why: String, status: Option<u16>) {
         warn!(target: self.host.step(), "{why}; skipping this mirror");
         let mirror = &mut self.mirrors[index];
@@ -208,10 +212,10 @@ impl Install<'_> {
         mirror.skipped = Some(why);
     }
 
-    /// Whether a file that the node can do without has taken too long. The limit is
-    /// [`Asset::patience`] plus the time in which `reached` bytes, the length of the partial file,
-    /// arrive at the rate [`MinimumRate::slow`]. So mirrors that are busy with many boards get more
-    /// time as long as they deliver.
+    /// Whether the download of the images has taken too long; never for k3s, which the node needs.
+    /// The limit is [`Asset::patience`] plus the time in which `reached` bytes would arrive at the
+    /// rate [`MinimumRate::slow`]. `reached` is the greatest length of the partial file so far. So
+    /// mirrors that are busy with many boards get more time as long as they deliver.
     fn is_late(&self, started: Instant, reached: u64) -> bool {
         let MinimumRate { slow, window, .. } = self.minimum_rate;
         let windows = reached as f64 / slow as f64;

@@ -43,8 +43,8 @@ impl ServerSums {
         })
     }
 
-    /// Asks the server for the digest that `asset` must have. A permanent failure means that a retry
-    /// would not help, for example because the server does not have the checksum file of this
+    /// Asks the server for the digest that `asset` must have. A permanent failure means that a
+    /// retry would not help, for example because the server does not have the checksum file of this
     /// release. While the server's `Retry-After` lasts, no request is made, and the last failure is
     /// returned again.
     pub fn ask(&mut self, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {

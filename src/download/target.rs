@@ -39,7 +39,7 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
 }
 
 /// Makes the folder into which an asset is installed. The folders `agent` and `agent/images` in
-/// k3s's data folder get the mode 0700, the same as from k3s.
+/// k3s's data folder get the mode 0700, which k3s gives them too.
 pub(super) fn make_folder(asset: Asset, folder: &Path) -> io::Result<()> {
     if asset == Asset::Images
         && let Some(data) = folder.ancestors().nth(2)

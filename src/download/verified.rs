@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 /// The release tag and the digest of a record ([`Asset::record`](super::asset::Asset::record)) that
-/// a fetch step of this boot has written; `None` when no fetch step has.
+/// a fetch step of this boot has written; `None` when there is no such record.
 pub fn read(host: &Host, record: NodeFile) -> Option<(String, Sha256)> {
     let text = host.read_text(record.path).ok()?;
     let record: Value = serde_json::from_str(&text).ok()?;

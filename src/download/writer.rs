@@ -14,7 +14,7 @@ pub(super) const BUFFER: usize = 64 * 1024;
 /// receiving waits.
 pub(super) const BUFFERS: usize = 8;
 
-/// What is in a partial file.
+/// The hash and the length of what is in a partial file.
 #[derive(Clone, Default)]
 pub(super) struct Written {
     /// The running hash of all bytes in the file.
@@ -125,8 +125,8 @@ impl WriterThread {
         })
     }
 
-    /// Gives `buffer` to the writer thread, which writes the first `n` bytes of it, and puts a free
-    /// buffer in its place. Waits for a free buffer when all buffers are in use. Fails when an
+    /// Gives `buffer` to the writer thread, which writes the first `n` bytes of that buffer. Then
+    /// sets `buffer` to a free buffer, and waits for one when all buffers are in use. Fails when an
     /// earlier write failed.
     pub fn exchange(&mut self, buffer: &mut Vec<u8>, n: usize) -> io::Result<()> {
         let mut queue = self.shared.lock();
@@ -142,7 +142,8 @@ impl WriterThread {
         queue.error.take().map_or(Ok(()), Err)
     }
 
-    /// Waits for the last bytes. Returns the writer, and the error of a write that failed.
+    /// Waits until the last bytes are written. Returns the writer, and the error of a failed write,
+    /// unless [`WriterThread::exchange`] has returned it already.
     pub fn finish(self) -> (Writer, io::Result<()>) {
         self.shared.lock().ended = true;
         self.shared.changed.notify_one();

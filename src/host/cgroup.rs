@@ -10,12 +10,14 @@ use std::path::Path;
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 /// Where cgroup v2 is mounted.
 const CGROUP: &str = "/sys/fs/cgroup";
-/// The controllers that the kernel has, separated by spaces (Linux, cgroup-v2).
+/// The file that lists the controllers of the kernel, separated by spaces (Linux, cgroup-v2).
 pub const CONTROLLERS_FILE: &str = "/sys/fs/cgroup/cgroup.controllers";
-/// The controllers that are enabled for the cgroups below the root cgroup.
+/// The file that lists the controllers that are enabled for the cgroups directly below the root
+/// cgroup. A write to the file enables more.
 const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
-/// Mounts cgroup v2, unless a cgroup file system is mounted. `mounts` are the current mounts.
+/// Mounts cgroup v2 at `CGROUP`, unless something is mounted there. `mounts` are the current
+/// mounts.
 pub fn mount(host: &Host, mounts: &[Mount]) -> Result<()> {
     match cgroup_mount(mounts) {
         Some(_) => Ok(()),
@@ -24,7 +26,7 @@ pub fn mount(host: &Host, mounts: &[Mount]) -> Result<()> {
 }
 
 /// Returns a message, with the remedy, when k3s cannot use the cgroups of this machine; `None` when
-/// it can. A cgroup file system that is not mounted yet is not a problem.
+/// it can. It is not a problem when no cgroup file system is mounted yet.
 pub fn problem(host: &Host, mounts: &[Mount]) -> Result<Option<String>> {
     Ok(match cgroup_mount(mounts) {
         Some(mount) if mount.kind != "cgroup2" => Some(format!(
@@ -42,7 +44,7 @@ pub fn problem(host: &Host, mounts: &[Mount]) -> Result<Option<String>> {
     })
 }
 
-/// Whether a cgroup file system is mounted.
+/// Whether a file system of any type is mounted at `CGROUP`.
 pub fn is_mounted(mounts: &[Mount]) -> bool {
     cgroup_mount(mounts).is_some()
 }
@@ -71,9 +73,9 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split_whitespace().any(|other| other == word)
 }
 
-/// Returns a message when the kernel lacks controllers: it names them, and the kernel parameters
-/// that enable them. Returns `None` when no controller is missing. `available` is the text of
-/// [`CONTROLLERS_FILE`].
+/// Returns a message when the kernel lacks controllers: it names them and the remedy. Returns
+/// `None` when no controller is missing. `available` is the text of [`CONTROLLERS_FILE`], and
+/// `cmdline` is the kernel command line.
 fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
     let missing: Vec<&str> = CONTROLLERS
         .into_iter()

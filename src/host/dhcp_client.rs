@@ -21,8 +21,8 @@ pub fn ensure_script(host: &Host) -> Result<()> {
 }
 
 /// Starts the DHCP client, which removes the address of the interface first. The client goes to the
-/// background when it has a lease or after three tries without a lease. In the background it
-/// continues to try.
+/// background when it has a lease or after three tries without a lease. In the background it renews
+/// the lease, or continues to ask for one.
 pub fn start_client(host: &Host, node: &Node) -> Result<()> {
     host.remove_note(paths::DHCP_KEEP)?;
     run_client(host, node)
@@ -71,7 +71,7 @@ pub fn is_client_running(host: &Host, interface: &str) -> bool {
 }
 
 /// Makes the DHCP client of `interface` renew its lease now. Then the client runs its script, which
-/// configures the interface again.
+/// configures the interface again. Does nothing when no client is running.
 pub fn renew_lease(host: &Host, interface: &str) -> Result<()> {
     let Some(pid) = client(host, interface) else {
         return Ok(());
@@ -111,16 +111,16 @@ fn client(host: &Host, interface: &str) -> Option<i32> {
 
 /// Whether a process belongs to root: its real and its effective user are root. `status` is the
 /// text of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>` is
-/// not enough, because the kernel gives it to root when a process may not be traced.
+/// no proof: the folder also belongs to root when another user's process may not be traced.
 fn is_root(status: &str) -> bool {
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     let mut users = users.unwrap_or_default().split_whitespace();
     [users.next(), users.next()] == [Some("0"); 2]
 }
 
-/// Whether `argv` is a udhcpc that renews the lease of `interface`. With `-q`, as in an initramfs,
-/// udhcpc exits as soon as it has a lease; with `-n` it exits when it gets no lease. So neither of
-/// these counts.
+/// Whether `argv` is the command line of a udhcpc that renews the lease of `interface`. With `-q`,
+/// as in an initramfs, udhcpc exits as soon as it has a lease; with `-n` it exits when it gets no
+/// lease. So a udhcpc with one of these flags does not count.
 fn is_renewing_client(argv: &[&str], interface: &str) -> bool {
     let mut argv = argv.iter().copied();
     let mut program = argv.next().and_then(|path| path.rsplit('/').next());

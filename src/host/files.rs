@@ -1,5 +1,6 @@
 //! Reads and writes files. A file is read whole, up to a size limit. It is written whole or not at
-//! all: to a temporary file that is then renamed.
+//! all: to a temporary file that is then renamed. Only the kernel's files, such as those below
+//! `/sys`, are written directly.
 
 use super::Host;
 use super::temporary::{remove_if_exists, temporary};
@@ -12,8 +13,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// The largest file that muster reads whole (bytes). A larger file is an error, so that it cannot
-/// use up the memory. The kernel's files in `/proc` have no limit: on a node with many pods, the
-/// list of mounts is longer than this.
+/// use up the memory. Files in `/proc` are read without a limit, because the list of mounts can be
+/// larger than this on a node with many pods.
 const READ_MAX: u64 = 1 << 20;
 /// The largest file that muster reads whole (bytes) when the operator names it on the command line.
 /// A list of 100,000 boards is larger than [`READ_MAX`].
@@ -48,8 +49,8 @@ impl Host {
             .with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// Does the same as [`Host::read`], for a path that the operator gave on the command line. A
-    /// relative path starts at the working directory, and `--root` applies to no path here.
+    /// Reads the file at a path that the operator gave on the command line, up to `NAMED_MAX`. A
+    /// relative path starts at the working directory. `--root` is not put in front of the path.
     pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
         read_whole(Path::new(path), NAMED_MAX).with_context(|| format!("cannot read {path}"))
     }
@@ -60,7 +61,7 @@ impl Host {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The names in a folder, sorted; empty when there is no such folder.
+    /// The names in a folder, sorted; empty when the folder does not exist or cannot be read.
     pub fn list(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(folder)) else {
             return Vec::new();
@@ -140,8 +141,8 @@ impl Host {
     }
 
     /// Writes a file that the operator named on the command line, whole or not at all. `--root` is
-    /// put in front of an absolute path; another path is relative to the working directory. Fails
-    /// when the folder does not exist, or when the path is that of something else than a file.
+    /// put in front of an absolute path; a relative path starts at the working directory. Fails
+    /// when the folder does not exist, or when the path is that of a folder, a device or the like.
     pub fn write_as_named(&self, path: &str, text: &str) -> Result<()> {
         let path = Path::new(path);
         let target = match path.is_absolute() {
@@ -181,7 +182,7 @@ impl Host {
     }
 }
 
-/// Replaces the file `target` by one with these bytes, through a temporary file in its folder.
+/// Writes `bytes` to a temporary file in the folder of `target`, and renames that file to `target`.
 fn replace(target: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
     let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
         bail!("it is not the path of a file");

@@ -1,4 +1,4 @@
-//! Makes a LED of the board blink while it boots, by the kernel's `timer` trigger (Linux,
+//! Makes a LED blink while the board boots, by the kernel's `timer` trigger (Linux,
 //! Documentation/leds/leds-class.rst).
 
 use super::Host;

@@ -17,8 +17,9 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 
 impl Host {
-    /// Takes the lock. This process holds it until it ends, also after exec. Fails when another
-    /// process holds the lock. A dry run does nothing.
+    /// Takes the lock. It is held until this process ends, also after exec. Fails when another
+    /// process holds the lock. When the lock file cannot be opened, there is only a warning. A dry
+    /// run does nothing.
     pub fn lock_agent(&self) -> Result<()> {
         if self.plans() || self.agent_lock.get().is_some() {
             return Ok(());
@@ -47,7 +48,7 @@ impl Host {
         }
     }
 
-    /// The id of the process that holds the lock; `None` when no process or this process holds it.
+    /// The id of another process that holds the lock; `None` when there is no such process.
     pub fn agent_pid(&self) -> Option<i32> {
         let file = File::open(self.path(paths::LOCK.path)).ok()?;
         let mut lock = whole_file(libc::F_WRLCK);
@@ -65,7 +66,7 @@ impl Host {
         };
         if let Some(file) = self.agent_lock.get() {
             fcntl(file, FcntlArg::F_SETFD(flag))
-                .context("cannot keep or close the lock file at exec")?;
+                .context("cannot set whether exec closes the lock file")?;
         }
         Ok(())
     }

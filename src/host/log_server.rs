@@ -1,5 +1,5 @@
 //! Finds the log server, and begins to send the log to it as soon as the board has an address.
-//! [`super::outbox`] sends it.
+//! [`super::outbox`] sends the lines of the log.
 
 use super::Host;
 use super::outbox::Outbox;
@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The time between the first two attempts to look up the name of the log server. It is short,
-/// because the DHCP script sets the address a moment before it sets the DNS
-/// servers.
+/// because the DHCP script sets the address a moment before it sets the DNS servers.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest time between two attempts. The time doubles after each attempt, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -34,7 +33,7 @@ impl Host {
         self.outbox.lock().board = Some(board);
     }
 
-    /// Sets the release of k3s that this boot installs.
+    /// Sets the release of k3s that this boot installs, for `muster status` and the log server.
     pub fn set_k3s_version(&self, version: &str) {
         self.outbox.lock().version = Some(version.into());
         self.report(|status| status.k3s_version(version));

@@ -87,10 +87,10 @@ impl Memory {
 /// The memory that a download must leave free for the rest of the boot (bytes).
 const MEMORY_KEPT: u64 = 16 << 20;
 
-/// A file or a step that needs space, and how much space it needs.
+/// The space that a download needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// The name, for messages, of what needs the space.
+    /// What is downloaded, in words for a message.
     pub what: &'static str,
     /// The space that is needed (bytes).
     pub bytes: u64,

@@ -1,5 +1,5 @@
-//! Changes the machine. Apart from the two modules in `download` that handle the partial file, no
-//! other module does so.
+//! Changes the machine. Outside of this module and its submodules, only `download::part` and
+//! `download::target` change it: they write the files of a download.
 //!
 //! A step decides what to do, and calls a [`Host`] to do it. An effect is a change of the machine.
 //! Every effect is one call of a method of [`Host`], with its own description. In a dry run the
@@ -17,13 +17,13 @@
 //! | [`links`] | reads and makes symbolic links |
 //! | [`process`] | runs programs, and replaces this process with a program (exec) |
 //! | [`lock`] | holds the lock that allows one `k3s agent` on a node |
-//! | [`clock`] | reads and sets the clocks, and sleeps |
+//! | [`clock`] | reads and sets the wall clock, reads the time since boot, and sleeps |
 //! | [`network_time`] | sets the clock from a time server |
 //! | [`time_servers`] | asks time servers |
 //! | [`time_daemon`] | starts the time daemon |
-//! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
+//! | [`system`] | reads free space and addresses, reads and sets the hostname, makes mounts |
 //! | [`cgroup`], [`modules`] | prepare cgroup v2, and load kernel modules |
-//! | [`dhcp_client`] | starts the DHCP client, and finds it among the processes |
+//! | [`dhcp_client`] | starts the DHCP client, finds its process, and has it renew the lease |
 //! | [`led`] | makes a LED blink |
 //! | [`log_server`] | finds the log server |
 //! | [`outbox`] | sends the log to the log server |
@@ -102,8 +102,8 @@ pub enum Mode {
     Plan,
 }
 
-/// The machine that muster runs on. Its files are below a root folder (`--root`), and its effects
-/// are performed, or only printed in a dry run.
+/// The machine that muster runs on. Its files are below a root folder (`--root`). Effects on the
+/// machine are carried out; in a dry run they are only printed.
 pub struct Host {
     root: PathBuf,
     mode: Mode,
@@ -172,8 +172,8 @@ impl Host {
             let mut out = io::stdout().lock();
             let what = redacted(&what.to_string());
             return match writeln!(out, "{step}: {what}") {
-                // It is not a failure when the reader closes the pipe early, as in `muster … |
-                // head`.
+                // When the reader of the plan ends early and closes the pipe, as `head` does, this
+                // is not a failure.
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     Err(error).context("cannot print the plan")
                 }

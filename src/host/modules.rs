@@ -7,8 +7,9 @@ use log::warn;
 /// Modules that k3s loads (k3s, `pkg/agent/syssetup/setup.go`), and vxlan, which flannel needs and
 /// k3s does not load.
 const ALWAYS: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "vxlan"];
-/// The two packet filters of the kernel. k3s loads the modules of both, some by an alias, and uses
-/// the one that its iptables finds. A kernel may have only one of them.
+/// The modules of the kernel's two packet filters, ip_tables and nf_tables. k3s loads the modules
+/// of both filters, some by an alias, and uses the filter that its `iptables` program finds. A
+/// kernel may have only one of the two filters.
 const FILTERS: [[&str; 2]; 2] = [
     ["iptable_nat", "iptable_filter"],
     ["nft_compat", "nft_chain_nat"],
@@ -21,7 +22,7 @@ pub fn load(host: &Host) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    // Without -q, modprobe prints errors about the filter that the kernel does not have.
+    // Without -q, modprobe prints errors about a packet filter that the kernel does not have.
     let argv = [&["modprobe", "-q", "-a"], missing.as_slice()].concat();
     let result = host.run(&argv);
     if host.plans() {

@@ -68,16 +68,16 @@ impl Host {
         self.clock.source.replace(source);
     }
 
-    /// Notes that a certificate was rejected because of its dates, if `doubted`, so that the time
-    /// servers are asked again before the next attempt, unless one has answered lately
-    /// (`ASK_AGAIN`).
+    /// If `doubted`, notes that a certificate was rejected because of its dates. Then the time
+    /// servers are asked again before the next attempt, unless one of them has answered less than
+    /// `ASK_AGAIN` ago.
     pub fn doubt_clock_if(&self, doubted: bool) {
         self.clock.doubted.set(self.clock.doubted.get() || doubted);
     }
 
     /// Asks the time servers in order and sets the clock to the first acceptable answer. Returns
-    /// what was done, in words. Fails when there is no acceptable answer. Without time servers, and
-    /// in a dry run, it does nothing.
+    /// what was done, in words. Fails when there is no acceptable answer. Without time servers it
+    /// does nothing, and a dry run only prints the effect; both return `None`.
     pub fn set_clock_from(&self, source: &TimeSource) -> Result<Option<String>> {
         let Some(servers) = &source.servers else {
             return Ok(None);
@@ -112,8 +112,8 @@ impl Host {
             }
         }
         bail!(
-            "no network time ({names}): the clock stays as it is; if certificates are rejected, \
-             set MUSTER_NTP to a time server that answers: {}",
+            "no network time ({names}): the clock stays as it is ({}); if certificates are \
+             rejected, set MUSTER_NTP to a time server that answers",
             reasons.join("; ")
         )
     }
@@ -135,9 +135,10 @@ impl Host {
         Ok(done)
     }
 
-    /// Corrects the clock before the next attempt, if something has set it back (for example a
-    /// hwclock service that starts late and reads a chip without a battery), or if a certificate's
-    /// dates were wrong. Without this correction no attempt could succeed.
+    /// Corrects the clock before the next attempt. It does so if something has set the clock back,
+    /// for example a hwclock service that starts late and reads a chip without a battery. It also
+    /// does so if a certificate's dates were wrong, unless a time server has answered less than
+    /// `ASK_AGAIN` ago. With a wrong clock, no attempt could succeed.
     pub(super) fn correct_clock(&self) {
         let doubted = self.clock.doubted.replace(false);
         let source = self.clock.source.borrow().clone();

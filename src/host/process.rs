@@ -97,7 +97,7 @@ impl Host {
     }
 
     /// Sets a time limit for this process: after `time` the kernel ends it with SIGALRM. `None`
-    /// removes the limit. [`Host::exec`] removes it too.
+    /// removes the limit. [`Host::exec`] removes it too. A dry run has no limit.
     pub fn limit_run(&self, time: Option<Duration>) {
         match time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)) {
             Some(seconds) if !self.plans() => alarm::set(seconds),
@@ -122,8 +122,8 @@ impl Host {
         Ok(())
     }
 
-    /// Runs a program that only reads, also in a dry run, and returns what it printed. The error
-    /// says why it could not be started.
+    /// Runs a program, and returns what it printed. A dry run also runs the program, so it must not
+    /// change the machine. The error says why the program could not be started.
     pub fn output(
         &self,
         program: &Path,

@@ -56,7 +56,7 @@ impl Host {
         self.progress.owns_status.set(true);
     }
 
-    /// The number of boot attempts in this boot.
+    /// The number of boot attempts since power-on, with those of earlier muster processes.
     pub fn attempts(&self) -> u64 {
         self.status.borrow().runs()
     }

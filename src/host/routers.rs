@@ -47,7 +47,7 @@ pub fn keep_advertisements(host: &Host, interface: &str) {
     }
 }
 
-/// Whether an IPv6 router of the link of `interface` is the default route.
+/// Whether there is an IPv6 default route, and it goes over `interface`.
 pub fn is_default_route(host: &Host, interface: &str) -> Result<bool> {
     let v6 = host.read_text("/proc/net/ipv6_route")?;
     Ok(default_interface("", &v6) == Some(interface))
@@ -105,8 +105,8 @@ impl Routers {
         Ok(last)
     }
 
-    /// Whether it is still too early to say that no router answers the first solicitation
-    /// (`ANSWER`).
+    /// Whether a router may still answer the first solicitation, because less than `ANSWER` has
+    /// passed since it was sent. `now` is the time since boot.
     pub fn may_answer(&self, now: Duration) -> bool {
         self.first.is_some_and(|first| now < first + ANSWER)
     }

@@ -9,10 +9,10 @@ const DOUBTFUL: u32 = 0x40 | 0x08;
 /// The most DNS servers that resolvers ask (MAXNS of resolv.conf(5)).
 const RESOLVERS_MAX: usize = 3;
 
-/// The interface of the default route, of IPv4 if there is one, else of IPv6; `None` when there is
-/// no default route. Of several default routes, the first one is used, which has the smallest
-/// metric. `v4` is the text of `/proc/net/route` and `v6` that of `/proc/net/ipv6_route`. k3s reads
-/// the same files in this way.
+/// The interface of the IPv4 default route or, without one, that of the IPv6 default route; `None`
+/// when there is no default route. Of several default routes, the first one is used, which has the
+/// smallest metric. `v4` is the text of `/proc/net/route` and `v6` that of `/proc/net/ipv6_route`.
+/// k3s finds its interface in these files in the same way.
 pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
     let v4 = v4.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -23,8 +23,8 @@ pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
     });
     let v6 = v6.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // A default route on lo does not count: when there is no real default route, the kernel
-        // lists an unreachable default route on lo.
+        // A default route on lo does not count: the kernel lists an unreachable default route on lo
+        // even when there is no real default route.
         match fields.as_slice() {
             [destination, "00", .., device]
                 if destination.bytes().all(|b| b == b'0') && *device != "lo" =>
@@ -37,8 +37,9 @@ pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
     v4.or(v6)
 }
 
-/// Whether the text of a resolv.conf names a DNS server that pods can use too. When it names only
-/// loopback addresses, or link-local ones with a zone, k3s uses 8.8.8.8 without a message.
+/// Whether the text of a resolv.conf names a DNS server that pods may be able to use: its address
+/// is not a loopback address, not 0.0.0.0, and has no zone. k3s is stricter: when any server in the
+/// file has a loopback or link-local address, k3s gives its pods the DNS server 8.8.8.8 instead.
 pub fn has_resolver(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_whitespace();
@@ -69,7 +70,7 @@ pub fn is_doubtful(text: &str, interface: &str, address: Ipv6Addr) -> bool {
 }
 
 /// The text of a new resolv.conf: all lines of the old `text` that do not name a DNS server, and
-/// then the first three of these DNS servers ([`RESOLVERS_MAX`]).
+/// then the first DNS servers of `resolvers`, at most [`RESOLVERS_MAX`].
 pub fn with_resolvers(text: &str, resolvers: &[Ipv6Addr]) -> String {
     let is_server = |line: &str| line.split_whitespace().next() == Some("nameserver");
     let mut lines: Vec<String> = text

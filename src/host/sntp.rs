@@ -52,7 +52,7 @@ pub(super) fn ask(address: SocketAddr, timeout: Duration) -> Result<Duration> {
                 return time(&packet, start.elapsed());
             }
             Ok(_) => {}
-            // The loop finds out whether the time is over.
+            // The next pass of the loop checks whether `timeout` is over.
             Err(error)
                 if matches!(
                     error.kind(),

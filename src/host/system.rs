@@ -33,7 +33,7 @@ impl Host {
     }
 
     /// Sets the kernel's hostname. It does nothing when `--root` names another folder than `/`:
-    /// the files of that folder are not those of the machine that runs.
+    /// that folder has the files of another machine, but the hostname is the running machine's.
     pub fn set_hostname(&self, name: &str) -> Result<()> {
         if self.path("/") != Path::new("/") {
             return Ok(());
@@ -51,7 +51,8 @@ impl Host {
     }
 
     /// An address of the interface that other hosts can reach: an IPv4 address if there is one,
-    /// else an IPv6 address. It is never link-local, nor one that another host may have too.
+    /// else an IPv6 address. It is never link-local. An IPv6 address does not count while the
+    /// kernel checks whether another host has it, nor when another host has it.
     pub fn address(&self, interface: &str) -> Option<IpAddr> {
         self.addresses(interface).first().copied()
     }

@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Returns a path for a temporary file beside `name` in `folder`. The path contains the process id,
-/// so no other process uses it. Temporary files for the same `name` that killed processes left in
-/// `folder` are removed.
+/// so no other process uses it. Removes older temporary files for the same `name`, except those of
+/// other processes that still run.
 pub(super) fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let own = std::process::id();
     for entry in fs::read_dir(folder)?.flatten() {
@@ -45,7 +45,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let host = Host::new(root.path(), Mode::Perform);
         fs::create_dir_all(host.path("/etc")).unwrap();
-        // No process has this number (Linux, PID_MAX_LIMIT), and process 1 always runs.
+        // No process has the id 4194305 (Linux, PID_MAX_LIMIT), and process 1 always runs.
         for pid in [4_194_305, 1] {
             fs::write(host.path(format!("/etc/.example.{pid}.muster")), "").unwrap();
         }

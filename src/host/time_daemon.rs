@@ -14,9 +14,10 @@ const SERVICE: &str = "ntpd";
 /// The file with the daemon's process id.
 const PID_FILE: &str = "/run/ntpd.pid";
 
-/// Starts the time daemon when it does not run, and restarts it when `servers` have changed since
-/// it was started. Does nothing when the service's configuration does not name muster's file,
-/// because then the operator manages the clock.
+/// Starts the time daemon when it does not run, and restarts it when its servers have changed since
+/// it was started. Does nothing when the service's configuration does not name the file
+/// [`paths::NTPD_OPTIONS`], because then the operator manages the clock. Without OpenRC it also
+/// does nothing.
 pub fn keep_running(host: &Host, servers: &TimeServers) -> Result<()> {
     if !is_in_use(&host.read_text(paths::NTPD_CONF)?) || host.program(SERVICE_COMMAND).is_none() {
         return Ok(());
@@ -57,7 +58,8 @@ fn daemon_servers(servers: &TimeServers, host: &Host) -> Vec<String> {
     all
 }
 
-/// Whether the text of the service's settings reads the servers from muster's file.
+/// Whether the service's configuration, whose text is `conf`, names the file
+/// [`paths::NTPD_OPTIONS`].
 fn is_in_use(conf: &str) -> bool {
     let mut lines = conf.lines().map(str::trim_start);
     lines.any(|line| !line.starts_with('#') && line.contains(paths::NTPD_OPTIONS.path))

@@ -39,8 +39,8 @@ pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(S
 }
 
 /// Asks the first address of each server, in order, and then their other addresses. Otherwise a
-/// server that is down and has many addresses could use up the time for all servers.
-/// The error has the reason of each server.
+/// server that is down and has many addresses could use up the time for all servers. The error has
+/// the reason of each server.
 fn ask_in_turn(
     servers: Vec<String>,
     addresses: impl Fn(&str) -> io::Result<Vec<SocketAddr>>,
@@ -69,7 +69,7 @@ fn ask_in_turn(
             Err(error) => reasons.push(format!("{server}: {error:#}")),
         }
     }
-    // The addresses of one server often fail for the same reason.
+    // The addresses of one server often fail for the same reason, which the error has only once.
     let mut told: Vec<String> = Vec::new();
     for reason in reasons {
         if !told.contains(&reason) {

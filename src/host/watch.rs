@@ -59,7 +59,7 @@ pub fn changed_file<'a>(host: &Host, files: &'a FileStates) -> Option<&'a str> {
     files.iter().find(changed).map(|(file, _)| file.as_str())
 }
 
-/// The inode number, size and change time of a file.
+/// The inode number, size and change time of a file; `absent` when there is no such file.
 fn state(host: &Host, file: &str) -> String {
     host.metadata(file).map_or("absent".into(), |meta| {
         let (seconds, nanoseconds) = (meta.ctime(), meta.ctime_nsec());

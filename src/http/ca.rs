@@ -20,23 +20,23 @@ use std::sync::Arc;
 pub struct Ca {
     /// The CA certificates that are trusted.
     anchors: Vec<CertificateDer<'static>>,
-    /// CA certificates between an anchor and the server's own certificate. They complete the chain
-    /// when the server does not send them. They are not trusted by themselves.
+    /// The other certificates in the answer of `/cacerts`. They are not trusted by themselves, but
+    /// can complete the chain from the server's own certificate to an anchor.
     intermediates: Vec<CertificateDer<'static>>,
 }
 
 /// Why the answer of `/cacerts` is not accepted as the CA that the join token pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untrusted {
-    /// The answer does not consist of certificates, or one of them is damaged.
+    /// The answer contains no certificate, or a damaged one.
     Unreadable,
     /// Neither the answer nor a certificate in it has the hash in the join token.
     OtherCa,
     /// The whole answer or a certificate in it has the hash in the join token, but k3s's agent
     /// would compute the hash of something else: of another certificate, or of the whole answer.
     NotTheRoot,
-    /// The chain ends in the pinned CA, but a certificate in it has expired or is not valid yet,
-    /// according to this board's clock.
+    /// The chain from the first certificate ends in the pinned CA, but a certificate of this chain
+    /// has expired or is not valid yet, according to this board's clock.
     NotNow,
 }
 
@@ -66,8 +66,8 @@ impl Ca {
     /// DER, where the root is the end of the first valid chain from the first certificate; without
     /// a valid chain it is the SHA-256 of the exact answer.
     ///
-    /// Only what the hash covers is trusted: the whole answer, or the root alone, because anybody
-    /// could have added the other certificates. Without a `pin` the whole answer is trusted.
+    /// Only what the hash covers is trusted: the whole answer, or the root alone. Anybody could
+    /// have added the other certificates. Without a `pin` the whole answer is trusted.
     pub fn check(answer: &[u8], pin: Option<Sha256>, now: UnixTime) -> Result<Ca, Untrusted> {
         let all: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(answer)
             .collect::<Result<_, _>>()
@@ -122,7 +122,8 @@ impl Ca {
         &self.anchors
     }
 
-    /// A verifier that accepts only server certificates that this CA signed.
+    /// A verifier that accepts a server certificate only when its chain ends in an anchor of this
+    /// CA.
     pub(super) fn verifier(
         &self,
         provider: Arc<CryptoProvider>,

@@ -41,18 +41,21 @@ pub(super) struct Certificate<'a> {
     pub subject: &'a [u8],
     /// The first and the last second of validity, in seconds since 1970.
     pub valid: RangeInclusive<i64>,
-    /// Empty when the certificate does not have this extension.
+    /// The key identifier in the extension. Empty when there is no such extension, or when the
+    /// extension has no key identifier.
     pub authority_key_id: &'a [u8],
     /// Empty when the certificate does not have this extension.
     pub subject_key_id: &'a [u8],
     /// Whether the certificate has version 3; older versions have no extensions.
     pub version_3: bool,
     /// Basic constraints: whether the certificate is a CA, and the most CAs that may be below it in
-    /// a chain.
+    /// a chain (`None`: no limit). Without this extension the whole field is `None`.
     pub constraints: Option<(bool, Option<u8>)>,
-    /// Whether the key usage allows the certificate's key to sign certificates.
+    /// Whether the key usage allows the certificate's key to sign certificates. It is also `true`
+    /// when the certificate has no key usage.
     pub may_sign: bool,
-    /// Whether the extended key usage allows the certificate in the chain of a TLS server.
+    /// Whether the extended key usage allows the certificate in the chain of a TLS server. It is
+    /// also `true` when the certificate has no extended key usage.
     pub for_servers: bool,
     /// Whether there is a critical extension that k3s does not know. k3s rejects such a
     /// certificate.
@@ -77,13 +80,14 @@ fn value<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     Some((tag, contents))
 }
 
-/// Reads the contents of the next value. Returns `None` when it has another tag.
+/// Reads the contents of the next value. Returns `None` when the value is damaged or its tag is not
+/// `tag`.
 fn tagged<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     value(input).and_then(|(found, contents)| (found == tag).then_some(contents))
 }
 
-/// Reads all bytes of the next value, with its tag and length. Returns `None` when it has another
-/// tag.
+/// Reads all bytes of the next value, with its tag and length. Returns `None` when the value is
+/// damaged or its tag is not `tag`.
 fn whole<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     let before = *input;
     tagged(input, tag)?;
@@ -173,8 +177,8 @@ impl<'a> Certificate<'a> {
                     }
                 }
                 Some([37]) => self.for_servers = has_server_usage(contents)?,
-                // k3s knows these extensions, but they do not matter here: alternative names, name
-                // constraints, revocation lists and policies.
+                // k3s knows these extensions, but they do not matter here: subject alternative
+                // names, name constraints, CRL distribution points and certificate policies.
                 Some([17 | 30..=32]) => {}
                 _ => self.unknown_critical |= critical,
             }
@@ -226,8 +230,8 @@ fn time(input: &mut &[u8]) -> Option<i64> {
     Some(days(year, month, day) * 86_400 + seconds)
 }
 
-/// The number of days from 1970-01-01 to a date of the Gregorian calendar. Years are counted from
-/// 1 March here, so that 29 February is the last day of a year.
+/// The number of days from 1970-01-01 to a date of the Gregorian calendar. In this computation a
+/// year begins on 1 March, so that 29 February is the last day of a year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

@@ -71,10 +71,11 @@ impl<'a> Search<'a> {
             .find_map(|parent| self.extend(&[chain, &[parent]].concat()))
     }
 
-    /// The certificates in `among` that signed the last certificate of `chain`, in the order in
-    /// which Go tries them: first those whose subject key identifier is the authority key
-    /// identifier of that certificate, then those where one of the two identifiers is missing, then
-    /// the others.
+    /// The certificates in `among` that signed the last certificate of `chain` and are not in
+    /// `chain` themselves. They are in the order in which Go tries them. First come those whose
+    /// subject key identifier equals the authority key identifier of the signed certificate, or
+    /// where both identifiers are missing. Then come those where only one of the two is missing,
+    /// and at last the others.
     fn parents(
         &self,
         among: &[&'a Certificate<'a>],

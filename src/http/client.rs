@@ -31,7 +31,7 @@ struct Inner {
     kept: Mutex<Option<(Origin, Connection)>>,
 }
 
-/// A request without the first line and the `Host` header, which depend on the URL.
+/// The parts of a request that do not depend on its URL.
 pub(super) struct Message<'a> {
     pub method: &'static str,
     /// The header lines, each with its line break.
@@ -40,9 +40,9 @@ pub(super) struct Message<'a> {
 }
 
 impl Client {
-    /// A client with this TLS configuration. With `follows_redirects`, it follows a redirect to an
-    /// https URL, and fails at a redirect to any other URL. Without it, a redirect is returned like
-    /// any other answer.
+    /// A client with this TLS configuration. When `follows_redirects` is `true`, the client follows
+    /// a redirect to an https URL, and fails at a redirect to any other URL. When it is `false`,
+    /// the client returns a redirect like any other answer.
     pub(super) fn new(
         tls: ClientConfig,
         proxy: Option<Proxy>,
@@ -63,7 +63,8 @@ impl Client {
         self.0.timeouts.stall
     }
 
-    /// Sends a request. Returns the answer, whatever its status is, before its body is read.
+    /// Sends a request, and follows redirects if this client does that. Returns the last answer,
+    /// whatever its status is, before its body is read.
     pub(super) fn send(&self, message: &Message<'_>, url: &Url) -> io::Result<Response> {
         let mut answer = self.send_once(message, url)?;
         let mut redirects = 0;
@@ -80,8 +81,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// The URL that an answer redirects to; `None` when it is no redirect, or when this client does
-    /// not follow redirects.
+    /// The URL that an answer redirects to; `None` when the answer is no redirect or names no valid
+    /// URL, or when this client does not follow redirects.
     fn target(&self, answer: &Response) -> Option<Url> {
         let redirects = matches!(answer.status().0, 301 | 302 | 303 | 307 | 308);
         let location = answer.header("location");

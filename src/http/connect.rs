@@ -1,5 +1,5 @@
-//! Opens connections: finds the addresses of a host, tries each, and opens a tunnel if there is a
-//! proxy.
+//! Opens connections: finds the addresses of a host, tries them in turn until one accepts, and
+//! opens a tunnel if there is a proxy.
 
 use super::connection::{Connection, Deadline, Link};
 use super::head::{Head, Status};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// How long each address of a host is tried before the next address, if the host has several.
+/// How long an address of a host is tried while the host has another address to try.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 /// The longest answer of a proxy to `CONNECT` (bytes).
 const PROXY_ANSWER_MAX: usize = 16 * 1024;
@@ -69,9 +69,9 @@ fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// Tries the addresses in turn, each for a short time. Those that did not answer in that time are
-/// tried a second time after the others. So an address that cannot be reached (often the IPv6
-/// address) costs one second, and not half of the time until the deadline.
+/// Tries the addresses in turn, each for [`FIRST_TRY`] while there is another address to try. When
+/// none of them accepts, the addresses that did not answer in that time are tried a second time. So
+/// an address that cannot be reached (often the IPv6 address) costs only one second.
 fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
     let mut result = Err(io::Error::other("the host name has no address"));
     let mut silent = Vec::new();

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// The size of one read while the head of an answer is received (bytes).
+/// The most bytes that one call of [`Connection::look_ahead`] receives from the network.
 const AHEAD: usize = 16 * 1024;
 
 /// The time by which something must be done, and the message of the error when it is not done by
@@ -41,7 +41,8 @@ impl Deadline {
         }
     }
 
-    /// The deadline for the next bytes of an answer.
+    /// The deadline for sending a request and receiving the head of its answer, or for the next
+    /// bytes of its body.
     pub fn for_data(after: Duration) -> Deadline {
         Deadline {
             at: Instant::now() + after,
@@ -184,7 +185,8 @@ impl Connection {
         self.read = 0;
         let n = self.read(&mut more, deadline)?;
         kept.extend_from_slice(&more[..n]);
-        // When a TLS record was longer than the buffer, `read` has put its rest into `self.ahead`.
+        // When a TLS record was longer than `more`, `read` has put the rest of the record into
+        // `self.ahead`.
         kept.append(&mut self.ahead);
         self.ahead = kept;
         match n {

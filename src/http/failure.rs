@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 use url::Url;
 
-/// The longest URL that a message shows (bytes). A longer URL is cut.
+/// The longest URL in the message of [`Failure::of_status`] (bytes). A longer URL is cut.
 const URL_SHOWN: usize = 300;
 
 /// Why a request failed. `status` is the HTTP status, if the server answered.
@@ -96,10 +96,11 @@ impl Failure {
         }
     }
 
-    /// Whether the server is overloaded or not ready: it said so, or it did not answer in time. A
-    /// k3s server computes a slow hash (scrypt) for each request with a password, even for a
-    /// request that it then refuses because it is overloaded. So after such a failure the delays
-    /// between attempts grow longer than usual.
+    /// Whether the server seems overloaded or not ready: it answered with such a status (429, 503
+    /// or 504), or it accepted the connection but did not answer in time. A k3s server computes a
+    /// slow hash (scrypt) for each request with a password, even for a request that it then refuses
+    /// because of overload. So after such a failure the delays between attempts grow longer than
+    /// usual.
     pub fn is_distress(&self) -> bool {
         match self {
             Failure::Transient { error, status, .. } => {
@@ -116,8 +117,8 @@ impl Failure {
         }
     }
 
-    /// The failure for an answer with an error status. The statuses that curl retries are
-    /// transient, and so is 425 (Too Early).
+    /// The failure for an answer with an error status. It is transient when the status may be
+    /// different at a later attempt, and permanent for all other statuses.
     pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
         // The message shows the URL without its query. The target of a redirect often has a new
@@ -145,7 +146,7 @@ impl Failure {
         }
     }
 
-    /// The failure for a connection that could not be made or was lost.
+    /// The failure for an error while connecting, sending the request or receiving the answer.
     pub fn of_connection(url: &Url, error: &(dyn Error + 'static)) -> Failure {
         let (cause, is_about_dates) = explain(error);
         let message = format!("{url}: {cause}");
@@ -159,7 +160,8 @@ impl Failure {
     }
 }
 
-/// The error when a connection was made, but the next bytes of the answer did not come in time.
+/// The error when a connection was made, but the request could not be sent in time, or the next
+/// bytes of the answer did not come in time.
 #[derive(Debug)]
 struct NoData(String);
 

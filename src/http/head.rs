@@ -21,8 +21,9 @@ impl Status {
         self.0 / 100 == 3
     }
 
-    /// The name of a status (RFC 9110, 15) that a mirror, a proxy or a k3s server may send. The
-    /// name in the answer is not shown: the server can write anything there.
+    /// The name of a status that a mirror, a proxy or a k3s server may send, with a space before
+    /// it; empty for any other status. The name in the answer is not shown, because the server can
+    /// write anything there.
     fn name(self) -> &'static str {
         match self.0 {
             200 => " OK",

@@ -1,7 +1,7 @@
 //! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
 //!
 //! [`ca`] checks the k3s server's CA (`certificate`, `chain`), by which the server's certificate is
-//! verified (`verifier`). [`identity`] makes the board's client certificate. [`request`] sends a
+//! verified (`verifier`). [`identity`] is the board's client certificate. [`request`] sends a
 //! request. [`failure`] tells which failures are retried, and `explain` writes their messages.
 //! [`retry`] repeats a request. [`headers`] parses the headers that servers send. The other modules
 //! speak HTTP/1.1: a [`client`] has connections (`connect`, `proxy`, `connection`, `tls`) and
@@ -108,9 +108,9 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// `https_proxy` is a URL, `no_proxy` a list of hosts separated by commas, and `cas` the CAs
-    /// for public hosts in PEM, instead of the built-in ones. Fails when the proxy's URL is not
-    /// valid.
+    /// `https_proxy` is the proxy's URL. `no_proxy` lists the hosts that are reached without the
+    /// proxy, with commas between them. `cas` has the CAs for public hosts in PEM, which replace
+    /// the built-in CAs. Fails when the proxy's URL is not valid.
     pub fn new(
         https_proxy: Option<&str>,
         no_proxy: Option<&str>,
@@ -160,9 +160,9 @@ impl Clients {
             .with_no_client_auth())
     }
 
-    /// A client for the k3s server, which accepts only a server certificate that `ca` signed. With
-    /// an `identity`, it also sends a client certificate. It follows no redirects, because k3s
-    /// sends none.
+    /// A client for the k3s server. It accepts a server certificate only when its chain ends in
+    /// `ca`. With an `identity`, the client also sends a client certificate. It follows no
+    /// redirects, because k3s sends none.
     pub fn pinned(&self, ca: &Ca, identity: Option<&Identity>) -> Result<Client> {
         let config = self
             .tls()?
@@ -206,9 +206,9 @@ impl Clients {
     }
 }
 
-/// The cryptography of ring, with the cipher suite that is fastest on this CPU first. A Raspberry
-/// Pi 4 has no AES instructions, so ChaCha20-Poly1305 is over four times as fast on it as AES. Go
-/// servers such as k3s choose the suite that the client lists first.
+/// The cryptography of ring. On a CPU without AES instructions, the cipher suites with
+/// ChaCha20-Poly1305 come first. On a Raspberry Pi 4, which is such a CPU, they are over four times
+/// as fast as AES. Go servers such as k3s prefer ChaCha20-Poly1305 when the client lists it first.
 fn provider(has_aes: bool) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if !has_aes {

@@ -56,7 +56,7 @@ impl Proxy {
         url.scheme() == "https" && !url.host().is_some_and(except)
     }
 
-    /// The value of `Proxy-Authorization`; `None` for a URL without a user.
+    /// The value of `Proxy-Authorization`; `None` when the proxy's URL has no user and no password.
     pub fn authorization(&self) -> Option<String> {
         let (user, password) = (self.url.username(), self.url.password());
         if user.is_empty() && password.is_none() {

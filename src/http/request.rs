@@ -8,11 +8,11 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 use url::Url;
 
-/// The longest time that [`Request::body`] takes to read a body, so that a slow server does not
+/// When a body is not complete after this time, its reading fails, so that a slow server does not
 /// delay the boot for long.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The longest body of an answer with an error status (bytes). A longer one is ignored.
+/// The longest body of an answer with an error status (bytes). A longer body is ignored.
 const EXPLANATION_MAX: u64 = 4096;
 
 /// Why a request failed, with the server's explanation.
@@ -134,7 +134,8 @@ impl Request {
     }
 }
 
-/// Reads the body of an answer. Fails when the body is longer than `limit` bytes.
+/// Reads the body of an answer. Fails when the body is longer than `limit` bytes, or not complete
+/// after [`BODY_TIMEOUT`].
 fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     let mut buffer = [0; 4096];

@@ -7,16 +7,17 @@ use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 use url::Url;
 
-/// The limit on the length of one line in a chunked body (bytes): the line before each chunk that
-/// gives its size, and each line of a trailer.
+/// The longest line in a chunked body (bytes). This limits the line with the size of a chunk, and
+/// each line of the trailers.
 const LINE_MAX: usize = 4096;
 
 /// An answer whose body is read from the connection. Each read waits for the stall timeout at most.
-/// When the body was read to its end, the connection is kept for the next request.
+/// When the body was read to its end, the connection is kept for the next request if that is
+/// possible.
 pub struct Response {
     url: Url,
     head: Head,
-    /// The length that the server announced (bytes).
+    /// The length of the body (bytes); `None` when it is not known before the end of the body.
     length: Option<u64>,
     body: Body,
     connection: Option<Connection>,
@@ -83,7 +84,7 @@ impl Response {
         &self.url
     }
 
-    /// The length of the body (bytes), if the server announced it.
+    /// The length of the body (bytes); `None` when it is not known before the end of the body.
     pub fn content_length(&self) -> Option<u64> {
         self.length
     }

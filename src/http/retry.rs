@@ -8,17 +8,19 @@ use std::time::Duration;
 
 /// The first delay between two attempts.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest delay, except for a server in distress.
+/// The longest delay that muster itself chooses, except for a server in distress.
 const LONGEST: Duration = Duration::from_secs(30);
-/// The longest delay for a server in distress, which is overloaded or not ready
-/// ([`Failure::is_distress`]). With this delay, 2,000 boards that register at once with a server of
-/// four cores all succeed in the end; with [`LONGEST`] none of them would (`tests/simulation`).
+/// The longest delay that muster itself chooses for a server in distress, which is overloaded or
+/// not ready ([`Failure::is_distress`]). With this delay, 2,000 boards that register at once with a
+/// server of four cores all succeed in the end (`tests/simulation`); with [`LONGEST`] none of them
+/// would.
 const LONGEST_IN_DISTRESS: Duration = Duration::from_secs(300);
-/// The longest `Retry-After` that is honoured.
+/// The longest `Retry-After` that is honoured. A longer one is shortened to this.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The delays between attempts. They double from one second to thirty, and each is shortened by up
-/// to half by the board's own jitter, so that boards which failed together do not retry together.
+/// The delays between attempts. They double from 1 s to 30 s, or to 300 s for a server in distress.
+/// Each is shortened by up to half by the board's own jitter, so that boards which failed together
+/// do not retry together.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
@@ -66,9 +68,9 @@ impl Backoff {
 }
 
 /// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged when its
-/// error differs from the previous one, and every 30 s. A success after failures is logged too.
-/// `what` is the name of the requested thing in these log lines. Fails too when a watched file
-/// changes during a wait.
+/// error differs from the previous error. An error that stays the same is logged again every 30 s.
+/// A success after failures is logged too. `what` is the name of the requested thing in these log
+/// lines. Also fails when a watched file changes during a wait.
 pub fn retry<T>(
     host: &Host,
     seed: u64,

@@ -133,8 +133,9 @@ impl Tls {
         }
     }
 
-    /// Copies decrypted bytes. With `split` the first record may be longer than `into`, and what
-    /// does not fit is added to `rest`. All other records must fit, or they stay in the session.
+    /// Copies decrypted bytes to `into`, and returns how many. With `split` the first record may be
+    /// longer than `into`, and the bytes that do not fit are added to `rest`. Every other record
+    /// that does not fit stays in the session.
     fn take(&mut self, into: &mut [u8], rest: &mut Vec<u8>, split: bool) -> io::Result<usize> {
         let UnbufferedStatus { discard, state, .. } = self
             .session
@@ -225,8 +226,8 @@ impl Tls {
             return Err(io::Error::other("TLS: the server's message is too long"));
         }
         match link.receive(room, deadline)? {
-            // The server did not end the TLS session (close_notify), so the last bytes may be
-            // missing.
+            // The TCP connection ended before the server ended the TLS session (close_notify), so
+            // the last bytes may be missing.
             0 => Err(ErrorKind::UnexpectedEof.into()),
             n => {
                 self.to += n;

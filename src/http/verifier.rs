@@ -24,7 +24,7 @@ impl ServerCertVerifier for Pinned {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // These certificates may complete the chain. They are not trusted by themselves.
+        // The intermediates may complete the chain. They are not trusted by themselves.
         let mut all = sent.to_vec();
         all.extend(self.intermediates.iter().cloned());
         self.inner

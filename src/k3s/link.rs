@@ -58,8 +58,10 @@ impl ServerLink {
         &self.token
     }
 
-    /// Connects to the server, and retries while the server is down. Returns `None` in a dry run.
-    /// `seed` is the number of the board, from which the jitter of the delays is derived.
+    /// Connects to the server, and retries while the server is down. Then waits for this board's
+    /// turn to register. If the connection was made before, returns it at once. Returns `None` in a
+    /// dry run. `seed` is the number of the board, from which the wait and the jitter of the delays
+    /// are derived.
     pub fn connect(&self, host: &Host, seed: u64) -> Result<Option<&Server>> {
         if let Some(server) = self.server.get() {
             return Ok(server.as_ref());

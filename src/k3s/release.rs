@@ -1,7 +1,8 @@
 //! Parses the tags of k3s releases, and names the assets of a release for each architecture.
 //!
-//! A mirror has the same URLs as GitHub: `<base>/<tag>/<asset>`. The assets are the binaries, the
-//! archives of container images, and checksum files (`sha256sum-<arch>.txt`) with their SHA-256.
+//! A mirror has the same URLs as GitHub: `<base>/<tag>/<asset>`. The assets are the k3s binaries,
+//! the archives of container images, and the checksum files (`sha256sum-<arch>.txt`), which have
+//! the SHA-256 of each binary and archive.
 
 use crate::digest::Sha256;
 use crate::http::below;
@@ -39,8 +40,9 @@ impl Tag {
         &self.0
     }
 
-    /// Whether an agent of this release may join a server of another release (Kubernetes, "Version
-    /// Skew Policy": a kubelet is not newer, and at most three minor releases older).
+    /// Whether an agent of this release may join a server of the release `server` (Kubernetes,
+    /// "Version Skew Policy": a kubelet is not newer than the API server, and at most three minor
+    /// releases older).
     pub fn skew(&self, server: &Tag) -> Skew {
         let numbers = |tag: &Tag| -> Vec<u32> {
             let numbers = tag.0.trim_start_matches('v').split(['.', '+', '-']);
@@ -58,7 +60,7 @@ impl Tag {
     }
 }
 
-/// How the release of an agent fits to that of its server.
+/// Whether the release of an agent fits the release of its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skew {
     Supported,
@@ -126,14 +128,14 @@ impl Arch {
     }
 }
 
-/// What the operator can do about an asset of a release that no mirror has. `server_is_mirror`
-/// tells whether the k3s server is one of the mirrors.
+/// What the operator can do when no mirror has an asset of a release. `server_is_mirror` tells
+/// whether the k3s server is one of the mirrors.
 pub fn remedy(asset: &str, tag: &Tag, server_is_mirror: bool) -> String {
     let sums = Arch::own().sums();
     let folder = paths::DATA_DIR;
     let list = match server_is_mirror {
         true => "",
-        false => ", and add server to MUSTER_MIRRORS",
+        false => ", and add the word server to MUSTER_MIRRORS",
     };
     format!(
         "put {asset} and {sums} of {tag} into {folder}/server/static/k3s/{tag}/ on the k3s \

@@ -1,7 +1,7 @@
 //! Requests to the k3s server, with the join token or with a client certificate.
 //!
 //! `docs/design.md` lists these requests and the server's answers. The server computes a slow hash
-//! (scrypt) for each request with the join token, so a boot sends only one such request:
+//! (scrypt) for each request with the join token, so a boot needs only one such request:
 //! [`Server::register`]. The answer has a client certificate, with which muster then asks for the
 //! server's version.
 
@@ -32,14 +32,14 @@ const VERSION_PATIENCE: Duration = Duration::from_secs(120);
 /// How many API servers are asked at most when the server itself has none (an etcd-only server).
 const API_SERVERS_MAX: usize = 8;
 
-/// A k3s server whose CA was checked against the token.
+/// A k3s server whose CA was checked against the CA hash in the token, if the token has one.
 pub struct Server {
     url: Url,
     token: Token,
     clients: Clients,
     ca: Ca,
     client: Client,
-    /// The client certificate that this server gave to this board; empty before the request.
+    /// The client certificate that this server has given to this process; empty until then.
     identity: OnceCell<Identity>,
     /// Whether the server accepts certificate signing requests; `true` until it has refused one.
     accepts_csr: Cell<bool>,
@@ -53,7 +53,7 @@ struct NodeHeaders<'a> {
 }
 
 impl Server {
-    /// The server at `url`, whose certificate must be signed by `ca`.
+    /// The server at `url`. The chain of its certificate must end in `ca`.
     pub(super) fn new(url: Url, token: Token, clients: Clients, ca: Ca) -> Result<Server> {
         let client = clients.pinned(&ca, None)?;
         Ok(Server {
@@ -73,7 +73,8 @@ impl Server {
         self.token.ca().is_some()
     }
 
-    /// Whether the server has accepted the join token: it has given this process a client certificate.
+    /// Whether the server has accepted the join token, and so has given this process a client
+    /// certificate.
     pub fn accepts_token(&self) -> bool {
         self.identity.get().is_some()
     }
@@ -151,7 +152,8 @@ impl Server {
         }
     }
 
-    /// Asks an etcd-only server for a list of API servers, and then asks these for the release.
+    /// Asks an etcd-only server for a list of API servers, and then asks these API servers in turn
+    /// for the release, until one answers.
     fn ask_api_servers(&self, client: &Client) -> Result<Tag, Failure> {
         let url = below(&self.url, &["v1-k3s", "apiservers"]);
         let answer = Request::get(client, &url)
@@ -222,7 +224,7 @@ fn version_at(client: &Client, server: &Url) -> Result<Tag, Refusal> {
 }
 
 /// After a wait of [`VERSION_PATIENCE`], adds to the failure's message the setting that makes the
-/// server's answer unnecessary.
+/// server's answer unnecessary. Nothing is added when the dates of a certificate are the cause.
 fn with_remedy(failure: Failure, waited: Duration) -> Failure {
     if waited < VERSION_PATIENCE || failure.is_about_dates() {
         return failure;

@@ -127,9 +127,9 @@ impl fmt::Debug for Token {
 const BOOTSTRAP_ID: usize = 6;
 const BOOTSTRAP_SECRET: usize = 16;
 
-/// Parses the CA hash in a token. k3s compares hashes as text in lower case, so a hash with
-/// upper-case digits never matches. It is an error here, because k3s's agent would retry with it
-/// for ever.
+/// Parses the CA hash in a token. k3s compares the text of the hash with lower-case digits, so a
+/// hash with upper-case digits never matches. Such a hash is an error here, because k3s's agent
+/// would retry with it for ever.
 fn ca_hash(text: &str) -> Result<Sha256, &'static str> {
     Sha256::parse(text)
         .filter(|hash| hash.to_string() == text)

@@ -1,5 +1,5 @@
 //! The command `muster health`: it watches over a node while k3s runs. It starts the DHCP client
-//! and the time daemon again when they died, and restarts k3s when the node has another address. It
+//! and the time daemon when they do not run, and restarts k3s when the node has another address. It
 //! sends no network request itself.
 //!
 //! It is a separate process, because k3s has replaced the muster process of the boot (exec). The

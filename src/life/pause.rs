@@ -1,5 +1,5 @@
-//! Waits between a failed boot and the next attempt. The pause is stored in a file, so that the
-//! next muster process of the same boot continues it.
+//! Waits between a failed boot attempt and the next attempt. The pause is stored in a file. So if
+//! muster is killed during the pause, the next muster process waits for the rest of it.
 
 use crate::board::mac::{Mac, mix};
 use crate::host::Host;
@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// The pauses after the first, second, third and every later failure, before [`length`] adds the
-/// jitter. A failed boot sends few requests, so with these pauses a board sends a server at most 20
-/// requests in the first ten minutes.
+/// jitter. A failed boot attempt sends few requests, so with these pauses a board sends a server at
+/// most 20 requests in the first ten minutes.
 const PAUSES: [Duration; 4] = [
     Duration::from_secs(3),
     Duration::from_secs(15),
@@ -21,20 +21,20 @@ const PAUSES: [Duration; 4] = [
 /// The interval at which [`Pause::wait`] checks whether the operator has changed a file.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The pause after a failed boot.
+/// The pause after a failed boot attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// The number of failed boots in a row.
+    /// The number of failed boot attempts in a row.
     failures: u64,
     /// When the pause ends (time since boot).
     pub until: Duration,
-    /// The files whose change ends the pause, each with its state from before the failed boot.
+    /// The files whose change ends the pause, each with its state from before the failed attempt.
     files: FileStates,
 }
 
 impl Pause {
     /// Begins the pause after a failure, and stores it. `files` are the files that the operator may
-    /// correct, with their states from before the boot that failed. `earlier` is the pause after
+    /// correct, with their states from before the failed attempt. `earlier` is the pause after
     /// the previous failure. If a file has another state than in `earlier`, the failures count from
     /// 1 again.
     pub fn begin(host: &Host, files: FileStates, earlier: Option<&Pause>) -> Pause {

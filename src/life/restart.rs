@@ -1,5 +1,6 @@
-//! Restarts k3s. If the record of this boot is still valid, a restart sends no network request,
-//! because k3s has its own certificates and its own list of servers.
+//! Decides whether k3s is only restarted, or all steps of a boot run again. If the record of this
+//! boot is still valid, muster restarts k3s without a network request, because k3s has its own
+//! certificates and its own list of servers.
 
 use super::record::Record;
 use super::starts::{EARLY_ENDS, Starts};
@@ -114,7 +115,7 @@ pub fn tag(host: &Host, digest: Sha256) -> Option<String> {
 /// How k3s is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartKind {
-    /// After all steps of a boot.
+    /// After the steps of a boot.
     FullBoot,
     /// Without the steps, because the record of this boot is valid ([`by_record`]).
     ByRecord,

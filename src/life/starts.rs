@@ -18,8 +18,8 @@ const FULL_BOOT_PAUSE: Duration = Duration::from_secs(300);
 /// When k3s was started, and how often it ended early ([`EARLY`]). All times are since boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Starts {
-    /// The time of the last start of k3s. It is `None` from the beginning of a run of all steps
-    /// until k3s is started.
+    /// The time of the last start of k3s. It is `None` before the first start, and while all steps
+    /// run because of early ends.
     pub(super) started: Option<Duration>,
     /// The number of early ends of k3s in a row.
     early: u64,
@@ -57,7 +57,8 @@ impl Starts {
         if early { self.early + 1 } else { 0 }
     }
 
-    /// Whether all steps must run, because k3s has ended early too often.
+    /// Whether all steps must run: k3s has ended early too often, and the last run of all steps was
+    /// not within [`FULL_BOOT_PAUSE`].
     pub(super) fn full_boot_is_due(&self, now: Duration) -> bool {
         self.early_ends(now) >= EARLY_ENDS && now >= self.full_boot + FULL_BOOT_PAUSE
     }

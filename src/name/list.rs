@@ -1,17 +1,17 @@
-//! Parses lists of MAC addresses, and the tables with MAC addresses that other programs print.
+//! Parses lists of MAC addresses, and the tables with MAC addresses that other programs make.
 
 use crate::arguments::Usage;
 use crate::board::mac::{BadMac, Mac};
 use anyhow::Result;
 use std::net::IpAddr;
 
-/// The MAC addresses in a text, in order. `list` is the name of the file that
-/// the text is from, for error messages.
+/// The MAC addresses in a text, in order. `list` is the path of the file that the text is from, or
+/// `-` for standard input; error messages name it.
 ///
 /// A line is one of these:
 /// - MAC addresses with white space between them,
-/// - a line of the tables that `ip neigh`, `arp -n`, `arp -a` and `/proc/net/arp` print,
-/// - a line of the file with the leases of dnsmasq.
+/// - a line of a table. A table is the output of `ip neigh`, `arp -n` or `arp -a`, or the file
+///   `/proc/net/arp`, or dnsmasq's file of leases.
 ///
 /// A comment begins with `#`. A line of a table is skipped when it has no MAC address, or one that
 /// no board can have (zero or multicast). In a line of plain MAC addresses, such an address is an

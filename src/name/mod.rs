@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::{self, IsTerminal, Read};
 
-/// How many hostnames the error about collisions names at most. It only counts the others.
+/// The most hostnames that the error about collisions names. The error only counts the others.
 const NAMED_COLLISIONS: usize = 5;
 
 /// The hostnames of a list of MAC addresses.

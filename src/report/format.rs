@@ -29,8 +29,9 @@ pub mod severity {
     pub const ERROR: u8 = 3;
     pub const WARNING: u8 = 4;
     pub const INFO: u8 = 6;
-    /// The start of a step, and the progress of a download. muster sends these messages to the log
-    /// server only, and does not log them on the console.
+    /// The start of a step, the progress of a download, and a wait because of a problem that was
+    /// logged less than 30 s ago. muster sends messages of this severity to the log server, and
+    /// does not log them on the console.
     pub const DEBUG: u8 = 7;
 }
 

@@ -41,7 +41,7 @@ pub enum Rhythm {
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Rhythm {
-    /// How long the LED is on, and then off (milliseconds).
+    /// How long the LED is on, and then off for the same time (milliseconds).
     pub fn milliseconds(self) -> u64 {
         match self {
             Rhythm::Working => 500,

@@ -28,14 +28,15 @@ pub struct Logged {
     pub time: Option<Duration>,
     /// The time since boot.
     pub uptime: Duration,
-    /// The number of the boot attempt, 0 before the first.
+    /// The number of the boot attempt; 0 when the line belongs to no attempt.
     pub attempt: u64,
-    /// The release of k3s.
+    /// The release of k3s, if it was known.
     pub version: Option<String>,
 }
 
 impl Logged {
-    /// The datagram. `board` is the hostname and the MAC address, and `address` the IP address.
+    /// The datagram. `board` is the hostname and the MAC address of the board, and `address` is its
+    /// IP address.
     pub fn datagram(&self, board: &(String, String), address: Option<IpAddr>) -> String {
         let (hostname, mac) = board;
         let seconds = |time: Duration| format!("{:.3}", time.as_secs_f64());

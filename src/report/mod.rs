@@ -1,6 +1,6 @@
 //! Shows the state of a boot to people who are not logged in to the board. The board sends its log
-//! to a log server: [`format`] is the format of the datagrams, which `muster watch` reads, and
-//! [`crate::host::outbox`] sends them. The board also makes a LED blink ([`led`]).
+//! to a log server: [`format`] defines the datagrams, [`line`] makes them, [`crate::host::outbox`]
+//! sends them, and `muster watch` reads them. The board also makes a LED blink ([`led`]).
 
 pub mod format;
 pub mod led;
@@ -60,7 +60,7 @@ impl LogServer {
         (is_name && port > 0).then(|| named(host, port))
     }
 
-    /// The log server as a plan shows it; `None` when the log is sent to no server.
+    /// The log server as a dry run shows it; `None` when the log is sent to no server.
     pub fn shown(&self) -> Option<String> {
         match self {
             LogServer::No => None,

@@ -4,9 +4,9 @@ use super::value::{BadSetting, Value};
 use crate::k3s::agent_flags;
 use anyhow::Result;
 
-/// Splits the value into arguments as a shell does, without a command `agent` in front. Fails on a
-/// quote that is not closed, on the command `server`, on a word that is no flag, and on a flag that
-/// muster refuses.
+/// Splits the value into arguments as a shell does, and leaves out the first word if it is the
+/// command `agent`. Fails on a quote that is not closed, on the command `server`, on a word that is
+/// neither a flag nor the value of one, and on a flag that muster refuses.
 pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
     // This check comes first, because the errors of the later checks show the value, and a value
     // with a secret must not be shown.

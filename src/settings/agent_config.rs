@@ -1,5 +1,5 @@
 //! Reads the configuration files that `k3s agent` will read, and collects the flags in these files
-//! and in its arguments.
+//! and in the arguments of `k3s agent`.
 //!
 //! k3s reads `K3S_CONFIG_FILE`, else the file of `--config`, else its default, and then the `.yaml`
 //! and `.yml` files in the folder `<config file>.d` in the order of their names (k3s,
@@ -121,7 +121,7 @@ impl Settings {
 fn read(host: &Host, file: &str, config: &mut AgentConfig) -> Result<()> {
     let text = match host.read_text(file) {
         Err(error) if is_unreadable_in_plan(host, &error) => {
-            warn!(target: "settings", "{error:#}; the dry run continues without it");
+            warn!(target: "settings", "{error:#}; muster continues without this file");
             return Ok(());
         }
         text => text?,

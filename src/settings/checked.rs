@@ -116,12 +116,12 @@ pub struct Settings {
     /// For each setting that was given, its value and place, and the values that it overrides, for
     /// `muster check`.
     pub origins: Vec<String>,
-    /// Warnings about the settings. They are logged as soon as the log is set up.
+    /// Warnings about the settings, for the log or for the report of `muster check`.
     pub warnings: Vec<String>,
 }
 
 impl Settings {
-    /// The k3s server's URL. It is an error when it was not given.
+    /// The k3s server's URL. Fails when `K3S_URL` was not given.
     pub fn url(&self) -> Result<&Url> {
         let missing = "K3S_URL=\"\" (not given): name the k3s server, such as \
                        K3S_URL=\"https://10.0.0.2:6443\" in /etc/conf.d/muster";

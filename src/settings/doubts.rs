@@ -48,7 +48,7 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
 /// secret: an operator may think that `MUSTER_TOKEN` is a setting.
 pub(super) fn unknown(name: &str, source: &Source) -> String {
     let settings = SETTINGS.iter().map(|setting| setting.name);
-    let hint = did_you_mean(name, settings, "muster --help lists them");
+    let hint = did_you_mean(name, settings, "muster --help lists the settings");
     format!("{name} ({source}): there is no such setting; {hint}")
 }
 

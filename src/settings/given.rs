@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub(super) struct Given {
     pub values: BTreeMap<&'static str, Value>,
     for_k3s: BTreeMap<String, (String, Source)>,
-    /// The values that a value from another place replaced.
+    /// The earlier values of the settings that were given more than once.
     pub hidden: Vec<Value>,
     /// Warnings about variables that have no effect, and about shell code in the settings file.
     pub warnings: Vec<String>,
@@ -87,7 +87,7 @@ impl Given {
         } else if name == "K3S_NODE_NAME" {
             format!(
                 "{name} ({source}): muster names the node, from its MAC address; \
-                 see MUSTER_HOSTNAME_PREFIX"
+                 remove {name}, and see MUSTER_HOSTNAME_PREFIX"
             )
         } else if name.starts_with(installer::PREFIX) {
             match installer::answer(name) {
@@ -161,20 +161,20 @@ impl Given {
         };
         let only = self.for_k3s.iter();
         let only = only.map(|(name, (value, _))| variable(name, value));
-        // Both muster and k3s use the proxies.
+        // HTTPS_PROXY and NO_PROXY are settings of muster, and k3s gets them too.
         let proxies = PROXIES.iter().filter_map(|name| self.get(name));
         only.chain(proxies.map(|value| variable(value.name, &value.text)))
             .collect()
     }
 }
 
-/// The variables that name proxies. k3s's install script keeps them for its service too.
+/// The variables about proxies. k3s's install script also passes them on to k3s.
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-/// The beginnings of the names of the other variables that the install script keeps for its
-/// service. `KINE_` is not in the list, because only k3s servers use such variables.
+/// The beginnings of the names of the other variables that the install script passes on to k3s.
+/// `KINE_` is not in the list, because only k3s servers use such variables.
 const FOR_K3S: [&str; 2] = ["K3S_", "CONTAINERD_"];
 
-/// The name, in upper case if it names a proxy. As curl and Go do, muster accepts both cases.
+/// The name, in upper case if it is one of [`PROXIES`]. As in curl and Go, both cases are accepted.
 fn proxy_in_upper_case(name: &str) -> &str {
     let mut proxies = PROXIES.iter();
     proxies

@@ -72,8 +72,8 @@ const OTHERS: [(&str, Answer); 10] = [
     ),
 ];
 
-/// What muster does with the variable of this name; `None` when the install script has none of this
-/// name.
+/// What muster does with the variable of this name; `None` when the install script has no such
+/// variable.
 pub fn answer(name: &str) -> Option<Answer> {
     if SETTINGS.iter().any(|setting| setting.name == name) {
         return name.starts_with(PREFIX).then_some(Answer::Setting);
@@ -100,8 +100,8 @@ fn is_read_only(given: &Given) -> Result<bool> {
 /// write to the folder of k3s.
 pub(super) fn skip_download(given: &Given) -> Result<bool> {
     let value = given.or_default("INSTALL_K3S_SKIP_DOWNLOAD");
-    // The install script also accepts the names of what to skip. `selinux` skips a package that
-    // Alpine does not have.
+    // The install script also accepts the names of what to skip: `binary` skips the download of
+    // k3s, and `selinux` skips a package that Alpine does not have.
     let skip = match value.text.as_str() {
         "binary" => true,
         "selinux" => false,

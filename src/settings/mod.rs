@@ -3,9 +3,9 @@
 //! [`table`] lists the settings. [`sources`] lists the places where a setting can be given. `given`
 //! collects the values; when a setting is given in several places, the value from the place with
 //! the highest priority is used. `origins` tells where each value comes from. `parse` checks the
-//! values, with `agent_arguments` for `INSTALL_K3S_EXEC`, [`installer`] for the other variables of
-//! k3s's install script and `releases` for versions and mirrors. [`checked`] holds the checked
-//! values. [`agent_config`] reads k3s's own configuration files.
+//! values, with `agent_arguments` for `INSTALL_K3S_EXEC` and `releases` for versions and mirrors.
+//! [`installer`] lists the variables of k3s's install script. [`checked`] holds the checked values.
+//! [`agent_config`] reads k3s's own configuration files.
 
 mod agent_arguments;
 pub mod agent_config;

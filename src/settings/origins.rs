@@ -3,8 +3,8 @@
 use super::given::Given;
 use super::value::Value;
 
-/// Returns a text for each setting that was given: its value and its place, and the values from
-/// other places that it overrides.
+/// Returns a text for each setting that was given: its value, the place where the value was given,
+/// and the values that this value overrides, each with its place.
 pub(super) fn origins(given: &Given) -> Vec<String> {
     let origin = |value: &Value| {
         let hidden = given.hidden.iter().rev();

@@ -82,7 +82,7 @@ fn without_quotes(text: &str) -> &str {
 pub type Assignment = (usize, String, Result<String, &'static str>);
 
 /// Parses the `NAME=value` lines of a conf.d file, with or without quotes, as OpenRC's shell does.
-/// Lines that assign nothing are skipped, because OpenRC sources the file as a shell script.
+/// Lines that assign nothing are skipped: OpenRC sources the file, so they may be shell code.
 pub fn conf_assignments(text: &str) -> Vec<Assignment> {
     // Some editors write a byte order mark in front of the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -157,8 +157,8 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
                     .next()
                     .ok_or("a value must not continue on the next line")?,
             ),
-            // A shell expands `~` only in some positions of a value. muster refuses `~` in every
-            // position.
+            // A shell expands `~` only in some positions of a value. muster refuses every `~` that
+            // is not quoted.
             '$' | '`' | '~' => return Err(EXPANSION),
             ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
                 return Err("muster reads only NAME=\"value\"; quote the value");

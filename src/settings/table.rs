@@ -79,7 +79,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "INSTALL_K3S_ARTIFACT_URL",
         "",
-        "a base URL for the mirror github",
+        "a base URL in place of the mirror github",
     ),
     setting("MUSTER_K3S_SHA256", "", "the only digest that k3s may have"),
     setting(

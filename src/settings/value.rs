@@ -13,8 +13,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// A setting that cannot be used. The command exits with status 2. The message names the setting,
-/// its value, and where the value came from.
+/// A setting, or a key in a configuration file of k3s, that cannot be used. The message names the
+/// setting or key, and the place where it was given. The command exits with status 2.
 #[derive(Debug)]
 pub struct BadSetting(pub String);
 
@@ -155,7 +155,7 @@ impl Value {
             Ok(None) => return Err(self.no_such_file(host)),
             Err(error) => {
                 if is_unreadable_in_plan(host, &error) {
-                    let why = "this user may not read the file; the dry run continues without it";
+                    let why = "this user may not read the file; muster continues without it";
                     log::warn!(target: "settings", "{}", self.bad(why));
                     return Ok(None);
                 }
@@ -176,7 +176,7 @@ fn begins_with_scheme(text: &str, scheme: &str) -> bool {
     found.is_some_and(|(found, _)| found.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether a file could not be read because this is a dry run of a user who may not read it.
+/// Whether this is a dry run, and `error` says that its user may not read a file.
 pub(super) fn is_unreadable_in_plan(host: &Host, error: &anyhow::Error) -> bool {
     let kind = error.root_cause().downcast_ref().map(io::Error::kind);
     host.plans() && kind == Some(io::ErrorKind::PermissionDenied)

@@ -44,7 +44,7 @@ pub struct Download {
     pub bytes: u64,
     /// How many bytes the complete file has, if that is known.
     pub total: Option<u64>,
-    /// The rate over the last few seconds (bytes per second); `None` until it was measured.
+    /// The rate since the report before this one (bytes per second); `None` in the first report.
     pub rate: Option<u64>,
     /// When this progress was reported (time since boot).
     pub at: Duration,

@@ -42,7 +42,8 @@ pub struct Status {
 }
 
 impl Status {
-    /// Parses the text of a status file, which an earlier muster process of this boot wrote.
+    /// Parses the text of a status file, which an earlier muster process of this boot wrote. The
+    /// status is empty when the text is not valid.
     pub fn parse(json: &str) -> Status {
         let status: Value = serde_json::from_str(json).unwrap_or_default();
         let steps = status["steps"].as_array();

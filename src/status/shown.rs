@@ -12,9 +12,10 @@ const BAR: usize = 32;
 /// The name of the line that says when the next boot attempt comes.
 const NEXT_TRY: &str = "next try";
 
-/// Corrects the text of the status file to the present time. When the process that wrote the file
-/// does not exist any more, a step that was running becomes `killed`; otherwise the step gets the
-/// time that it has taken until `now` (time since boot). `exists` tells whether a process exists.
+/// Corrects the text of the status file to the present time `now` (time since boot), and adds the
+/// field `now`. If the process that wrote the file still exists, a step that runs or waits gets the
+/// time that it has taken until now. Otherwise such a step becomes `killed`, and `pid` becomes
+/// null. `exists` tells whether a process exists.
 pub fn current(
     text: &str,
     now: Duration,
@@ -83,8 +84,8 @@ pub(super) fn outlook(status: &Value, steps: &[Value], now: f64) -> Vec<(&'stati
     lines
 }
 
-/// When the first of these steps began, and when the last one ended. Both are `now` when no step
-/// has begun.
+/// When the first of these steps began, and when the last one ended (`now`, if it still runs). Both
+/// are `now` when no step has begun.
 pub(super) fn times(steps: &[Value], now: f64) -> (f64, f64) {
     let begun = steps.iter().filter(|step| step["state"] != "pending");
     let times = begun.map(|step| (number(&step["started"]), number(&step["seconds"])));
@@ -151,7 +152,7 @@ fn add_step(table: &mut String, step: &Value, now: f64, start: f64, length: f64)
     }
 }
 
-/// How far a download is, such as `30 of 72 MB (41 %), 2.4 MB/s, 17 s left`.
+/// How far a download is, such as `30 of 72 MB (42 %), 2.4 MB/s, 18 s left`.
 pub(super) fn progress(download: &Value, now: f64) -> String {
     let (bytes, rate) = (number(&download["bytes"]), number(&download["rate"]));
     let mut text = format!("{:.0}", (bytes / 1e6).floor());

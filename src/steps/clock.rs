@@ -25,8 +25,9 @@ const fn parse(digits: &str) -> u64 {
 /// Sets the clock. From then on [`Host::wait_before_retry`] corrects it when it seems to be wrong.
 /// `conf` is the path of the settings file.
 ///
-/// Fails when no time server gave an acceptable time. The clock is then not earlier than the
-/// earliest possible time, and the boot continues.
+/// Fails when no time server gave an acceptable time, and when the clock cannot be set. The boot
+/// continues after this failure. If only the time servers failed, the clock is not earlier than the
+/// earliest possible time ([`earliest`]).
 pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
     let earliest = earliest(host, conf);
     if host.now() < earliest {

@@ -19,10 +19,11 @@ use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
 use std::path::{Path, PathBuf};
 
-/// Makes sure that the right k3s is installed, and that commands such as `kubectl` are links to it.
-/// With `MUSTER_AIRGAP_IMAGES`, it also gets k3s's container images; when it cannot, this is only a
-/// warning. Returns k3s's digest; `None` in a dry run, and with `INSTALL_K3S_SKIP_DOWNLOAD`. `link`
-/// connects to the k3s server; it is needed only when [`Settings::fetch_needs_server`] is true.
+/// Makes sure that the right k3s is installed, and makes links to k3s for commands such as
+/// `kubectl`. With `MUSTER_AIRGAP_IMAGES`, it also downloads the archive of k3s's container images;
+/// if this download fails, the step only warns. Returns k3s's digest; `None` in a dry run, and with
+/// `INSTALL_K3S_SKIP_DOWNLOAD`. `link` connects to the k3s server. It must be given when
+/// [`Settings::fetch_needs_server`] is true.
 pub fn run(
     host: &Host,
     settings: &Settings,
@@ -81,7 +82,7 @@ struct Source<'a> {
     clients: &'a Clients,
     node: &'a Node,
     link: Option<&'a ServerLink>,
-    /// The connected k3s server, if it is needed or was asked already; `None` in a dry run.
+    /// The k3s server, if this process has connected to it; always `None` in a dry run.
     server: Option<&'a Server>,
     /// The release; `None` in a dry run when a server would have to be asked for it.
     tag: Option<Tag>,
@@ -99,7 +100,8 @@ impl<'a> Source<'a> {
         let seed = node.mac.seed();
         let server = match (link, settings.fetch_needs_server()) {
             (Some(link), true) => link.connect(host, seed)?,
-            // A server that is connected already can send its checksum file.
+            // The server is not needed. If an earlier step has connected to it, its checksum file
+            // is used nevertheless.
             (Some(link), false) => link.connected(),
             (None, _) => None,
         };
@@ -215,8 +217,8 @@ fn symlinks(host: &Host, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Returns the release to install. A dry run returns `None` when the release must be asked from a
-/// server. `seed` makes the retry delays of each board different.
+/// Returns the release to install. A dry run returns `None` when a server must be asked for the
+/// release. `seed` makes the retry delays of each board different.
 fn version(
     host: &Host,
     settings: &Settings,

@@ -40,8 +40,9 @@ pub enum Wait {
 /// Finds the interface that names the node, and derives the node from it. A boot waits for the
 /// interface, because the driver may create it late; a dry run does not wait.
 ///
-/// Fails when the interface does not exist after the wait, or when its address is not a valid MAC
-/// address.
+/// With [`Wait::Short`] and in a dry run, this function fails when no usable interface was found in
+/// time. In every case it fails when the interface's address, or the value of `BOOTIF`, is not a
+/// valid MAC address.
 pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
     let until = host.uptime() + INTERFACE_WAIT;
     loop {

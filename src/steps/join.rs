@@ -15,9 +15,9 @@ use anyhow::{Result, bail};
 /// The name of the step.
 pub const NAME: &str = "join";
 
-/// Before a restart of k3s, writes the files that `k3s agent` reads and that are missing, without a
-/// network request. An existing password file is kept: the server knows this password, even if the
-/// token has changed since.
+/// Before a restart of k3s, writes the files that `k3s agent` reads and that are missing or out of
+/// date, without a network request. But a password file that is not empty is always kept: the
+/// server knows this password, even if the token has changed since.
 pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     node_config(host, settings, node)?;
     let has_password = host
@@ -37,7 +37,7 @@ pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
 /// Writes the files that k3s reads.
 ///
 /// Fails when the file with the join token has changed since `link` read it. k3s reads the file
-/// once, and with a token that the server does not accept it would ask again for ever.
+/// once, and with a token that the server does not accept, k3s would ask the server again for ever.
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");
@@ -78,7 +78,8 @@ pub fn command(
     Ok((arguments, environment))
 }
 
-/// Writes the token to a file for k3s, when the settings gave the token itself and not a file.
+/// Writes the token to a file for k3s. It is called when the settings have the token itself and not
+/// the path of a file.
 fn keep_token(host: &Host, token: &JoinToken) -> Result<()> {
     let JoinToken::Read(token) = token else {
         return Ok(());

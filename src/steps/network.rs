@@ -24,8 +24,9 @@ const CLIENT_CHECK: Duration = Duration::from_secs(5);
 /// The flag IFF_UP of an interface (Linux, include/uapi/linux/if.h).
 const IFF_UP: u32 = 1;
 
-/// Brings the interface up and waits, with no time limit, until k3s can use it. Fails when the DHCP
-/// client is not installed. When an installed client does not start, this function tries again.
+/// Brings the interface up, starts the DHCP client (unless `MUSTER_DHCP` is `no`), and waits, with
+/// no time limit, until k3s can use the interface. Fails when the DHCP client is not installed.
+/// When an installed client does not start, this function tries again.
 pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     if settings.dhcp {
@@ -56,8 +57,9 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Returns a message when no DHCP client has asked for an address yet; `None` when a client has,
-/// and when muster does not run the client (`MUSTER_DHCP=no`).
+/// Returns a message when no DHCP client asks for an address, because the interface is down or no
+/// client is running. Returns `None` when a client is running on an interface that is up, and when
+/// muster runs no client (`MUSTER_DHCP=no`).
 pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
     let interface = node.interface.as_str();
     if !settings.dhcp {
@@ -144,8 +146,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
-/// Returns a reason why router advertisements do not provide what is missing, for the end of the
-/// message about it. The text is empty when no such reason is known.
+/// Returns the reason why router advertisements do not provide what is missing. The caller appends
+/// this text to the message. The text is empty when no such reason is known.
 fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     if heard.by_dhcp {
         "; the IPv6 router leaves this to DHCPv6, for which muster starts no client"
@@ -156,7 +158,7 @@ fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     }
 }
 
-/// Writes the DNS servers that a router has advertised to `/etc/resolv.conf`.
+/// Writes to `/etc/resolv.conf` the DNS servers that a router has advertised.
 fn write_resolvers(host: &Host, heard: &Advertisement) {
     let old = host.read_text(paths::RESOLV_CONF.path).unwrap_or_default();
     let text = with_resolvers(&old, &heard.resolvers);

@@ -15,8 +15,8 @@ use anyhow::{Result, bail};
 use log::warn;
 use std::path::Path;
 
-/// The size of the smallest k3s among the releases in use (bytes). The fetch
-/// step knows the real size and checks the space again.
+/// The size of the smallest k3s among the releases in use (bytes). The fetch step checks the space
+/// again as soon as it knows the real size.
 const SMALLEST_K3S: u64 = 65_000_000;
 /// The memory that k3s's documentation requires for an agent (bytes).
 const AGENT_MEMORY: u64 = 512_000_000;

@@ -23,7 +23,7 @@ const MARGIN: f64 = 12.0;
 const AFTER: f64 = BARS + BARS_WIDTH + 10.0;
 /// The room for the mark before a label (pixels).
 const INDENT: f64 = 2.0 * CHARACTER;
-/// How many characters a label, the text after the bars and a line below them have at most.
+/// The most characters of a label, of the text after the bars, and of any other line.
 const LABEL_MAX: usize = 16;
 const AFTER_MAX: usize = 41;
 const LINE_MAX: usize = 112;
@@ -50,7 +50,8 @@ pub struct Bar {
 #[derive(Clone, Debug, Default)]
 pub struct Row {
     pub label: String,
-    /// Whether a person must look at this row: it is printed bold, with a `!`.
+    /// Whether a person must look at this row. If so, its label and the text after the bars are
+    /// bold, and a `!` stands before the label.
     pub is_marked: bool,
     pub bars: Vec<Bar>,
     /// The text after the bars.
@@ -118,7 +119,8 @@ impl Picture {
         }
     }
 
-    /// Draws a row, whose upper end is at the height `y`. Returns where the next one begins.
+    /// Draws a row, whose upper end is at the height `y`. Returns the height at which the next row
+    /// begins.
     fn draw_row(&self, out: &mut String, row: &Row, mut y: f64) -> f64 {
         let class = if row.is_marked { "s" } else { "n" };
         let _ = writeln!(out, "<g><title>{}</title>", escaped(&row.hint));

@@ -10,8 +10,9 @@ pub(super) const BARS_WIDTH: f64 = 510.0;
 /// 12 pixels here, and in some fonts it is a little more.
 pub(super) const CHARACTER: f64 = 7.3;
 
-/// The colours: `.b` is the time before muster, and `.c0` to `.c6` are those of [`Colour::Number`].
-/// The text on a bar is black (`.k`) or white (`.w`), in the light and in the dark colour scheme.
+/// The style sheet, and the pattern of the hatch. The class `.b` is for the time before muster, and
+/// `.c0` to `.c6` are the colours of [`Colour::Number`]. The text on a bar is black (`.k`) or white
+/// (`.w`), in the light and in the dark colour scheme.
 pub(super) const STYLE: &str = "\
 <style>
 svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}

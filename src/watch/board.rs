@@ -12,10 +12,9 @@ use crate::report::format::{State, severity};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// The longest time by which the network may delay a datagram. A datagram whose time since power-on
-/// is shorter than in the previous datagram was delayed, if it arrives within this time after the
-/// previous one. If it arrives later, the board was powered off and on again, because that takes
-/// longer than this.
+/// A datagram may have a shorter time since power-on than the previous datagram. If it arrives less
+/// than `LATE` after the previous datagram, the network has delayed it. If it arrives later, the
+/// board has booted again: a boot takes longer than `LATE`.
 const LATE: Duration = Duration::from_secs(2);
 
 /// A board, as its last datagrams describe it.
@@ -27,15 +26,17 @@ pub struct Board {
     /// The release of k3s that the board installs.
     pub version: Option<Tag>,
     pub step: Option<Step>,
-    /// The state of `step`; when there is no step, the state of the whole boot.
+    /// The last state that was reported for `step` or for the whole boot.
     pub state: Option<State>,
     /// The number of the boot attempt, counted from 1.
     pub attempt: Option<u32>,
-    /// The download of k3s or of its image archive; `None` when nothing is being downloaded.
+    /// The download of k3s or of its image archive; `None` before `step` downloads something, and
+    /// when `step` is done.
     pub download: Option<Download>,
     /// When the steps began and ended.
     pub timeline: Timeline,
-    /// The last warning or error, until the step that it is about is done.
+    /// The last warning or error. It is removed when the step that it is about is done, and when
+    /// the board has joined.
     pub trouble: Option<String>,
     trouble_step: Option<Step>,
     /// The time since power-on in the last datagram.
@@ -66,10 +67,10 @@ impl Board {
             && uptime < last
         {
             if now.saturating_duration_since(heard) < LATE {
-                // The network delivered this datagram after a later one.
+                // The network has delayed this datagram.
                 return;
             }
-            // The board was powered off and on again.
+            // The board has booted again.
             *self = Board {
                 mac: self.mac,
                 name: self.name.take(),

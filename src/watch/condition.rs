@@ -3,15 +3,15 @@
 use crate::report::led::PATIENCE;
 use std::time::Duration;
 
-/// A board that waits this long, or that sends nothing for this long, is stuck unless it has
-/// joined. A board that waits logs a line every 30 s, so a silent board is not just waiting.
-/// The LED of a board that waits blinks fast after the same time.
+/// A board that has not joined is stuck when it has been waiting, or has sent nothing, for longer
+/// than this. A board that waits logs a line every 30 s, so a silent board is not just waiting. The
+/// LED of a board that waits blinks fast after the same time.
 pub const STUCK_AFTER: Duration = PATIENCE;
 
-/// The condition of a board. The conditions are in the order in which the rack is shown.
+/// The condition of a board. The rack shows the boards in the order of these conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Condition {
-    /// A step or the boot has failed. The board tries again later.
+    /// A step or the boot has failed, and the board has reported no later state.
     Failed,
     /// The board has not joined, and has sent nothing for longer than [`STUCK_AFTER`].
     Silent,

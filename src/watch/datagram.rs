@@ -1,10 +1,9 @@
-//! Parses the datagrams that `muster watch` receives. They come from boards (RFC 5424, with the
-//! names of [`report::format`](crate::report::format)), or from a log server that forwards what
-//! boards sent to it, in the older format of RFC 3164.
+//! Parses the datagrams that `muster watch` receives. A board sends them in the format of RFC 5424,
+//! with the names of [`report::format`](crate::report::format). A log server forwards what boards
+//! sent to it, in the same format or in the older one of RFC 3164.
 //!
-//! Anyone in the network can send a datagram. Apart from the text, each field is parsed into a type
-//! that can hold only valid values. The text is cut, and characters that could control a terminal
-//! are replaced.
+//! Anyone in the network can send a datagram, so a field whose value is not valid is left out.
+//! The text is cut, and characters that could control a terminal are replaced.
 
 use super::syntax::{is_tag, seconds, structured_data, without_time};
 use crate::board::hostname::Hostname;
@@ -21,8 +20,8 @@ pub const TEXT_MAX: usize = 300;
 /// The longest time since power-on that is accepted (100 years), so that no sum of times overflows.
 const UPTIME_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// The contents of one datagram of a board. A field is `None` where the datagram does not have a
-/// valid value.
+/// The contents of one datagram of a board. A field is `None` if the datagram has no valid value
+/// for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub mac: Option<Mac>,
@@ -46,7 +45,7 @@ pub struct Report {
     pub text: String,
 }
 
-/// Parses a datagram; `None` when it is not from muster.
+/// Parses a datagram; `None` when it is not a valid syslog message of muster.
 pub fn parse(datagram: &[u8]) -> Option<Report> {
     let line = String::from_utf8_lossy(datagram);
     let (priority, rest) = line.strip_prefix('<')?.split_once('>')?;
@@ -74,17 +73,18 @@ fn of_board(severity: u8, rest: &str) -> Option<Report> {
     report.set_sender(hostname);
     let text = structured_data(rest, |name, value| report.set(name, value))?;
     let text = text.strip_prefix(' ').unwrap_or(text);
-    // RFC 5424 allows a byte order mark before the text. When a log server has converted a line of
-    // the older format, the text begins as on muster's console, and `set_text` parses that.
+    // RFC 5424 allows a byte order mark before the text. A log server may have converted a line of
+    // RFC 3164 to this format. Then the text begins like muster's lines on the console, and
+    // `set_text` parses this beginning.
     report.set_text(text.strip_prefix('\u{feff}').unwrap_or(text));
     Some(report)
 }
 
-/// Parses what follows `<PRI>` in a line of RFC 3164: the time, the host and the program, of which
-/// a log server may leave out the first two.
+/// Parses what follows `<PRI>` in a line of RFC 3164: the time, the host, the program and the text.
+/// A log server may leave out the time and the host.
 ///
 /// BusyBox's `syslogd -R` sends `Jan 18 00:11:22 muster: TEXT`. rsyslog sends
-/// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT` by default, or writes the time as in RFC 3339.
+/// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT`, or the same with a time as in RFC 3339.
 fn forwarded(severity: u8, rest: &str) -> Option<Report> {
     let rest = without_time(rest);
     let (first, after) = rest.split_once(' ')?;
@@ -105,8 +105,8 @@ fn forwarded(severity: u8, rest: &str) -> Option<Report> {
 }
 
 impl Report {
-    /// Sets who sent the line: the HOSTNAME field has a hostname, perhaps with a domain, or an
-    /// address where the log server could not find the name.
+    /// Sets who sent the line, from the HOSTNAME field. This field has a hostname, perhaps with a
+    /// domain. If the log server could not find the hostname, the field has an IP address.
     fn set_sender(&mut self, hostname: &str) {
         match hostname.parse() {
             Ok(address) => self.address = Some(address),
@@ -134,8 +134,10 @@ impl Report {
         }
     }
 
-    /// Sets the text. If the structured data was lost, the step and the severity are taken from the
-    /// beginning of the text, which is as on muster's console: `muster: WARN: network: no carrier`.
+    /// Sets the text. A line without a MAC address has lost its structured data, and its text
+    /// begins like muster's lines on the console, such as `muster: WARN: network: no carrier`. In
+    /// such a line the severity and the step are taken from this beginning, and [`JOINED_END`] at
+    /// the end of the text means that the board has joined.
     fn set_text(&mut self, text: &str) {
         let mut text = text.trim();
         if self.mac.is_none() {

@@ -1,5 +1,5 @@
-//! The command `muster watch`: it receives what boards send to their log server, and shows each of
-//! them as a row. `docs/rack.md` describes it for users.
+//! The command `muster watch`: it receives the log that boards send to a log server, and shows one
+//! row for each board. `docs/rack.md` describes the command for users.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -37,11 +37,10 @@ use std::time::{Duration, Instant};
 /// The port that `muster watch` listens on by default. Ports below 1024, such as that of syslog
 /// (514), need root.
 pub const PORT: u16 = 5514;
-/// The interval at which the screen is drawn, and at which muster checks whether a board has become
-/// silent.
+/// The interval at which [`Watch::update_picture`] and [`Watch::look`] are called.
 const LOOK: Duration = Duration::from_millis(500);
-/// The longest datagram that is read (bytes). What is longer is cut: a board sends 1024 bytes at
-/// most, and a log server adds little.
+/// The longest datagram that is read (bytes). A longer datagram is cut. A board sends 1024 bytes at
+/// most, and a log server adds little to them.
 const DATAGRAM_MAX: usize = 4096;
 
 /// How the rack is shown.
@@ -80,13 +79,13 @@ pub fn run(host: &Host, settings: &Settings, options: &WatchOptions) -> Result<(
     watch.update_picture(host, now)?;
     log::info!(target: "watch", "listening on {}", socket.local_addr()?);
     match watch.run(host, &socket) {
-        // It is not a failure when the reader closes the pipe.
+        // It is not a failure when the reader of standard output closes the pipe.
         Err(error) if is_broken_pipe(&error) => Ok(()),
         other => other,
     }
 }
 
-/// The rack with the boards of the list.
+/// The rack with the boards of the list (`--macs`). Fails when the list is too long.
 fn rack_of(listed: &[Mac], settings: &Settings) -> Result<Rack> {
     if listed.len() > BOARDS_MAX {
         let count = listed.len();
@@ -116,7 +115,8 @@ fn listen(text: &str) -> Result<UdpSocket> {
 }
 
 /// The address that `--listen` names: an IP address, an IP address with a port, or a port. The
-/// default port is [`PORT`], and the default address is every address of this machine.
+/// default port is [`PORT`], and the default address is every IPv4 address of this machine. `None`
+/// when the text is not valid.
 pub fn listen_address(text: &str) -> Option<SocketAddr> {
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     if text.is_empty() {
@@ -137,7 +137,7 @@ struct Watch {
     title: String,
     rack: Rack,
     started: Instant,
-    /// The file with the picture of the rack, if there is one.
+    /// The file with the picture of the rack, if `--svg` names one.
     picture: Option<File>,
 }
 
@@ -177,7 +177,7 @@ impl Watch {
         }
     }
 
-    /// Writes the picture of the rack again, when it has changed.
+    /// Writes the picture of the rack to its file, if the picture has changed ([`File::update`]).
     fn update_picture(&mut self, host: &Host, now: Instant) -> Result<()> {
         match &mut self.picture {
             Some(file) => file.update(host, &self.rack.rows(now), now),
@@ -185,7 +185,8 @@ impl Watch {
         }
     }
 
-    /// Draws the screen, or prints the boards that have changed only because time has passed.
+    /// Draws the screen. Without a screen, prints each board that has no line yet, or whose
+    /// condition has changed since its last line. Time alone can change a condition.
     fn look(&mut self, now: Instant) -> Result<()> {
         if self.output == Output::Screen {
             return self.draw(now);
@@ -205,7 +206,8 @@ impl Watch {
                         the name or address of this machine";
             lines.push(hint.into());
         }
-        // The screen covers the log, so the last line of the screen shows the error.
+        // The screen covers the log, so the last line of the screen shows why the picture could not
+        // be written.
         let error = self.picture.as_ref().and_then(|file| file.error.as_deref());
         if let Some(error) = error {
             lines.truncate(size.rows.saturating_sub(1));
@@ -214,7 +216,8 @@ impl Watch {
         print(&screen::frame(&lines))
     }
 
-    /// Prints a line for a board, if something about it has changed.
+    /// Prints a line for the board `key`, if the line differs from the board's last one. Running
+    /// times and rates do not count as a difference.
     fn tell(&mut self, key: &Key, now: Instant) -> Result<()> {
         let elapsed = now.saturating_duration_since(self.started);
         let line = if self.output == Output::Json {

@@ -117,7 +117,8 @@ fn row(board: &Board, now: Instant) -> Row {
     }
 }
 
-/// The time before muster, and the steps.
+/// The bars of a board: one for the time before muster started, and one for each step that has
+/// begun.
 fn bars(board: &Board, condition: Condition, now: Instant) -> Vec<Bar> {
     let mut bars = Vec::new();
     for (step, span) in board.timeline.spans() {

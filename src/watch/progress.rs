@@ -14,14 +14,17 @@ pub struct Download {
     pub bytes: u64,
     /// The size of the complete file (bytes), if it is known.
     pub total: Option<u64>,
-    /// The bytes per second, as an average in which the last seconds weigh most.
+    /// The bytes per second, as an average in which the last seconds weigh most; `None` before the
+    /// first measurement.
     pub rate: Option<u64>,
-    /// Where the measurement of the rate began: a time, and the bytes that the board had.
+    /// The start of the present measurement of the rate: the time, and the bytes that the board had
+    /// then.
     mark: (Instant, u64),
 }
 
 impl Download {
-    /// Updates a download: at the time `now` the board has reported that it has `bytes` of `total`.
+    /// The download when the board has reported, at the time `now`, that it has `bytes` of `total`.
+    /// `earlier` is the download before this report.
     pub fn new(
         bytes: u64,
         total: Option<u64>,
@@ -34,7 +37,7 @@ impl Download {
             rate: None,
             mark: (now, bytes),
         };
-        // A download that starts again has fewer bytes.
+        // A download that starts again has fewer bytes than before, and its rate is not known yet.
         if let Some(earlier) = earlier.filter(|earlier| earlier.bytes <= bytes) {
             let (since, start) = earlier.mark;
             let millis = now.saturating_duration_since(since).as_millis() as u64;

@@ -10,11 +10,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// The most boards that are kept. A board needs less than 1 KiB.
+/// The most boards that are kept. A board needs about 1 KiB of memory.
 pub const BOARDS_MAX: usize = 10_000;
 
-/// What identifies a board. A line that a log server forwarded without structured data has no MAC
-/// address.
+/// What identifies a board: the MAC address. A line that a log server forwarded without structured
+/// data has no MAC address, so its board may be known only by the name or the address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Mac(Mac),
@@ -70,8 +70,10 @@ impl Rack {
         rack
     }
 
-    /// Updates a board with a report that arrived at the time `now`, in a datagram from the address
-    /// `from`. Returns the key of the board; `None` when there is no room for another board.
+    /// Updates the board that sent a report, or adds it. The report arrived at the time `now`, in a
+    /// datagram from the address `from`. If there is no room for a new board, it takes the place of
+    /// the board that has sent nothing for the longest time, but of none in the list. Returns the
+    /// key of the board; `None` when the list leaves no room.
     pub fn hear(&mut self, mut report: Report, from: IpAddr, now: Instant) -> Option<Key> {
         let key = self.key(&report, from);
         if let Key::Address(address) = key {
@@ -96,15 +98,15 @@ impl Rack {
         entry.board.hear(report, now);
         let (after, address) = (entry.board.name.clone(), entry.board.address);
         self.rename(&key, before, after);
-        // Lines without a name may have made a row for the address of this board. That row is
-        // removed.
+        // Earlier lines without a name may have made a row for the address of this board. That row
+        // is removed.
         if let Some(placeholder) = address.map(Key::Address).filter(|other| *other != key) {
             self.forget(&placeholder);
         }
         Some(key)
     }
 
-    /// Which board a report is from.
+    /// The key of the board that a report is from.
     fn key(&self, report: &Report, from: IpAddr) -> Key {
         if let Some(mac) = report.mac {
             return Key::Mac(mac);
@@ -119,9 +121,9 @@ impl Rack {
         known.map_or(Key::Address(address), |(key, _)| key.clone())
     }
 
-    /// Updates [`Rack::names`] after a report of the board `key`, whose name was `before` and is
-    /// `after`. Lines without a MAC address may have made a row for this name. That row is removed,
-    /// because it is the same board.
+    /// Updates [`Rack::names`] after a report of the board `key`. `before` and `after` are the name
+    /// of the board before and after the report. Earlier lines without a MAC address may have made
+    /// a row for the name `after`. That row is removed, because it shows the same board.
     fn rename(&mut self, key: &Key, before: Option<Hostname>, after: Option<Hostname>) {
         if before != after
             && let Some(name) = before
@@ -159,15 +161,16 @@ impl Rack {
         boards
     }
 
-    /// The keys of the boards whose condition has changed since the last call of [`Rack::changed`].
+    /// The keys of the boards whose condition has changed since [`Rack::changed`] was last called
+    /// for them, and of the boards for which it was never called.
     pub fn turned(&self, now: Instant) -> Vec<Key> {
         let turned = |entry: &Entry| entry.condition != Some(entry.board.condition(now));
         let boards = self.boards.iter().filter(|(_, entry)| turned(entry));
         boards.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Returns the board if the text that `describe` returns for it has changed since the last
-    /// call.
+    /// Returns the board `key`, if `describe` returns another text for it than at the last call for
+    /// this board.
     pub fn changed(
         &mut self,
         key: &Key,

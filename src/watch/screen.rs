@@ -23,8 +23,8 @@ const COLUMNS: usize = 8;
 const TROUBLE: usize = COLUMNS - 1;
 /// The columns that a narrow window leaves out, in this order, until the rest fits.
 const OPTIONAL: [usize; 4] = [3, 2, 1, 6];
-/// How many characters of the last trouble are shown at least. When there is no room for them,
-/// columns of [`OPTIONAL`] are left out.
+/// Columns of [`OPTIONAL`] are left out until the last trouble has room for this many characters,
+/// or for the longest trouble if that is shorter.
 const TROUBLE_LEAST: usize = 20;
 /// The space between two columns.
 const GAP: usize = 2;
@@ -50,8 +50,8 @@ pub(super) fn summary(boards: &[&Board], now: Instant) -> String {
     )
 }
 
-/// The lines of the screen: `title`, how many boards there are, the titles of the columns, and the
-/// boards. The lines fit into a window of this size.
+/// The lines of the screen: `title`, the number of boards in each condition, the titles of the
+/// columns, and the boards. The lines fit into a window of this size.
 pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<String> {
     let rows: Vec<[String; COLUMNS]> = boards
         .iter()
@@ -89,8 +89,9 @@ pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<Str
 
 /// The text, with escape sequences, that replaces the contents of a terminal with these lines.
 pub fn frame(lines: &[String]) -> String {
-    // The cursor goes to the upper left corner. Each line is cleared after its text, and then the
-    // rest of the screen, so that nothing flickers.
+    // The cursor goes to the upper left corner. Clearing the whole screen first would make it
+    // flicker. So only the rest of each line is cleared after its text, and then the rest of the
+    // screen below the lines.
     let mut text = String::from("\u{1b}[H");
     for line in lines {
         let _ = writeln!(text, "{line}\u{1b}[K");
@@ -142,7 +143,7 @@ fn start_of_trouble(columns: &[usize], widths: &[usize; COLUMNS]) -> usize {
 }
 
 /// The line of a board. When a board is stuck and its last trouble does not fit into the line, the
-/// whole text is in the lines that follow.
+/// lines that follow have the whole trouble.
 fn board_lines(
     board: &Board,
     row: &[String; COLUMNS],

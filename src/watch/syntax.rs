@@ -46,7 +46,7 @@ fn unescape(quoted: &str) -> Option<(String, &str)> {
     None
 }
 
-/// The line without the time at its start.
+/// The line without the time at its start, if it has one.
 pub fn without_time(line: &str) -> &str {
     let bytes = line.as_bytes();
     let has = |at: usize, expected: u8| bytes.get(at) == Some(&expected);
@@ -69,7 +69,7 @@ pub fn is_tag(word: &str) -> bool {
         .is_some_and(|pid| pid.is_empty() || (pid.starts_with('[') && pid.ends_with(']')))
 }
 
-/// Parses seconds with decimal places, of which three are kept.
+/// Parses seconds such as `12.3456`. Three decimal places are kept, without rounding.
 pub fn seconds(text: &str) -> Option<Duration> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = part.bytes().chain([b'0'; 3]).take(3);

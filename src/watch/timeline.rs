@@ -28,7 +28,7 @@ impl Timeline {
     /// Whether the report is about a step that an operator runs by hand, such as `muster fetch`.
     /// Such a step is not a part of the boot, so its report has no number of a boot attempt.
     ///
-    /// In these cases a report without this number is not from a step by hand:
+    /// In these cases a report without this number does not count as one about such a step:
     /// - The board has not reported such a number before.
     /// - The report is about a restart of k3s. It names the step `join`, or it has neither a step
     ///   nor a state.

@@ -46,7 +46,7 @@ pub fn state(board: &Board, now: Instant) -> String {
     }
 }
 
-/// The number of the boot attempt, if an earlier one has failed.
+/// A text such as `, attempt 2`; empty in the first boot attempt, and when its number is not known.
 fn attempt(board: &Board) -> String {
     let attempt = board.attempt.filter(|attempt| *attempt > 1);
     attempt.map_or(String::new(), |attempt| format!(", attempt {attempt}"))
@@ -72,8 +72,8 @@ fn progress(download: &Download) -> String {
     text
 }
 
-/// The board in one line, for an output that is not drawn again. The line changes only when the
-/// state of the board changes: it has no running times, and shows a download in steps of 25 %.
+/// The board in one line, for an output that is not drawn again. The line has no running times and
+/// shows a download in steps of 25 %, so that it does not change all the time.
 pub fn line(board: &Board, now: Instant) -> String {
     let limit = STUCK_AFTER.as_secs();
     let condition = board.condition(now);
@@ -107,8 +107,7 @@ pub fn line(board: &Board, now: Instant) -> String {
     line
 }
 
-/// The board as a JSON object without the fields that change all the time, which [`with_times`]
-/// adds.
+/// The board as a JSON object, without the times and the rate, which [`with_times`] adds.
 pub fn to_json(board: &Board, now: Instant) -> Value {
     let condition = board.condition(now);
     json!({
@@ -128,8 +127,8 @@ pub fn to_json(board: &Board, now: Instant) -> Value {
     })
 }
 
-/// Adds the fields that change all the time. `elapsed` is the time since `muster watch` was
-/// started.
+/// Adds the times, and the rate of the download, to the object that [`to_json`] returns. `elapsed`
+/// is the time since `muster watch` was started.
 pub fn with_times(mut object: Value, board: &Board, elapsed: Duration, now: Instant) -> Value {
     let download = board.download;
     object["time"] = seconds(elapsed);

@@ -61,7 +61,7 @@ fn without_a_network_it_says_what_it_could_not_know() {
             "MISSING  address   no address on board0 yet: no DHCP client is running",
             "UNKNOWN  route     not known yet: it comes with the address\n",
             "UNKNOWN  resolver  not known yet: it comes with the address\n",
-            "UNKNOWN  clock     no time server was asked: the network is not up\n",
+            "UNKNOWN  clock     no time server was asked: there is no address or no resolver\n",
             "ok       shared    / is a shared mount\n",
             "ok       root      ",
             "WARNING  modules   there is no /lib/modules/",

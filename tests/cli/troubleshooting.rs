@@ -91,7 +91,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("k3s/refusal.rs", "hash does not match"),
     ("settings/agent_interface.rs", "flannel-iface names it"),
     ("settings/agent_interface.rs", "the default route uses it"),
-    ("settings/doubts.rs", "muster --help lists them"),
+    ("settings/doubts.rs", "muster --help lists the settings"),
     // Why a variable means nothing here.
     ("settings/installer.rs", "Alpine has no"),
     ("settings/installer.rs", "muster always starts k3s"),

@@ -86,7 +86,7 @@ pub fn rows() -> Vec<Row> {
         )
         .available_memory(20)
         .installs((4 << 20) + buffers() + SIZE)
-        .logs("MB of an unknown length: k3s needs 4 MB in"),
+        .logs("MB of a file of unknown length: k3s needs 4 MB in"),
         // At 10 kB/s the last quarter takes 10 s, and at 1 kB/s 100 s. Both are above the rate that every
         // mirror must have.
         row(

@@ -123,7 +123,7 @@ pub const ROWS: Rows = &[
         checked: false,
         ..FAULT
     })),
-    (&["of an unknown length"], Lab(Fault {
+    (&["of a file of unknown length"], Lab(Fault {
         // Where nginx looks for includes it does not know the length.
         options: || mirror("ssi on; ssi_types *;"),
         overlay: |_, board| board.size = "120m".into(),
