@@ -11,7 +11,6 @@ use crate::report::led::Led;
 use crate::settings::{AgentConfig, Settings};
 use crate::steps::{clock, fetch, identity, join, network, prepare, register};
 use anyhow::{Context, Result};
-use log::info;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -115,7 +114,6 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     }
     let (node, fetched) = run_steps(host, settings, run)?;
     if !run.has(Step::Join) {
-        info!("the steps are done");
         return Ok(());
     }
     if host.plans() {

@@ -90,7 +90,7 @@ impl Log for Logger {
         if !shown && !sent {
             return;
         }
-        let text = redacted(&record.args().to_string());
+        let text = plain_line(&record.args().to_string());
         // The log target muster::steps::network is shown as the name of the step, network.
         let target = record.target().rsplit("::").next().unwrap_or(EFFECTS);
         if shown {
@@ -119,12 +119,16 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// The text of an error in one line, without secrets. Line breaks and other control characters are
-/// replaced with spaces: a server or a file may send them, and they must not reach a terminal.
+/// The text of an error in one line, without secrets.
 pub fn one_line(error: &anyhow::Error) -> String {
-    let text = redacted(&format!("{error:#}"));
+    plain_line(&format!("{error:#}"))
+}
+
+/// The text in one line, without secrets. Line breaks and other control characters are replaced
+/// with spaces: a server or a file may send them, and they must not reach a terminal.
+fn plain_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(plain).collect()
+    redacted(text).chars().map(plain).collect()
 }
 
 /// Prints the error with which muster or a boot attempt ends. It does not use the log, which is not
@@ -138,4 +142,18 @@ pub fn print_error(text: &str) {
 fn print_line(line: String) {
     // A boot must not fail because nobody reads its messages.
     let _ = io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_no_line_breaks_control_characters_or_secrets() {
+        let text = "a\nmuster: b\u{1b}[2Jc\r https://u:p@host";
+        assert_eq!(
+            plain_line(text),
+            "a muster: b [2Jc  https://<redacted>@host"
+        );
+    }
 }

@@ -49,7 +49,7 @@ impl PartialFile {
         let target = host.path(target);
         if target.is_dir() {
             let shown = target.display();
-            bail!("{shown} is a directory: remove it, or set INSTALL_K3S_BIN_DIR");
+            bail!("{shown} is a directory: remove it");
         }
         let folder = target.parent().context("no folder to install into")?;
         make_folder(asset, folder).with_context(|| format!("cannot make {}", folder.display()))?;

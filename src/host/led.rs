@@ -42,7 +42,10 @@ impl Host {
         };
         let Some(name) = name else {
             if let Led::Named(name) = led {
-                let existing = self.list(LEDS).join(", ");
+                let existing = match self.list(LEDS) {
+                    none if none.is_empty() => "none".into(),
+                    names => names.join(", "),
+                };
                 warn!("there is no LED {name} (MUSTER_LED); the LEDs are: {existing}");
             }
             return;

@@ -89,10 +89,7 @@ fn collisions(naming: &Naming, groups: &[&[Board]], shortest: usize) -> Option<S
     }
     if groups.len() > NAMED_COLLISIONS {
         let more = groups.len() - NAMED_COLLISIONS;
-        let _ = write!(
-            text,
-            "{more} more hostnames belong to several boards each; "
-        );
+        let _ = write!(text, "more hostnames of several boards: {more}; ");
     }
     let remedy = format!("set MUSTER_HOSTNAME_LENGTH={shortest} or more on all boards");
     (!groups.is_empty()).then_some(text + &remedy)

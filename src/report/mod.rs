@@ -45,7 +45,7 @@ impl LogServer {
             return Some(named(&address.to_string(), PORT));
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok()?),
+            Some((host, port)) => (host, port.parse().ok().filter(|port| *port > 0)?),
             None => (text, PORT),
         };
         if let Some(v6) = host.strip_prefix('[') {
@@ -57,7 +57,7 @@ impl LogServer {
             && host
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-        (is_name && port > 0).then(|| named(host, port))
+        is_name.then(|| named(host, port))
     }
 
     /// The log server as a dry run shows it; `None` when the log is sent to no server.
@@ -102,6 +102,8 @@ mod tests {
             ":514",
             "[logs]:1",
             "logs:99999",
+            "10.0.0.5:0",
+            "[fd00::5]:0",
         ] {
             assert_eq!(LogServer::parse(text), None, "{text}");
         }

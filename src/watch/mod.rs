@@ -202,9 +202,9 @@ impl Watch {
         let size = size();
         let mut lines = screen::draw(&self.title, &boards, now, size);
         if boards.is_empty() {
-            let hint = "  no board has been heard yet: give the boards MUSTER_SYSLOG=HOST:PORT, with \
-                        the name or address of this machine";
-            lines.push(hint.into());
+            let hint = "  no board heard yet: give them MUSTER_SYSLOG=HOST:PORT of this machine";
+            lines.truncate(size.rows.saturating_sub(1));
+            lines.push(clip(hint, size.columns));
         }
         // The screen covers the log, so the last line of the screen shows why the picture could not
         // be written.

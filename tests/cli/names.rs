@@ -201,7 +201,7 @@ fn name_prints_json() {
     assert!(groups.iter().all(|group| named(group) > 1));
     let error = stderr(&output);
     assert!(
-        error.contains(" more hostnames belong to several boards each; "),
+        error.contains("; more hostnames of several boards: "),
         "{error}"
     );
     assert_eq!(error.lines().count(), 1, "{error}");
