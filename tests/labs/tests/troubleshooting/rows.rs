@@ -177,7 +177,7 @@ pub const ROWS: &[(&str, Row)] = &[
         case.do_blocks();
         case.board.boot(&["clock"]).wait_for("the clock agrees with 10.11.0.1");
     })),
-    ("which is before this image was made", Elsewhere("src/host/time_servers.rs", "fn a_time_outside_the_accepted_range_is_refused")),
+    ("which is before this image was made", Elsewhere("src/host/time_servers/tests.rs", "fn a_time_outside_the_accepted_range_is_refused")),
     ("cannot set the clock", Elsewhere("tests/labs/tests/power_on_clock.rs", "fn a_clock_that_something_sets_back_is_set_right_again")),
     ("earlier than the build of muster or its settings file", Elsewhere("tests/labs/tests/power_on_clock.rs", "fn a_clock_of_1970_joins_over_tls")),
     // prepare
@@ -191,7 +191,7 @@ pub const ROWS: &[(&str, Row)] = &[
         seen: Seen::Reboot,
         ..FAULT
     })),
-    ("where no container can start", Elsewhere("src/steps/prepare.rs", "fn an_unsuitable_file_system_is_reported_with_the_remedy")),
+    ("where no container can start", Elsewhere("src/steps/prepare/tests.rs", "fn an_unsuitable_file_system_is_reported_with_the_remedy")),
     ("where containerd cannot unpack images", Lab(Fault {
         script: "mkdir -p /o/l /o/u /o/w /var/lib/rancher/k3s
                  mount -t overlay overlay -o lowerdir=/o/l,upperdir=/o/u,workdir=/o/w /var/lib/rancher/k3s",
@@ -512,7 +512,7 @@ pub const ROWS: &[(&str, Row)] = &[
         case.do_blocks();
         case.joined(&case.board.boot(&["join"]));
     })),
-    ("has changed since the server accepted this node", Elsewhere("src/steps/join.rs", "fn a_token_that_the_server_has_not_seen_is_not_given_to_k3s")),
+    ("has changed since the server accepted this node", Elsewhere("src/steps/join/tests.rs", "fn a_token_that_the_server_has_not_seen_is_not_given_to_k3s")),
     ("is already running on this node", Own(WITH_NET, |case| {
         case.board.power_on_without_muster();
         let boot = case.board.boot(&["--supervised"]);
