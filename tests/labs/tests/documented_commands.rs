@@ -1,7 +1,7 @@
 //! The commands of README and docs are run as they are written there. A block of commands is marked
 //! with `sh` in the page, and has a row here.
 
-use muster_labs::{Kind, NamespaceBoard, Options, Output, Site, k3s, muster};
+use muster_labs::{Kind, NamespaceBoard, Options, Output, Site, muster, server_k3s};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -174,7 +174,7 @@ impl Desk<'_> {
         let script = format!(
             "#!/bin/sh\nK3S_DATA_DIR={} exec {} kubectl \"$@\"\n",
             site.path("k3s").display(),
-            k3s(Kind::Namespace).display()
+            server_k3s().display()
         );
         fs::write(&kubectl, script).unwrap();
         fs::set_permissions(&kubectl, Permissions::from_mode(0o755)).unwrap();
