@@ -48,7 +48,7 @@ quick: ## checks format and lints, and runs `cargo test`: under a minute, needs 
 	RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test --locked
 
 # The power-on tests are the ones whose file begins with `p`.
-test: setup aarch64 amd64 standin ## runs all tests but the power-on ones; does all the set-up first
+test: setup aarch64 amd64 standin ## runs all tests but the power-on ones; does all the set-up first; K3S names a real server for them
 	cargo test --workspace --locked --exclude muster-labs
 	@tests/labs/host/build.sh
 	cargo test --locked -p muster-labs --lib --test '[!p]*'

@@ -33,7 +33,7 @@ pub use output::{Line, Output};
 pub use overlay::Overlay;
 pub use records::Request;
 pub use restart::restart;
-pub use server::server_k3s;
+pub use server::{ASKED, is_standin, needs_standin, server_k3s};
 pub use services::Service;
 pub use site::{ADDRESS, ADDRESS_V6, BRIDGE, Options, Site};
 pub use tools::{cache, host_program, mix, muster, run, wait_for};

@@ -1,6 +1,7 @@
 //! What the site knows of its boards: requests and leases.
 
 use crate::Site;
+use crate::is_standin;
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,8 +19,9 @@ pub struct Request {
 }
 
 impl Site {
-    /// What the k3s server was asked.
+    /// What the k3s server was asked. Only the stand-in tells that.
     pub fn server_requests(&self) -> Vec<Request> {
+        assert!(is_standin(), "a test of requests must ask needs_standin");
         let log = fs::read_to_string(self.path("k3s/requests.log")).unwrap_or_default();
         let request = |line: &str| {
             let mut fields = line.split(' ');

@@ -9,6 +9,7 @@ use crate::tools::{board_k3s, run, text, top, wait_for};
 use crate::{Kind, Output, PATIENCE, Service, Site};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -49,6 +50,28 @@ fn given() -> Option<PathBuf> {
 /// The program of the server: what `K3S` names, else the stand-in.
 pub fn server_k3s() -> PathBuf {
     given().unwrap_or_else(|| board_k3s(Kind::Namespace))
+}
+
+/// Why a test needs the stand-in that reads [`Site::server_requests`].
+pub const ASKED: &str = "a real server does not tell what it was asked";
+
+/// Whether the calling test must end at once, because it needs what only the stand-in can do and `K3S` names another server.
+/// The test is then named as skipped.
+pub fn needs_standin(why: &str) -> bool {
+    let skipped = given().is_some();
+    if skipped {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("main");
+        // Not by `eprintln!`, which the test's runner keeps to itself when a test succeeds.
+        let line = format!("skipped with a real k3s: {test}: {why}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+    skipped
+}
+
+/// Whether the server is the stand-in, which records the requests that it gets.
+pub fn is_standin() -> bool {
+    given().is_none()
 }
 
 impl Site {

@@ -10,7 +10,9 @@ mod rows;
 #[path = "troubleshooting/settings.rs"]
 mod settings;
 
-use muster_labs::{Board, NamespaceBoard, Options, Output, PATIENCE, Service, Site, wait_for};
+use muster_labs::{
+    Board, NamespaceBoard, Options, Output, PATIENCE, Service, Site, needs_standin, wait_for,
+};
 use page::{Entry, entries};
 use rows::{ROWS, Row};
 use settings::SETTINGS;
@@ -228,6 +230,9 @@ fn each_entry_of_the_page_is_tried() {
 
 #[test]
 fn each_fault_is_repaired_as_the_page_says() {
+    if needs_standin("the stand-in makes the faults of a server") {
+        return;
+    }
     let entries = entries();
     let rows: Vec<_> = ROWS.iter().rev().collect();
     let only = std::env::var("ENTRY").ok();
