@@ -32,13 +32,13 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(SMALL)
 export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_MUSLEABIHF_RUSTFLAGS := $(SMALL)
 
-.PHONY: help demo quick test test-boot soak faults boot-times lab fuzz setup aarch64 amd64 armv7 dist check-dist install standin standin-arm64 image lint deny bench check-counts counts clean
+.PHONY: help demo quick test test-boot soak faults boot-times lab fuzz setup aarch64 amd64 armv7 both dist check-dist install standin standin-arm64 image lint deny bench check-counts counts clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: setup ## shows boards power on and join, on the screen of muster watch; does all the set-up first
-	@$(MAKE) --no-print-directory standin-arm64 amd64 image
+	@$(MAKE) --no-print-directory both standin-arm64 image
 	@cargo run -q --locked -p muster-labs --bin demo
 
 # Most of the tests spend their time waiting, so they run with four threads for each core.
@@ -47,14 +47,16 @@ quick: ## checks format and lints, and runs `cargo test`: under a minute, needs 
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUST_TEST_THREADS=$$(($$(nproc) * 4)) cargo test --locked
 
-# The power-on tests are the ones whose file begins with `p`.
-test: setup aarch64 amd64 standin ## runs all tests but the power-on ones; does all the set-up first; K3S names a real server for them
+# The power-on tests are the ones whose file begins with `p`. Test files of the labs run three at a time:
+# they wait for boards most of the time.
+test: setup both standin ## runs all tests but the power-on ones; does all the set-up first; K3S names a real server for them
 	cargo test --workspace --locked --exclude muster-labs
 	@tests/labs/host/build.sh
-	cargo test --locked -p muster-labs --lib --test '[!p]*'
+	cargo test --locked -p muster-labs --lib
+	@tests/labs/run.sh 3 '[!p]*'
 
 test-boot: setup standin-arm64 image ## runs the power-on tests: boards that boot Alpine under emulation
-	cargo test --locked -p muster-labs --test 'power_on_*'
+	@tests/labs/run.sh 3 'p*'
 
 BOOTS := 30
 soak: setup standin-arm64 image ## powers boards on BOOTS times (30), each time in another way; SEED repeats a run
@@ -79,14 +81,18 @@ setup: ## installs what is missing on Debian or Ubuntu; no other target calls ap
 # What goes into the program (build.rs): the commit, and its time, so that everybody builds the same bytes.
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 COMMIT_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),$(shell date +%s))
-aarch64 amd64 armv7 dist: export BUILD_COMMIT = $(COMMIT)
-aarch64 amd64 armv7 dist: export SOURCE_DATE_EPOCH = $(COMMIT_TIME)
+aarch64 amd64 both armv7 dist: export BUILD_COMMIT = $(COMMIT)
+aarch64 amd64 both armv7 dist: export SOURCE_DATE_EPOCH = $(COMMIT_TIME)
 
 aarch64: ## builds the program for a board
 	cargo build --release --locked -p muster --target $(ARM64)
 
 amd64: ## builds the program for a PC
 	cargo build --release --locked -p muster --target $(AMD64)
+
+# One call of cargo builds for several targets at a time. The last part of each build runs on one core.
+both:
+	cargo build --release --locked -p muster --target $(ARM64) --target $(AMD64)
 
 # Needs Debian's gcc-arm-linux-gnueabihf and libc6-dev-armhf-cross, and `rustup target add $(ARMV7)`.
 armv7: ## builds the program for a 32-bit Arm board; `make setup` does not install what this needs
@@ -98,7 +104,8 @@ TRIPLE_armv7 := $(ARMV7)
 
 # DIST names the architectures: `make dist DIST="aarch64 x86_64 armv7"`.
 DIST := aarch64 x86_64
-dist: $(patsubst x86_64,amd64,$(DIST)) ## makes the archives of a release in target/dist; two builds give the same bytes
+dist: ## makes the archives of a release in target/dist; two builds give the same bytes
+	cargo build --release --locked -p muster $(foreach arch,$(DIST),--target $(TRIPLE_$(arch)))
 	rm -rf $(TARGET)/dist
 	$(foreach arch,$(DIST),packaging/dist.sh $(arch) $(TARGET)/$(TRIPLE_$(arch))/release/muster $(TARGET)/dist &&) true
 	cd $(TARGET)/dist && sha256sum *.tar.gz >SHA256SUMS
@@ -116,12 +123,13 @@ BINARY := $(TARGET)/$(TRIPLE_$(subst armv7l,armv7,$(shell uname -m)))/release/mu
 install: ## installs the program that was built for this machine, the service and the pages below DESTDIR
 	packaging/install.sh --binary $(BINARY) $(DESTDIR)
 
-# The test-only stand-in for k3s, for the boards of both labs.
+# The test-only stand-in for k3s, for the boards of namespaces.
 standin:
 	cargo build --release --locked -p k3s-standin --target $(AMD64)
 
-standin-arm64: standin aarch64
-	cargo build --release --locked -p k3s-standin --target $(ARM64)
+# What emulated boards and their server run.
+standin-arm64: aarch64
+	cargo build --release --locked -p k3s-standin --target $(ARM64) --target $(AMD64)
 
 # Alpine for the boards, unless ALPINE names a folder with an Alpine release, and the programs that
 # emulate and serve the boards.

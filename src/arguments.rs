@@ -29,29 +29,29 @@ Without a command it runs the boot: all steps, or those named, in order:
   --dry-run         print what a boot would do; change nothing, send nothing
   --root DIR        the folder that is put in front of every path
   --conf FILE       the settings file, instead of /etc/conf.d/muster
-  --set NAME=VALUE  a setting; it beats the kernel command line (NAME=value),
-                    which beats the environment, which beats the settings file
+  --set NAME=VALUE  a setting; it overrides the kernel command line
+                    (NAME=value), which overrides the environment, which
+                    overrides the settings file
 
-  name              print the hostname of each MAC address that is given, is in
-                    a file, or (-) is on standard input; takes lists, and what
-                    ip neigh, arp -n and dnsmasq's file of leases have; exits 1
-                    if two boards have the same hostname; --json: as JSON
+  name              print the hostname of each MAC address; the addresses are
+                    arguments, or in a FILE or standard input (-) with a list,
+                    the output of ip neigh or arp -n, or dnsmasq's leases;
+                    exits 1 if two hostnames are the same; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
-                    anything is missing; --settings: only the settings and the
-                    files that they name, without a question to anyone; --json:
-                    as JSON
+                    anything is missing or unknown; --settings: only settings
+                    and files that they name, without network; --json: as JSON
   status            print the steps of this boot and their errors; --json: as
                     JSON; --svg: as a picture
-  health            watch over a node that has joined, until it is ended, as the
+  health            keep running and look after a node that has joined, as the
                     service muster-health does: start the DHCP client and the
                     time daemon when they do not run, and restart k3s when the
                     node's address has changed
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
-                    both, instead of 0.0.0.0:5514; --macs: a list of boards as
-                    for name, which are shown also if they were not heard;
-                    --json: print an object at each change; --svg: write a
-                    picture of the rack to this file at each change
+                    both, instead of 0.0.0.0:5514; --macs: a file that muster
+                    name can read; its boards are shown also before they are
+                    heard; --json: print an object at each change; --svg: write
+                    a picture of the rack to this file at each change
 
 Settings:
 ";
@@ -168,7 +168,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             }
             Long(option @ ("json" | "svg")) if is_status(&arguments.command) => {
                 if arguments.command != Command::Status(StatusForm::Table) {
-                    bail!(Usage("status takes one of --json and --svg".into()));
+                    bail!(Usage("status takes only one of --json and --svg".into()));
                 }
                 arguments.command = Command::Status(match option {
                     "json" => StatusForm::Json,

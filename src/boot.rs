@@ -24,21 +24,22 @@ pub enum Step {
     Join,
 }
 
-/// What happens to the boot when a step fails. A step does not fail because of a problem that may
-/// pass, such as a server that is down: the step retries by itself.
+/// What happens to the boot when a step fails. Under OpenRC's supervision, a step with
+/// [`OnFailure::Stop`] does not fail because of a problem that may pass, such as a server that is
+/// down: the step retries by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnFailure {
     /// The boot ends with an error. Under OpenRC's supervision muster runs all steps again later
     /// ([`crate::supervise`]).
     Stop,
-    /// The boot logs a warning and goes on with the next step.
+    /// The boot logs a warning and continues with the next step.
     GoOn,
 }
 
 /// The steps of a boot in their order, each with what happens when the step fails.
 const BOOT: [(Step, OnFailure); 7] = [
     (Step::Identity, OnFailure::Stop), // waits for the interface, for ever if supervised, else 10 s
-    (Step::Network, OnFailure::Stop),  // waits for ever; fails if no DHCP client can be started
+    (Step::Network, OnFailure::Stop),  // waits for ever; fails if no DHCP client is installed
     (Step::Clock, OnFailure::GoOn),    // takes a few seconds at most
     (Step::Prepare, OnFailure::Stop),  // fails only when k3s cannot run on this machine
     (Step::Register, OnFailure::Stop), // waits while the server is down; fails if it refuses the node
@@ -129,13 +130,13 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
 /// Reports that k3s could not be started, if `result` is an error.
 fn end(host: &Host, led: &Led, result: Result<()>) -> Result<()> {
     host.fail_step_on_error(result)
-        // The LED was already restored, because k3s was about to start.
+        // The LED blinks again: it was restored when k3s was about to start.
         .inspect_err(|_| host.blink_led(led))
         .context(Step::Join.name())
 }
 
-/// Restarts k3s with the arguments and the environment of the record, because the settings cannot be
-/// read.
+/// Restarts k3s with the arguments and the environment of the record, because the settings cannot
+/// be read.
 pub fn restart_as_before(host: &Host, record: Record) -> Result<()> {
     host.lock_agent()?;
     host.own_status();
@@ -160,8 +161,8 @@ fn begin(host: &Host, run: &Run) {
     host.begin_attempt(run.steps().map(|(step, _)| step.name()));
 }
 
-/// Runs the steps in their order. Returns this board's node, and the digest of the k3s that the
-/// fetch step verified. Does not start k3s.
+/// Runs the steps in their order. Returns the node of this board, and the digest of the k3s that
+/// the fetch step verified. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
@@ -181,7 +182,8 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
-    // `muster identity` also runs on machines whose k3s muster does not manage.
+    // `muster identity` also runs on machines whose k3s muster does not manage. A problem in the
+    // configuration of such a k3s must not stop that step.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
         true => settings.agent_config(host, &node.name)?,

@@ -1,4 +1,4 @@
-//! The commands of the command line, and the exit status.
+//! Runs the commands of the command line, and decides the exit status.
 
 use crate::arguments::{self, Arguments, Command, StatusForm, Usage};
 use crate::boot::{self, Run};
@@ -77,7 +77,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let conf = conf()?;
             let checked = match settings {
                 true => check::settings(&host, &load(&host, &conf, arguments.set)?)?.into(),
-                // The warnings are in the report.
+                // The report contains the warnings, so they are not logged here.
                 false => check::run(&host, read(&host, &conf, arguments.set), &conf),
             };
             print(&match json {

@@ -1,5 +1,5 @@
-//! The end of a boot and of each restart: this process hands over to k3s. It writes the record of
-//! this boot, notes the start, and becomes `k3s agent`.
+//! Starts k3s at the end of a boot and at each restart. It writes the record of this boot and the
+//! time of the start, and replaces this process with `k3s agent` (exec).
 
 use crate::board::node::Node;
 use crate::digest::Sha256;
@@ -14,9 +14,10 @@ use anyhow::Result;
 use log::warn;
 use std::path::Path;
 
-/// Becomes k3s after the steps of a boot. `fetched` is the digest of the k3s that the fetch step of this
-/// run has just verified; without it, k3s is verified now. `accepted` tells whether the server has
-/// accepted the node in this run. Returns only when k3s was not verified or could not be started.
+/// Becomes k3s after the steps of a boot. `fetched` is the digest of the k3s that the fetch step of
+/// this run has just verified; without it, k3s is verified now. `accepted` tells whether the server
+/// has accepted the node in this run. Returns only when k3s was not verified or could not be
+/// started.
 pub fn start(
     host: &Host,
     settings: &Settings,
@@ -37,7 +38,7 @@ pub fn start(
         environment,
         log_server: host.found_log_server(&settings.log_server),
     };
-    // The record says that the server accepts the node.
+    // The record stands for a node that the server has accepted, so it is written only then.
     if accepted {
         write_record(host, &record);
     }
@@ -51,7 +52,7 @@ pub fn plan(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     host.exec(Path::new(&program), &arguments, &environment)
 }
 
-/// Restarts k3s from the record of this boot, without a question to anyone.
+/// Restarts k3s from the record of this boot, without a network request.
 pub fn restart(host: &Host, settings: &Settings, mut record: Record) -> Result<()> {
     host.enter(join::NAME);
     host.send_log_as(&record.node);
@@ -68,10 +69,11 @@ pub fn restart(host: &Host, settings: &Settings, mut record: Record) -> Result<(
     restart_as_before(host, record)
 }
 
-/// Restarts k3s with the arguments and the environment of the record, where the settings cannot be
-/// read.
+/// Restarts k3s with the arguments and the environment of the record, for the case that the
+/// settings cannot be read.
 pub fn restart_as_before(host: &Host, mut record: Record) -> Result<()> {
-    // k3s takes the address that the node has when it starts. [`crate::life::health`] compares.
+    // k3s uses the address that the node has when k3s starts, so this address belongs in the
+    // record. [`crate::life::health`] compares it with the later addresses.
     if let Some(address) = host.address(&record.node.interface) {
         record.address = Some(address.to_string());
     }

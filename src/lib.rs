@@ -5,9 +5,9 @@
 //! only modules that come later in this list:
 //!
 //! ```text
-//! main → cli → watch, name, check, supervise → arguments, logging → boot → steps, life → download
-//!      → settings → k3s → http → host → status, report, board, digest, paths, redact, similar,
-//!      svg, text
+//! main → cli → watch, name, check, supervise → arguments, logging → boot → handover
+//!      → steps, life → download → settings → k3s → http → host
+//!      → status, report, board, digest, paths, redact, similar, svg, text
 //! ```
 //!
 //! Only [`boot`] knows the order of the [`steps`], and no step imports another. Only [`host`],

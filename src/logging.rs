@@ -34,8 +34,8 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     if outbox.is_open() {
         most = most.max(LevelFilter::Info);
     }
-    // After a failed boot attempt the settings are read again. The log can be set up only once in
-    // a process, so the error of a second time is ignored.
+    // After a failed boot attempt the settings are read again. The log can be set up only once in a
+    // process, so the error of a second call is ignored.
     let logger = LOGGER.get_or_init(|| Logger { filter, outbox });
     if log::set_logger(logger).is_ok() {
         log::set_max_level(most);
@@ -43,14 +43,14 @@ pub fn init(host: &Host, setting: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Sets up the log with the default filter, where the settings cannot be read.
+/// Sets up the log with the default filter, for the case that the settings cannot be read.
 pub fn init_default(host: &Host) {
     let setting = Value {
         name: "MUSTER_LOG",
         text: "info".into(),
         source: Source::Default,
     };
-    // This filter is valid.
+    // The filter `info` is valid, so there is no error.
     let _ = init(host, &setting);
 }
 

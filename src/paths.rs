@@ -1,5 +1,5 @@
-//! The paths of files on a node that muster reads or writes. Each of these paths is defined only
-//! here.
+//! Defines the paths of the files on a node that muster reads or writes. No path is defined
+//! elsewhere.
 //!
 //! A test compares the files in [`WRITTEN`] with the table in `docs/design.md`.
 
@@ -33,8 +33,8 @@ pub const HOSTNAME: NodeFile = file("/etc/hostname", 0o644);
 pub const HOSTS: NodeFile = file("/etc/hosts", 0o644);
 /// The machine id (machine-id(5)).
 pub const MACHINE_ID: NodeFile = file("/etc/machine-id", 0o444);
-/// The resolver configuration. The DHCP client's script writes it, and muster does when it has the
-/// DNS servers from a router.
+/// The resolver configuration. The DHCP script writes it; muster writes it when the DNS servers
+/// come from a router advertisement.
 pub const RESOLV_CONF: NodeFile = file("/etc/resolv.conf", 0o644);
 /// The script that udhcpc runs at each DHCP event.
 pub const DHCP_SCRIPT: NodeFile = file("/etc/udhcpc/muster.script", 0o755);
@@ -43,12 +43,14 @@ pub const NODE_PASSWORD: NodeFile = file("/etc/rancher/node/password", 0o600);
 /// The default of `K3S_CONFIG_FILE`, which k3s's agent reads. The agent also reads the files in the
 /// folder of this name with `.d` at its end, in the order of their names.
 pub const K3S_CONFIG: &str = "/etc/rancher/k3s/config.yaml";
-/// The symbolic link, in that folder, to the node's own k3s configuration in [`NODES`].
+/// The symbolic link to the node's own k3s configuration in [`NODES`]. It is in the folder of files
+/// that the agent reads after [`K3S_CONFIG`].
 pub const NODE_CONFIG: &str = "/etc/rancher/k3s/config.yaml.d/50-node.yaml";
-/// The file name of [`NODE_CONFIG`]. `K3S_CONFIG_FILE` may name another folder for it.
+/// The file name of [`NODE_CONFIG`]. When the agent reads another file in place of [`K3S_CONFIG`],
+/// the link is in the folder of that file's name with `.d` at its end.
 pub const NODE_CONFIG_NAME: &str = "50-node.yaml";
-/// A token that was not given in a file is written here for k3s, because other users could read
-/// k3s's environment and arguments.
+/// A token that was not given in a file is written here for k3s, because every user can read the
+/// arguments of k3s, and every program that k3s starts inherits the environment of k3s.
 pub const RUN_TOKEN: NodeFile = file("/run/muster/token", 0o600);
 /// What `muster status` shows. Every user may read it, so it holds no secret.
 pub const STATUS: NodeFile = file("/run/muster/status.json", 0o644);
@@ -64,7 +66,7 @@ pub const RECORD: NodeFile = file("/run/muster/boot.json", 0o600);
 pub const STARTS: NodeFile = file("/run/muster/starts.json", 0o600);
 /// The time of the next boot attempt after a failed one.
 pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
-/// Locked by the process that is, or becomes, `k3s agent`.
+/// The file of the agent lock. The process that is, or will become, `k3s agent` locks it.
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
 /// The state that the LED had before muster made it blink.
 pub const LED: NodeFile = file("/run/muster/led.json", 0o644);
@@ -73,34 +75,35 @@ pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
 /// writes it.
 pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
-/// The settings of Alpine's time daemon, which the overlay has.
+/// The configuration of Alpine's time daemon. The overlay contains this file.
 pub const NTPD_CONF: &str = "/etc/conf.d/ntpd";
 /// The options of the time daemon: the servers that it asks.
 pub const NTPD_OPTIONS: NodeFile = file("/run/muster/ntpd", 0o644);
-/// Why the DHCP server refused the last lease that it offered. The DHCP script writes and removes
-/// it.
+/// The reason why the DHCP server refused the last lease that it offered. The DHCP script writes
+/// and removes this file.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
-/// While this file exists, the DHCP script keeps the address that the interface has. muster makes it
-/// when it starts the DHCP client of a joined node again, and the script removes it.
+/// While this file exists, the DHCP script keeps the address that the interface has. muster makes
+/// this file before it starts the DHCP client of a joined node again, and the script removes the
+/// file.
 pub const DHCP_KEEP: NodeFile = file("/run/muster/keep", 0o644);
 
 /// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
 /// [`K3S_NOTE`].
 pub const K3S: NodeFile = file("/usr/local/bin/k3s", 0o755);
-/// The symbolic links to k3s, which is these commands too, in the folder of [`K3S`].
+/// The symbolic links to k3s, in the folder of [`K3S`], for the commands that k3s contains.
 pub const K3S_LINKS: [&str; 3] = [
     "/usr/local/bin/kubectl",
     "/usr/local/bin/crictl",
     "/usr/local/bin/ctr",
 ];
-/// The partial file of a download.
+/// The partial file of k3s's download.
 pub const K3S_PART: NodeFile = file("/usr/local/bin/.k3s.part", 0o600);
-/// The note that records which download the partial file belongs to.
+/// The note for [`K3S_PART`]: it records which download that partial file belongs to.
 pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 
 /// The folder, in k3s's data folder, from which k3s imports container images when it starts (k3s,
-/// `pkg/agent/containerd`). It takes every file whose name ends with `.tar.zst`.
+/// `pkg/agent/containerd`). k3s imports every file whose name ends with `.tar.zst`.
 pub const IMAGES_FOLDER: &str = "agent/images";
 /// The archive of the container images of k3s's release. `K3S_DATA_DIR` may name another folder for
 /// this file, [`IMAGES_PART`] and [`IMAGES_NOTE`], and their names have the board's architecture.

@@ -3,8 +3,8 @@
 /// The most characters that may be wrong in a mistyped word.
 const WRONG: usize = 2;
 
-/// Returns the known word that is most like `word`, when at most two characters differ and less
-/// than half of them.
+/// Returns the known word that is most like `word`. The two may differ in at most two
+/// characters, and in less than half of the characters of the known word; otherwise `None`.
 pub fn similar<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|other| (distance(word.as_bytes(), other.as_bytes()), other))
@@ -25,7 +25,7 @@ pub fn did_you_mean<'a>(
     }
 }
 
-/// How many bytes have to be inserted, deleted or replaced to make one word of the other
+/// How many bytes have to be inserted, deleted or replaced to turn one word into the other
 /// (Levenshtein).
 fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();

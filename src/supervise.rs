@@ -62,13 +62,13 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
     }
 }
 
-/// Restarts k3s by the record of this boot, though the settings cannot be read: a mistake in them must
-/// not keep a node from its cluster that has joined already. Without such a record this returns `error`,
-/// the reason why the settings cannot be read.
+/// Handles settings that cannot be read, for the reason `error`. If this node has already joined in
+/// this boot, k3s is restarted from the record, because a mistake in the settings must not take a
+/// joined node out of its cluster. Otherwise this function returns `error`.
 fn run_without_settings(host: &Host, run: &Run, error: anyhow::Error) -> Result<()> {
     if let Some(record) = restart::by_record_alone(host) {
         logging::init_default(host);
-        warn!(target: "settings", "{error:#}: restarting k3s with the settings that it had before");
+        warn!(target: "settings", "{error:#}; so k3s is restarted with the settings that it had before");
         return boot::restart_as_before(host, record);
     }
     boot::report_bad_settings(host, run);
@@ -77,7 +77,7 @@ fn run_without_settings(host: &Host, run: &Run, error: anyhow::Error) -> Result<
     Err(error)
 }
 
-/// The files that the operator may correct beside the settings file.
+/// The files besides the settings file that the operator may correct.
 fn secret_files(settings: Option<&Settings>) -> Vec<String> {
     settings.map_or(vec![paths::TOKEN.into()], Settings::secret_files)
 }
@@ -95,7 +95,8 @@ mod tests {
     use std::fs;
     use std::sync::mpsc::channel;
 
-    /// A boot takes minutes. The operator may correct a file that it has read, and then it fails.
+    /// A boot takes minutes. The operator may correct a file after the boot has read it and before
+    /// the boot fails.
     #[test]
     fn a_file_that_changed_during_the_failed_boot_is_tried_again_without_a_pause() {
         let root = tempfile::tempdir().unwrap();

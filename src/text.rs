@@ -1,9 +1,10 @@
-//! Text for a terminal or a picture: fits it into a width, and replaces what could do harm there.
-//! Each character is one column wide ([`printable`]).
+//! Prepares text for a terminal or a picture: fits it into a width, and replaces characters that
+//! could do harm there. Each character is one column wide ([`printable`]).
 
 use std::time::Duration;
 
-/// Breaks a text into lines of this width at most, between words.
+/// Breaks a text between words into lines of this width at most. A word that is longer gets a line
+/// of its own and is not broken.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -20,7 +21,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The first characters of a line that is longer than the window, with an ellipsis.
+/// Cuts a line that is longer than `width` characters, and puts an ellipsis at its end.
 pub fn clip(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.into();
@@ -32,6 +33,7 @@ pub fn clip(line: &str, width: usize) -> String {
 /// The character, or `?` in its place when a terminal might not show it in one column: control
 /// characters and escapes, marks that change the direction of writing, and characters of two
 /// columns or of none. ASCII, the letters of Latin alphabets, dashes, quotes and the ellipsis stay.
+/// A tab or a line break becomes a space.
 pub fn printable(c: char) -> char {
     match c {
         ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{24f}' | '\u{2010}'..='\u{2027}' => c,
@@ -40,7 +42,8 @@ pub fn printable(c: char) -> char {
     }
 }
 
-/// A time in minutes and seconds, such as `1:15`, or in hours.
+/// A time in minutes and seconds, such as `1:15`, and from one hour on with hours, such as
+/// `1:01:01`.
 pub fn clock(time: Duration) -> String {
     let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
     match minutes {

@@ -4,7 +4,7 @@ use crate::board::mac::Mac;
 use sha1::{Digest, Sha1};
 use std::fmt;
 
-/// The longest DNS label (RFC 1035, 2.3.4).
+/// The greatest length of a DNS label, in bytes (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
 /// The number of hex digits in a SHA-1.
 const SHA1_HEX: usize = 40;
@@ -14,7 +14,9 @@ const SHA1_HEX: usize = 40;
 pub struct Hostname(String);
 
 impl Hostname {
-    /// Reads a hostname that muster stored in a file; `None` when it is not a DNS label.
+    /// Parses a hostname that muster wrote, for example in the record of this boot, or that names a
+    /// file in `/etc/muster/nodes`. Returns `None` when the text is empty or too long, or has other
+    /// characters than lower-case letters, digits and hyphens.
     pub fn parse(text: &str) -> Option<Hostname> {
         let in_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let is_label = !text.is_empty() && text.len() <= LABEL_MAX && text.bytes().all(in_label);
@@ -33,8 +35,8 @@ impl fmt::Display for Hostname {
     }
 }
 
-/// How hostnames are derived: `MUSTER_HOSTNAME_PREFIX` and `MUSTER_HOSTNAME_LENGTH`, which together
-/// make a valid DNS label.
+/// The settings from which hostnames are derived: `MUSTER_HOSTNAME_PREFIX` and
+/// `MUSTER_HOSTNAME_LENGTH`. A value of this type always makes a valid DNS label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     prefix: String,
@@ -57,7 +59,9 @@ impl Naming {
             return Err(BadNaming::Prefix("a DNS label cannot begin with a hyphen"));
         }
         if length == 0 || length > SHA1_HEX {
-            return Err(BadNaming::Length("must be 1 to 40 hex digits".into()));
+            return Err(BadNaming::Length(
+                "must be the number of hex digits, from 1 to 40".into(),
+            ));
         }
         if prefix.len() + length > LABEL_MAX {
             let total = prefix.len() + length;
@@ -72,8 +76,8 @@ impl Naming {
     }
 
     /// The hostname of the board whose file `/sys/class/net/<interface>/address` contains
-    /// `address`. The exact bytes are hashed, with the newline. With a length of 6 the hostname is
-    /// the prefix followed by the output of `sha1sum <file> | head -c 6`.
+    /// `address`. The hash covers all bytes of the file, also the newline at its end. With a length
+    /// of 6 the hostname is the prefix followed by the output of `sha1sum <file> | head -c 6`.
     pub fn of_address_file(&self, address: &[u8]) -> Hostname {
         self.of_hash(&Sha1::digest(address).into())
     }
@@ -95,11 +99,11 @@ impl Naming {
     }
 }
 
-/// A SHA-1.
+/// The SHA-1 of a MAC address.
 pub type Hash = [u8; SHA1_HEX / 2];
 
-/// The SHA-1 whose first hex digits are in the hostname of the board with this MAC address. The
-/// kernel's address file ends with a newline, so a newline is added before hashing.
+/// The hash of a MAC address. Its first hex digits are in the hostname of the board. The kernel's
+/// address file ends with a newline, so a newline is added before hashing.
 pub fn hash_of(mac: Mac) -> Hash {
     Sha1::digest(format!("{mac}\n")).into()
 }

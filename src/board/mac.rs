@@ -54,7 +54,7 @@ impl Mac {
         let mut number = 0;
         for group in text.split(|c| Some(c) == separator) {
             let has_length = group.len() == digits || (digits == 2 && group.len() == 1);
-            // The standard library would also accept a plus sign as the first character.
+            // `from_str_radix` would also accept a plus sign as the first character.
             if !has_length || !group.bytes().all(|b| b.is_ascii_hexdigit()) {
                 return Err(BadMac::Malformed);
             }

@@ -1,4 +1,4 @@
-//! A node is a board with its hostname, as the identity step found it.
+//! The MAC address, the hostname and the interface of a board, which the identity step finds.
 
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;

@@ -1,4 +1,4 @@
-//! The interface, what DHCP brings, and the clock.
+//! Checks the interface, the address, route and resolver that DHCP sets, and the clock.
 
 use super::report::{Report, State};
 use crate::board::node::Node;
@@ -9,8 +9,8 @@ use crate::steps::network::Missing;
 use crate::steps::{clock, network};
 use std::time::Duration;
 
-/// Checks the network of this board, and its clock against the network. `conf` is the path of the
-/// settings file.
+/// Checks the network of this board, and compares its clock with a time server. `conf` is the path
+/// of the settings file.
 pub fn check(
     report: &mut Report,
     host: &Host,
@@ -42,7 +42,8 @@ pub fn check(
     }
 }
 
-/// Whether requests can leave the board.
+/// Whether the report says that the interface has an address. Without an address, no server is
+/// asked.
 pub fn is_up(report: &Report) -> bool {
     report.has("address", State::Ok)
 }
@@ -65,7 +66,9 @@ fn interface(
         match found {
             None if what == "carrier" && is_down => report.unknown(
                 what,
-                format_args!("{interface} is down, so the kernel does not know"),
+                format_args!(
+                    "{interface} is down, so the kernel does not know whether there is a carrier"
+                ),
             ),
             None => report.ok(what, fine),
             Some(Missing::Route | Missing::Resolver) if no_address && settings.dhcp => {
@@ -112,7 +115,8 @@ fn network_time(report: &mut Report, host: &Host, settings: &Settings, conf: &st
     }
 }
 
-/// How far the clock is from the time of a server. The clock step sets it.
+/// Tells how far the clock is from the time of a server. Any difference is acceptable, because the
+/// clock step of a boot corrects the clock.
 fn difference(now: Duration, server: &str, time: Duration) -> String {
     let difference = now.abs_diff(time);
     let seconds = difference.as_secs_f64();

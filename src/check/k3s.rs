@@ -6,9 +6,10 @@ use crate::host::process::Variable;
 use crate::life::restart;
 use crate::settings::{AgentConfig, Settings};
 
-/// Runs k3s's check and adds what fails to the report as warnings: the check also fails for what
-/// only some clusters need. It is run only when this boot verified the installed k3s, and when k3s
-/// has unpacked itself before: else the check would unpack 215 MB.
+/// Runs k3s's check, and adds each failure to the report as a warning. They are only warnings
+/// because k3s also reports features that only some clusters need. The check is run only when this
+/// boot has verified the installed k3s, and when k3s has already unpacked its own files (215 MB).
+/// Otherwise the check would unpack these files, and so change the machine.
 pub fn check_config(report: &mut Report, host: &Host, settings: &Settings, config: &AgentConfig) {
     let unpacked = format!("{}/data/current/bin", config.data_dir());
     if host.metadata(unpacked).is_none() || restart::verified(host, settings).is_err() {
@@ -34,8 +35,9 @@ pub fn check_config(report: &mut Report, host: &Host, settings: &Settings, confi
     }
 }
 
-/// The lines of k3s's check that report a failure; its last line when no line does. The line with
-/// the number of failures is left out.
+/// Returns the lines in the output of k3s's check that report a failure, without the line that
+/// counts the failures. When no line reports a failure, the last line is returned: the check itself
+/// has failed, and this line says why.
 fn failures(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| {
         let line = without_colors(line);
@@ -51,7 +53,8 @@ fn failures(text: &str) -> Vec<String> {
     }
 }
 
-/// The line without the sequences `ESC [ ... m`, which older releases print in any case.
+/// The line without color sequences (`ESC [ ... m`). Older releases of k3s print them although
+/// `NO_COLOR` is set.
 fn without_colors(line: &str) -> String {
     let mut parts = line.split("\x1b[");
     let mut text = parts.next().unwrap_or_default().to_string();

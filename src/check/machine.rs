@@ -1,4 +1,5 @@
-//! What the board itself has. What the prepare step of a boot does by itself is no problem here.
+//! Checks the board itself: file systems, cgroups, memory and kernel modules. A check is also ok
+//! when the prepare step of a boot will do what is missing.
 
 use super::report::Report;
 use crate::host::machine::{Memory, megabytes, mount_of, mounts};
@@ -8,7 +9,8 @@ use crate::steps::prepare;
 use anyhow::{Result, ensure};
 use std::path::Path;
 
-/// Checks what does not depend on muster's settings.
+/// Makes the checks that are possible even when muster's settings cannot be used. `config` is then
+/// the default.
 pub fn check(report: &mut Report, host: &Host, config: &AgentConfig) {
     if let Err(error) = file_systems(report, host, config) {
         report.all_unknown(&["cgroups", "shared", "root"], &format!("{error:#}"));
@@ -35,11 +37,17 @@ fn file_systems(report: &mut Report, host: &Host, config: &AgentConfig) -> Resul
         None if cgroup::is_mounted(&mounts) => {
             report.ok("cgroups", "the kernel has the controllers that k3s needs")
         }
-        None => report.ok("cgroups", "the prepare step mounts cgroup v2"),
+        None => report.ok(
+            "cgroups",
+            "not mounted yet; the prepare step of a boot mounts cgroup v2",
+        ),
     }
     match mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         true => report.ok("shared", "/ is a shared mount"),
-        false => report.ok("shared", "the prepare step makes / a shared mount"),
+        false => report.ok(
+            "shared",
+            "/ is not shared yet; the prepare step of a boot makes it a shared mount",
+        ),
     }
     match prepare::file_system_problem(&mounts, config) {
         Some(problem) => report.missing("root", problem),
@@ -48,12 +56,16 @@ fn file_systems(report: &mut Report, host: &Host, config: &AgentConfig) -> Resul
     Ok(())
 }
 
-/// Reports kernel modules that are not loaded: whether the image has any modules for this kernel.
+/// Reports the kernel modules `missing`, which are not loaded. The prepare step loads them, so this
+/// is a warning only when the image has no modules for this kernel.
 fn modules(report: &mut Report, host: &Host, missing: &str) {
     let release = host.read_text("/proc/sys/kernel/osrelease");
     let folder = format!("/lib/modules/{}", release.unwrap_or_default().trim());
     match host.metadata(&folder) {
-        Some(_) => report.ok("modules", format_args!("the prepare step loads {missing}")),
+        Some(_) => report.ok(
+            "modules",
+            format_args!("not loaded yet; the prepare step of a boot loads {missing}"),
+        ),
         None => report.warning(
             "modules",
             format_args!(
@@ -67,7 +79,10 @@ fn modules(report: &mut Report, host: &Host, missing: &str) {
 fn memory(report: &mut Report, host: &Host) {
     let memory = Memory::read(host).unwrap_or_default();
     let (Some(total), Some(available)) = (memory.total, memory.available) else {
-        return report.unknown("memory", "/proc/meminfo does not tell how much there is");
+        return report.unknown(
+            "memory",
+            "/proc/meminfo does not tell how much memory there is",
+        );
     };
     match prepare::memory_warning(total) {
         Some(warning) => report.warning("memory", warning),

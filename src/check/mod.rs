@@ -1,7 +1,8 @@
 //! The command `muster check`: it checks what a boot needs and changes nothing. It asks each server
 //! once and does not retry.
 //!
-//! A problem does not end the check: the report says what the check could not find out because of it.
+//! A problem does not end the check: the report names the things that could not be checked because
+//! of the problem.
 //!
 //! | module | what it checks |
 //! |---|---|
@@ -39,13 +40,14 @@ const NEEDS_SETTINGS: [&str; 9] = [
     "server",
     "mirror",
 ];
-/// What is checked only when the k3s server is known.
-const NEEDS_SERVER: [&str; 3] = ["ca", "server", "mirror"];
+/// What is checked only when the k3s server and the join token are known. The row of the server
+/// comes first, because it is left out when the URL of the server is what is missing.
+const NEEDS_SERVER: [&str; 3] = ["server", "ca", "mirror"];
 
-/// The result of a check, and the error of the settings that it found.
+/// The result of a check, and whether a setting is wrong.
 pub struct Checked {
     pub report: Report,
-    /// The settings are wrong: the command exits with status 2.
+    /// Whether a setting is wrong. Then the command exits with status 2.
     pub bad_settings: bool,
 }
 
@@ -135,9 +137,10 @@ fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&N
         bad = true;
         report.missing("server", format_args!("{error:#}"));
     });
+    let reported = usize::from(url.is_err());
     let (Ok(token), Ok(url)) = (token, url) else {
         report.all_unknown(
-            &NEEDS_SERVER,
+            &NEEDS_SERVER[reported..],
             "not asked: the server or the token is not known",
         );
         return bad;
@@ -149,7 +152,7 @@ fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&N
     bad
 }
 
-/// Reports from which place each setting comes, which other places it hides, and the values that are
+/// Reports where each setting comes from, which other places it overrides, and which values are
 /// probably a mistake.
 fn origins(report: &mut Report, settings: &Settings) {
     for origin in &settings.origins {
@@ -161,14 +164,14 @@ fn origins(report: &mut Report, settings: &Settings) {
 }
 
 /// Checks the settings and the files that they name, for a machine whose files are below `--root`
-/// and that has not booted yet. A file that is missing is in the report.
+/// and that has not booted yet. Missing files are listed in the report.
 ///
-/// Fails when a value or the content of a file cannot be right.
+/// Fails when a value or the content of a file is not valid.
 pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
     settings.url()?;
     let files = host.list(paths::NODES);
     let names = files.iter().filter_map(|file| file.strip_suffix(".yaml"));
-    // A board without a file of its own is checked too.
+    // The name `node` stands for a board that has no file of its own.
     for node in names.chain(["node"]).filter_map(Hostname::parse) {
         settings.agent_config(host, &node)?;
     }
@@ -179,7 +182,7 @@ pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
         settings.node_secret(host)?;
         report.ok(
             "settings",
-            "the settings and the files that they name can be right",
+            "no mistake was found in the settings and in the files that they name",
         );
     }
     for why in missing {

@@ -1,10 +1,11 @@
-//! The result of `muster check`: as lines for a person, and as JSON for programs.
+//! Collects the result of `muster check`, and prints it as lines for a person or as JSON for
+//! programs.
 
 use crate::redact::redacted;
 use serde_json::{Value, json};
 use std::fmt::{Display, Write};
 
-/// The version of the JSON.
+/// The version of the JSON format.
 const FORMAT: u64 = 1;
 
 /// What a check has found.
@@ -12,11 +13,11 @@ const FORMAT: u64 = 1;
 pub enum State {
     /// A boot has what it needs.
     Ok,
-    /// A boot goes on, and something may not be as the operator wants it.
+    /// A boot would continue, but the operator may want to change something.
     Warning,
-    /// A boot would stop or wait here; the text has the remedy.
+    /// A boot would stop or wait here; the text names the remedy.
     Missing,
-    /// It could not be checked; the text says why.
+    /// The thing could not be checked; the text says why.
     Unknown,
 }
 
@@ -80,7 +81,7 @@ impl Report {
         self.add(what, State::Unknown, why);
     }
 
-    /// Adds each of these things as unknown, for the same reason.
+    /// Adds each of the things in `what` as unknown, with the same reason.
     pub(super) fn all_unknown(&mut self, what: &[&'static str], why: &str) {
         for what in what {
             self.unknown(what, why);
@@ -122,7 +123,8 @@ impl Report {
         format!("{report:#}\n")
     }
 
-    /// Why a boot may not succeed, in one line; `None` when it has all that it needs.
+    /// The reason why a boot may not succeed, in one line; `None` when a boot has all that it
+    /// needs.
     pub fn problem(&self) -> Option<String> {
         let missing = match self.count(State::Missing) {
             0 => None,
@@ -131,7 +133,7 @@ impl Report {
         };
         let unknown = match self.count(State::Unknown) {
             0 => None,
-            n => Some(format!("{n} could not be checked")),
+            n => Some(format!("{n} of the checks could not be made")),
         };
         let parts: Vec<String> = missing.into_iter().chain(unknown).collect();
         (!parts.is_empty()).then(|| format!("not ready: {}, see above", parts.join(", and ")))
@@ -159,7 +161,8 @@ mod tests {
             .filter_map(|line| line.chars().next())
             .collect();
         assert_eq!(marks, "✓!✗?");
-        let problem = "not ready: 1 thing that a boot needs is MISSING, and 1 could not be checked, see above";
+        let problem = "not ready: 1 thing that a boot needs is MISSING, and 1 of the checks could \
+                       not be made, see above";
         assert_eq!(report.problem().as_deref(), Some(problem));
         let json: Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!(json["checks"][2]["state"], "missing");

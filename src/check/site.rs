@@ -1,4 +1,4 @@
-//! The k3s server, its token and version, and the mirrors.
+//! Checks the join token, the k3s server with its CA and version, and the mirrors.
 
 use super::connection;
 use super::report::Report;
@@ -16,8 +16,8 @@ use crate::settings::{Mirror, Settings, Version};
 use anyhow::Result;
 use url::Url;
 
-/// Checks the token, the server at `url` and the mirrors. `node` is `None` when the interface is not
-/// known.
+/// Checks the token, the server at `url` and the mirrors. `node` is `None` when the interface is
+/// not known.
 pub fn check(
     report: &mut Report,
     host: &Host,
@@ -32,9 +32,9 @@ pub fn check(
         JoinToken::Unreadable => report.unknown("token", "this user cannot read the join token"),
         JoinToken::Read(token) if token.ca().is_some() => report.ok(
             "token",
-            "the join token can be right, and has the hash of the server's CA",
+            "the join token has a valid form, and contains the hash of the server's CA",
         ),
-        JoinToken::Read(_) => report.ok("token", "the join token can be right"),
+        JoinToken::Read(_) => report.ok("token", "the join token has a valid form"),
     }
     for warning in link.token_warnings() {
         report.warning("token", warning);
@@ -45,7 +45,7 @@ pub fn check(
         (JoinToken::Read(_), true) => None,
     };
     if let Some(why) = why_not {
-        report.all_unknown(&["ca", "server", "mirror"], why);
+        report.all_unknown(&super::NEEDS_SERVER, why);
         return Ok(());
     }
     let server = link
@@ -56,7 +56,7 @@ pub fn check(
     // answer proves that the token is valid.
     let version = server
         .as_ref()
-        .and_then(|server| ask_version(report, server, link.url()));
+        .and_then(|server| ask_version(report, settings, server, link.url()));
     let wanted = wanted(report, settings, &clients, version.as_ref());
     match (wanted, settings.skip_download, node) {
         (_, true, _) => Ok(()),
@@ -70,9 +70,10 @@ pub fn check(
     }
 }
 
-/// Reports a server that was not reached or not believed.
+/// Reports why the server could not be reached, or why its CA was not accepted.
 fn unreached(report: &mut Report, failure: &Failure) {
-    // The first request asks for the CA. What is wrong for good is the CA.
+    // The first request fetches the CA. When a retry of this request would not help, or when the
+    // dates of a certificate are wrong, the fault is in the CA.
     let is_ca = matches!(failure, Failure::Permanent { .. }) || failure.is_about_dates();
     let (what, other) = if is_ca {
         ("ca", "server")
@@ -83,7 +84,12 @@ fn unreached(report: &mut Report, failure: &Failure) {
     report.unknown(other, format_args!("not checked: see {what}"));
 }
 
-fn ask_version(report: &mut Report, server: &Server, url: &str) -> Option<Tag> {
+fn ask_version(
+    report: &mut Report,
+    settings: &Settings,
+    server: &Server,
+    url: &str,
+) -> Option<Tag> {
     match server.pins() {
         true => report.ok("ca", "the server's CA is the one in the join token"),
         false => report.unknown("ca", "the join token has no hash of the server's CA"),
@@ -96,6 +102,12 @@ fn ask_version(report: &mut Report, server: &Server, url: &str) -> Option<Tag> {
             );
             Some(tag)
         }
+        // A boot does not ask for the version when the settings name the release.
+        Err(failure) if server.accepts_token() && settings.version != Version::Server => {
+            report.ok("server", format_args!("{url} accepts the token"));
+            report.warning("server", failure);
+            None
+        }
         Err(failure) => {
             report.missing("server", failure);
             None
@@ -103,7 +115,7 @@ fn ask_version(report: &mut Report, server: &Server, url: &str) -> Option<Tag> {
     }
 }
 
-/// The release that a boot would install. `server` is the one that the server runs.
+/// The release that a boot would install. `server` is the release that the k3s server runs.
 fn wanted(
     report: &mut Report,
     settings: &Settings,
@@ -126,9 +138,10 @@ fn wanted(
             "version",
             format_args!("k3s {tag}; the server's version is not known"),
         ),
-        Some((_, Skew::Supported)) => {
-            report.ok("version", format_args!("k3s {tag} fits to the server's"))
-        }
+        Some((_, Skew::Supported)) => report.ok(
+            "version",
+            format_args!("k3s {tag} is supported with the server's version"),
+        ),
         Some((server, skew)) => {
             let why = match skew {
                 Skew::Newer => "newer than the server, which Kubernetes does not support",
@@ -139,7 +152,8 @@ fn wanted(
             report.warning(
                 "version",
                 format_args!(
-                    "k3s {tag} is {why}: leave INSTALL_K3S_VERSION out, or set it to {server}"
+                    "k3s {tag} is {why}: leave INSTALL_K3S_VERSION and INSTALL_K3S_CHANNEL out, or \
+                     set INSTALL_K3S_VERSION to {server}"
                 ),
             );
         }

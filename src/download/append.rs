@@ -78,7 +78,8 @@ impl Appender<'_> {
 
 impl Drop for Appender<'_> {
     fn drop(&mut self) {
-        // The caller already has an error, unless it has called `finish`.
+        // A caller that has not called `finish` already has an error to report, so this error is
+        // ignored.
         let _ = self.finish();
     }
 }

@@ -18,16 +18,18 @@ use std::time::{Duration, Instant};
 pub(super) enum Outcome {
     /// The file is installed, and has this digest.
     Installed(Sha256),
-    /// The mirror may work later; the duration is what its `Retry-After` asks for.
+    /// The mirror may work later. The string is its error message, and the duration is its
+    /// `Retry-After`.
     RetryLater(String, Option<Duration>),
-    /// The mirror cannot deliver this release; this run skips the mirror from now on.
-    /// The number is the status of its answer, if there was one.
+    /// The mirror cannot deliver this release, so this run of muster skips it from now on. The
+    /// string is the error message, and the number is the HTTP status, if the mirror answered.
     Skip(String, Option<u16>),
 }
 
 impl Install<'_> {
-    /// Whether `installed` needs no new verification: it is the pinned digest, or an earlier run of
-    /// this boot has recorded that it verified this digest for this release.
+    /// Whether the installed file, which has the digest `installed`, needs no new verification. If
+    /// a digest is pinned, the two must be equal. If none is pinned, an earlier run of muster in
+    /// this boot must have recorded that it verified this digest for this release.
     pub(super) fn verified_this_boot(&self, installed: Sha256) -> bool {
         if let Some(pin) = self.pin {
             return pin == installed;
@@ -73,7 +75,8 @@ impl Install<'_> {
             None => PartialFile::open(self.host, self.asset, &self.target, digest)?,
         };
         if self.asset == Asset::Images {
-            // The memory may not hold the archives of two releases. containerd has imported the old one.
+            // The memory may be too small for the archives of two releases. The old archive is not
+            // needed any more, because containerd has imported it.
             target::remove(&self.host.path(&self.target))?;
         }
         let download = Download {
@@ -87,15 +90,15 @@ impl Install<'_> {
         };
         let (started, from) = (Instant::now(), open.len());
         let (outcome, reached) = self.download(download, open, part)?;
-        // When the file is shorter than before, the mirror has sent it again from its start. Then
-        // all bytes in it came in this attempt.
+        // When the file is shorter than before, the attempt has restarted the download, so all
+        // bytes of the file came in this attempt.
         let gained = reached.checked_sub(from).unwrap_or(reached);
         let rate = self.minimum_rate.in_a_window(gained, started.elapsed());
         self.mirrors[index].measured = Some((rate, Instant::now()));
         Ok(outcome)
     }
 
-    /// What is known about the mirrors that could be used in place of the one with this index.
+    /// What is known about the mirrors that could be used in place of the mirror with this index.
     fn rivals(&self, index: usize) -> Rivals {
         let is_usable = |mirror: &MirrorState| {
             let is_busy = |(_, until): &(String, Instant)| *until > Instant::now();
@@ -111,8 +114,8 @@ impl Install<'_> {
     }
 
     /// Downloads into the partial file and installs it. When the mirror fails, the partial file is
-    /// kept in `part`, so that another attempt can resume it. Returns the length that the partial
-    /// file had at the end of the attempt too.
+    /// kept in `part`, so that another attempt can resume it. Also returns the length of the
+    /// partial file at the end of the attempt (bytes).
     fn download(
         &self,
         download: Download<'_>,

@@ -1,21 +1,22 @@
-//! The files of a release that are downloaded: k3s, and the archive of its container images.
+//! Lists the files of a release that are downloaded (k3s, and the archive of its container images),
+//! and the space that each needs.
 
 use crate::host::machine::Need;
 use crate::k3s::release::Arch;
 use crate::paths::{self, NodeFile};
 use std::time::Duration;
 
-/// What containerd needs for the images beside their archive, as a multiple of the archive's length.
-/// The archive is made by `docker save`, so its layers are not compressed, and containerd keeps them
-/// so: k3s 1.21 had 358 MB of them in an archive of 86 MB. Containers that run need an unpacked copy
-/// of their own image in addition.
+/// The space that containerd needs for the imported images, as a multiple of the archive's length.
+/// containerd stores the layers as `docker save` wrote them, which is uncompressed, while the
+/// archive as a whole is compressed: an archive of 86 MB (k3s 1.21) holds layers of 358 MB. In
+/// addition, a running container needs an unpacked copy of its image.
 const UNPACKED: u64 = 5;
-/// What k3s itself needs after the images came (bytes): its documentation requires this much of an
-/// agent's memory.
+/// The memory that k3s itself needs besides the images (bytes). Its documentation requires this
+/// much for an agent.
 const AGENT: u64 = 512_000_000;
 /// The shortest archive that is expected (bytes). The archives of k3s 1.21 and later are longer.
 const SHORTEST_IMAGES: u64 = 80_000_000;
-/// How long the images may keep the node from joining without arriving.
+/// How long a boot waits for images that do not arrive. Then the node joins without them.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A file of a release.
@@ -23,13 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub enum Asset {
     /// The executable, without which the node cannot join.
     K3s,
-    /// The archive of the container images that k3s imports when it starts. The node joins without
-    /// them too.
+    /// The archive of the container images that k3s imports when it starts. The node can join
+    /// without this file.
     Images,
 }
 
 impl Asset {
-    /// Its name among the assets of the release, for this board's architecture.
+    /// The name of the file among the assets of the release, for this board's architecture.
     pub fn name(self) -> &'static str {
         match self {
             Asset::K3s => Arch::own().asset(),
@@ -37,7 +38,7 @@ impl Asset {
         }
     }
 
-    /// What it is called in messages.
+    /// The name of the file in messages.
     pub fn shown(self) -> &'static str {
         match self {
             Asset::K3s => "k3s",
@@ -61,7 +62,8 @@ impl Asset {
         }
     }
 
-    /// What a file of `total` bytes needs, when `len` bytes of it are there already.
+    /// The space that is still needed for a file of `total` bytes, of which `len` bytes have
+    /// arrived.
     pub fn need(self, total: u64, len: u64) -> Need {
         let beside = match self {
             Asset::K3s => 0,
@@ -73,7 +75,8 @@ impl Asset {
         }
     }
 
-    /// What the shortest file that is to be expected needs. It is known before a mirror was asked.
+    /// The least space that this asset needs, for the time before a mirror has announced its length.
+    /// For the images it follows from the shortest archive of a known release. For k3s it is 0.
     pub fn least_need(self) -> Need {
         match self {
             Asset::K3s => self.need(0, 0),
@@ -81,7 +84,7 @@ impl Asset {
         }
     }
 
-    /// How long mirrors that deliver nothing are asked again; `None`: for ever.
+    /// How long mirrors that deliver nothing are retried; `None` means without a limit.
     pub fn patience(self) -> Option<Duration> {
         match self {
             Asset::K3s => None,

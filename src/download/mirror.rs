@@ -1,4 +1,5 @@
-//! Mirrors: where a release can be fetched from, and in which order a board asks them.
+//! Handles mirrors, from which a release can be downloaded, and decides in which order a board asks
+//! them.
 
 use super::asset::Asset;
 use super::sums::{self, ServerSums};
@@ -78,9 +79,9 @@ impl MirrorState {
         })
     }
 
-    /// Whether the digest must come from another place than this mirror's checksum file. A file
-    /// that comes over plain http is not trusted, because anybody on the way can change it. The k3s
-    /// server's checksum file is requested by [`ServerSums`] and not here.
+    /// Whether the digest must come from another place than this mirror's checksum file. A checksum
+    /// file that comes over plain http is not trusted, because anybody on the network path can
+    /// change it. The k3s server's checksum file is requested by [`ServerSums`] and not here.
     pub fn needs_other_digest(&self) -> bool {
         self.is_server || self.base.scheme() == "http"
     }
@@ -110,13 +111,15 @@ impl MirrorState {
         )
     }
 
-    /// How many bytes came in a window in the last attempt; `None` when there was none lately.
+    /// The average number of bytes in a window in the last attempt; `None` when there was no
+    /// attempt in the last 10 minutes.
     pub fn rate(&self) -> Option<u64> {
         let (rate, when) = self.measured?;
         (when.elapsed() < MEASURED_FOR).then_some(rate)
     }
 
-    /// Asks for the first byte of k3s, after the digest is known.
+    /// Finds the digest, and then requests the first byte of k3s, to see whether the mirror has the
+    /// file.
     fn probe(&mut self, tag: &Tag) -> Result<(), Failure> {
         self.digest(tag, Asset::K3s)?;
         let url = asset_url(&self.base, tag, Asset::K3s.name());
@@ -133,8 +136,8 @@ impl MirrorState {
 pub const NOT_FOUND: u16 = 404;
 
 /// The mirrors in the order in which this board asks them. Adjacent base URLs are rotated by `seed`
-/// ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with different mirrors and
-/// share the load.
+/// ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with different mirrors, and
+/// the mirrors share the load.
 pub fn in_order(mirrors: &[Mirror], seed: u64) -> Vec<Mirror> {
     let mut order = mirrors.to_vec();
     let is_base = |mirror: &Mirror| matches!(mirror, Mirror::Base(_));

@@ -39,7 +39,7 @@ const VALIDATOR_MAX: usize = 1024;
 /// Why an attempt did not complete the partial file.
 #[derive(Debug)]
 pub enum AttemptError {
-    /// The mirror or the network failed. Another mirror may do better.
+    /// The mirror or the network failed. Another mirror may succeed.
     Mirror(Failure),
     /// All bytes came, but their digest is not the expected one. `resumed` tells whether some of
     /// the bytes came in an earlier attempt.
@@ -57,7 +57,8 @@ impl From<Failure> for AttemptError {
 /// What an attempt does when the mirror cannot resume the partial file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnNoRange {
-    /// The attempt keeps the partial file and fails, because another mirror can resume that file.
+    /// The attempt keeps the partial file and fails, because another mirror may be able to resume
+    /// that file.
     TryNext,
     /// The attempt empties the partial file and downloads from the start.
     Restart,
@@ -83,9 +84,10 @@ pub struct Download<'a> {
 /// What is known about the other mirrors during an attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rivals {
-    /// Whether one of them has not been tried lately.
+    /// Whether one of the other mirrors has not been tried lately.
     pub untried: bool,
-    /// The largest number of bytes that one of them sent in a window ([`MinimumRate`]).
+    /// The largest number of bytes that one of the other mirrors sent in a window
+    /// ([`MinimumRate`]).
     pub best: u64,
 }
 
@@ -116,7 +118,7 @@ pub fn attempt(
         }
         BodyPosition::Start => restart(&answer, url, part)?,
         BodyPosition::Mismatch => {
-            // The server did not send the requested range: request the object again without one.
+            // The server did not send the requested range: request the whole object.
             part.restart(url.as_str(), None)
                 .map_err(AttemptError::Local)?;
             answer = request(client, url, part)?;
@@ -147,8 +149,9 @@ fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, F
     let mut request = Request::get(client, url);
     if !part.is_empty() {
         request = request.header("Range", &format!("bytes={}-", part.len()));
-        // The digest is checked in any case. With a validator, a server whose object has changed
-        // sends the new object whole at once. A validator is valid only for the URL that sent it.
+        // A validator is not needed for safety, because the digest is checked at the end. It saves
+        // a useless download: a server whose object has changed sends the whole new object at once.
+        // A validator is valid only for the URL that sent it.
         let origin = part.origin();
         let same_url = origin.url == url.as_str();
         if let Some(validator) = origin.validator.as_ref().filter(|_| same_url) {
@@ -180,8 +183,8 @@ enum BodyPosition {
 fn body_position(answer: &Response, part: &PartialFile) -> Result<BodyPosition, Failure> {
     let range = answer.header("content-range").and_then(content_range);
     match (answer.status(), range) {
-        // For an empty partial file no range was requested. If the server sends one nevertheless,
-        // the download must call `restart`, which notes the URL of the object.
+        // For an empty partial file no range was requested. If the server nevertheless sends a
+        // range from byte 0, it counts as the whole object, so that `restart` notes the URL.
         (Status(206), Some(range)) if range.start == part.len() => match part.is_empty() {
             true => Ok(BodyPosition::Start),
             false => Ok(BodyPosition::Append { total: range.total }),

@@ -1,5 +1,5 @@
-//! The JSON file beside a partial file (`.k3s.part.json`). It records which object the partial file
-//! belongs to, so that a later run can resume the download.
+//! Reads and writes the JSON file beside a partial file (`.k3s.part.json`). It records which object
+//! the partial file belongs to, so that a later run can resume the download.
 
 use crate::digest::Sha256;
 use serde_json::{Value, json};

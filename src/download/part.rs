@@ -1,5 +1,5 @@
-//! The partial file of a download: `.k3s.part` in the folder where k3s is installed. The file
-//! `.k3s.part.json` beside it, called the note, records which download the bytes belong to.
+//! Handles the partial file of a download: `.k3s.part` in the folder where k3s is installed. The
+//! file `.k3s.part.json` beside it, called the note, records which download the bytes belong to.
 //!
 //! Like [`host`](crate::host), this module changes the machine. It is called only from inside
 //! [`Host::ask`], so a dry run does not call it.
@@ -32,8 +32,9 @@ pub struct PartialFile {
     /// the console) could write to it. Each would hash only its own bytes, and a mixture of the
     /// bytes of both processes would be installed.
     file: Flock<File>,
-    /// What is in the file. While an [`Appender`](super::append::Appender) exists, this may lag
-    /// behind.
+    /// The hash and the length of what is in the file. While an
+    /// [`Appender`](super::append::Appender) exists, the file may already have more bytes than
+    /// this.
     written: Written,
     origin: Origin,
 }
@@ -41,8 +42,8 @@ pub struct PartialFile {
 impl PartialFile {
     /// Opens the partial file of the download whose complete file has the digest `sha256`. Bytes
     /// from an earlier attempt at this download are hashed again and kept; bytes of another
-    /// download are removed. `target` is the path where the complete `asset` is installed later. Fails
-    /// when another muster process is downloading to the same target.
+    /// download are removed. `target` is the path where the complete `asset` is installed later.
+    /// Fails when another muster process is downloading to the same target.
     pub fn open(host: &Host, asset: Asset, target: &Path, sha256: Sha256) -> Result<PartialFile> {
         let target = host.path(target);
         if target.is_dir() {
@@ -179,7 +180,7 @@ impl PartialFile {
     }
 }
 
-/// Writes a new file with the permissions of a note. A file or link that is there is replaced.
+/// Writes a new file with the permissions of a note. A file or link that is at `path` is replaced.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     remove_if_exists(path)?;
     let mut options = OpenOptions::new();

@@ -32,15 +32,16 @@ pub fn receive(
     }
 }
 
-/// When the length is unknown, the room for more bytes is checked each time after this many bytes.
+/// When the length is unknown, the free space is checked again each time this many bytes have
+/// arrived.
 const CHECKED: u64 = 4 << 20;
 
 /// Why the body was not read to its end.
 enum Stop {
     /// The partial file is kept, because a later attempt can resume it.
     Keep(AttemptError),
-    /// The partial file is emptied, because its bytes cannot be the start of k3s, or because there
-    /// is no room for the next bytes.
+    /// The partial file is emptied, because the object is too long to be the expected file, or
+    /// because there is no room for the next bytes.
     Discard(Failure),
 }
 
@@ -106,8 +107,8 @@ fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
     let full = error.kind() == ErrorKind::StorageFull;
     let error = anyhow!("cannot write the download after {written} MB: {error}");
     match full {
-        // A mirror that announced no length may be sending more bytes than k3s has, so this is a
-        // failure of the mirror, and another mirror is tried.
+        // A mirror that announced no length may be sending more bytes than the asset has. So this
+        // is a failure of the mirror, and another mirror is tried.
         true => Stop::Discard(Failure::permanent(error.context(url.to_string()))),
         false => Stop::Keep(AttemptError::Local(error)),
     }
@@ -131,8 +132,9 @@ fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop>
     }
 }
 
-/// Fails when fewer bytes were received in a window than every mirror must send, or so few that
-/// another mirror may be faster.
+/// Fails when the mirror was too slow: fewer bytes than [`MinimumRate::bytes`] were received in the
+/// last window. Also fails when fewer than [`MinimumRate::slow`] were received and another mirror
+/// may be faster.
 fn check_rate(host: &Host, download: Download<'_>, received: u64) -> Result<(), Failure> {
     let Download { url, rivals, .. } = download;
     let MinimumRate {

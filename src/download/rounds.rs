@@ -44,14 +44,14 @@ type Later = (String, Option<Duration>);
 /// The result of a round.
 enum Round {
     Installed(Sha256),
-    /// The mirrors that may work later.
+    /// The mirrors that may work later; empty when all mirrors are skipped.
     Later(Vec<Later>),
 }
 
 impl Install<'_> {
-    /// Asks the mirrors until the file is installed, and returns its digest. Fails when all mirrors are
-    /// skipped, because none of them can deliver this release, and when the images took too long
-    /// ([`Install::is_late`]).
+    /// Asks the mirrors until the file is installed, and returns its digest. Fails when all mirrors
+    /// are skipped, because none of them can deliver this release, and when the images took too
+    /// long ([`Install::is_late`]).
     pub fn run(mut self) -> Result<Sha256> {
         let installed = target::installed(self.host, &self.target, self.asset.mode())?;
         if let Some(digest) = installed
@@ -86,7 +86,7 @@ impl Install<'_> {
             self.host.report_problem(&format!("{message}; retrying"));
             // If this round made the partial file longer than before, the delays start short again,
             // and in the next round a mirror that cannot resume must not empty the partial file.
-            // Otherwise such a mirror may restart the download.
+            // After a round without progress, such a mirror may restart the download.
             if reached > furthest {
                 on_no_range = OnNoRange::TryNext;
                 furthest = reached;
@@ -105,7 +105,7 @@ impl Install<'_> {
         self.target.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Asks each mirror once, until one has delivered k3s.
+    /// Asks each mirror once, until one has delivered the file.
     fn round(
         &mut self,
         installed: Option<Sha256>,
@@ -208,9 +208,10 @@ impl Install<'_> {
         mirror.skipped = Some(why);
     }
 
-    /// Whether a file that the node can do without has taken too long: longer than the patience with
-    /// it ([`Asset::patience`]) and the time in which `reached` bytes come at the lowest rate at which
-    /// no faster mirror is looked for. Mirrors that are busy with many boards are given their time.
+    /// Whether a file that the node can do without has taken too long. The limit is
+    /// [`Asset::patience`] plus the time in which `reached` bytes, the length of the partial file,
+    /// arrive at the rate [`MinimumRate::slow`]. So mirrors that are busy with many boards get more
+    /// time as long as they deliver.
     fn is_late(&self, started: Instant, reached: u64) -> bool {
         let MinimumRate { slow, window, .. } = self.minimum_rate;
         let windows = reached as f64 / slow as f64;

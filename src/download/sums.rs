@@ -27,7 +27,8 @@ pub fn ask(client: &Client, base: &Url, tag: &Tag, asset: Asset) -> Result<Sha25
 pub struct ServerSums {
     base: Url,
     client: Client,
-    /// Why the server did not answer, and until when it is not asked again.
+    /// Set after the server sent `Retry-After`: its error message, and the time until which the
+    /// server is not asked again.
     busy: Option<(String, Instant)>,
 }
 
@@ -42,8 +43,10 @@ impl ServerSums {
         })
     }
 
-    /// Asks for the digest that `asset` must have. A permanent failure means that the server does not
-    /// have the checksum file of this release. Does not ask while the server's `Retry-After` lasts.
+    /// Asks the server for the digest that `asset` must have. A permanent failure means that a retry
+    /// would not help, for example because the server does not have the checksum file of this
+    /// release. While the server's `Retry-After` lasts, no request is made, and the last failure is
+    /// returned again.
     pub fn ask(&mut self, tag: &Tag, asset: Asset) -> Result<Sha256, Failure> {
         if let Some((why, until)) = &self.busy {
             let left = until.saturating_duration_since(Instant::now());

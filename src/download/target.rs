@@ -38,8 +38,8 @@ pub fn clear(host: &Host, target: &Path) -> Result<()> {
     remove(&note_path(&target))
 }
 
-/// Makes the folder into which an asset is installed. The two folders of the images are `agent/images`
-/// in k3s's data folder. Like k3s, muster lets only root read them.
+/// Makes the folder into which an asset is installed. The folders `agent` and `agent/images` in
+/// k3s's data folder get the mode 0700, the same as from k3s.
 pub(super) fn make_folder(asset: Asset, folder: &Path) -> io::Result<()> {
     if asset == Asset::Images
         && let Some(data) = folder.ancestors().nth(2)
@@ -144,7 +144,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     remove_if_exists(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// As [`remove`], with the error of the system call.
+/// Does the same as [`remove`], but returns the error of the system call.
 pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

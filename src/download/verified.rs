@@ -1,5 +1,5 @@
-//! The records of the files of a release that this boot has verified, so that a later run does not ask
-//! for their digests again. They are in `/run/muster`, where only root can write.
+//! Reads and writes the records of the files that this boot has verified, so that a later run does
+//! not ask for their digests again. The records are in `/run/muster`, where only root can write.
 
 use crate::digest::Sha256;
 use crate::host::Host;
@@ -7,8 +7,8 @@ use crate::paths::NodeFile;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// The release tag and the digest of a record ([`Asset::record`](super::asset::Asset::record)) that a
-/// fetch step of this boot has written; `None` when no fetch step has.
+/// The release tag and the digest of a record ([`Asset::record`](super::asset::Asset::record)) that
+/// a fetch step of this boot has written; `None` when no fetch step has.
 pub fn read(host: &Host, record: NodeFile) -> Option<(String, Sha256)> {
     let text = host.read_text(record.path).ok()?;
     let record: Value = serde_json::from_str(&text).ok()?;

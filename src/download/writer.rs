@@ -125,9 +125,9 @@ impl WriterThread {
         })
     }
 
-    /// Gives `buffer` to the thread, which writes its first `n` bytes, and replaces it by a free
-    /// buffer. Waits for a free buffer when all of them are in use. Fails when an earlier write
-    /// failed.
+    /// Gives `buffer` to the writer thread, which writes the first `n` bytes of it, and puts a free
+    /// buffer in its place. Waits for a free buffer when all buffers are in use. Fails when an
+    /// earlier write failed.
     pub fn exchange(&mut self, buffer: &mut Vec<u8>, n: usize) -> io::Result<()> {
         let mut queue = self.shared.lock();
         queue.full.push_back((mem::take(buffer), n));
@@ -166,7 +166,8 @@ mod tests {
             written: Written::default(),
         };
         let is_expected = |error: io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-        // The error of the last bytes is returned at the end, and an earlier one before.
+        // `finish` returns the error of the last bytes, and `exchange` returns the error of earlier
+        // bytes.
         let mut buffer = vec![0; BUFFER];
         let thread = WriterThread::start(writer()).unwrap();
         thread.shared.lock().full.push_back((vec![0; 1], 1));

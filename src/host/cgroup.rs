@@ -1,4 +1,4 @@
-//! cgroup v2, which k3s's kubelet and containerd need.
+//! Checks and prepares cgroup v2, which k3s's kubelet and containerd need.
 
 use super::Host;
 use super::machine::{Mount, mount_of};
@@ -97,7 +97,7 @@ fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
         (None, true) => "add cgroup_memory=1 cgroup_enable=memory to the kernel command line \
                          (cmdline.txt)"
             .into(),
-        (None, false) => "use a kernel in the image that was built with it".into(),
+        (None, false) => "use an image whose kernel has what is missing".into(),
     };
     Some(format!(
         "the kernel has no cgroup controller {names}: {remedy}"

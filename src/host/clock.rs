@@ -1,4 +1,4 @@
-//! Clocks: the wall clock, the time since boot, and sleeping.
+//! Reads and sets the wall clock, reads the time since boot, and sleeps.
 
 use super::Host;
 use anyhow::{Context, Result};
@@ -37,7 +37,8 @@ impl Host {
         Ok(())
     }
 
-    /// Sets the wall clock, as a part of an effect.
+    /// Sets the wall clock. It is called only from inside an effect (`Host::effect`), so never in a
+    /// dry run.
     pub(super) fn write_clock(&self, time: Duration) -> Result<()> {
         let time = TimeSpec::from_duration(time);
         clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")

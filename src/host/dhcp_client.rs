@@ -8,21 +8,21 @@ use anyhow::Result;
 use nix::sys::signal::Signal;
 use std::os::unix::fs::MetadataExt;
 
-/// The program that muster starts as the DHCP client. Alpine has it as a link to BusyBox.
+/// The program that muster starts as the DHCP client. On Alpine it is a link to BusyBox.
 pub const CLIENT: &str = "udhcpc";
 /// The DHCP option with the log servers (RFC 2132). BusyBox has no name for it, so the DHCP script
 /// gets it as `opt7`, in hex digits.
 const LOG_SERVER_OPTION: &str = "7";
 
-/// Writes the DHCP script, when it is missing or another one.
+/// Writes the DHCP script, unless the file already has this content.
 pub fn ensure_script(host: &Host) -> Result<()> {
     let script = Content::Public(include_str!("udhcpc.script"));
     host.ensure_file(paths::DHCP_SCRIPT, script)
 }
 
 /// Starts the DHCP client, which removes the address of the interface first. The client goes to the
-/// background when it has a lease or after three tries without a lease. In the background it continues
-/// to try.
+/// background when it has a lease or after three tries without a lease. In the background it
+/// continues to try.
 pub fn start_client(host: &Host, node: &Node) -> Result<()> {
     host.remove_note(paths::DHCP_KEEP)?;
     run_client(host, node)
@@ -55,9 +55,9 @@ fn run_client(host: &Host, node: &Node) -> Result<()> {
     host.run(&argv)
 }
 
-/// Starts the DHCP client of a node whose client has died. The interface keeps its address until the
-/// new client has a lease. Otherwise the client would remove the address first, and a running k3s
-/// would be cut off, for as long as no DHCP server answers.
+/// Starts the DHCP client of a node whose client has died. The interface keeps its address until
+/// the new client has a lease. [`start_client`] would remove the address first, and a running k3s
+/// would have no network until a DHCP server answers.
 pub fn start_client_again(host: &Host, node: &Node) -> Result<()> {
     ensure_script(host)?;
     host.write_note(paths::DHCP_KEEP, "")?;

@@ -10,19 +10,22 @@ use std::time::Duration;
 /// The shortest time between two reports of a download's progress.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// The last report of a download's progress. The points in time are times since boot.
+/// The last report of a download's progress. All times in it are times since boot.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Reported {
+    /// When this report was made.
     reported: Duration,
-    /// How many bytes the file had then.
+    /// How many bytes the partial file had when this report was made.
     bytes: u64,
-    /// When the progress was logged last.
+    /// When the progress was logged last. Before it is logged for the first time, this is when the
+    /// first report of the download was made.
     logged: Duration,
 }
 
 impl Host {
     /// Reports how many bytes the partial file of a download has, and how many the complete file
-    /// has, if that is known. This can be called for each piece that arrives.
+    /// has, if that is known. The caller may call this for each piece that arrives: most calls do
+    /// nothing, because there is one report a second at most.
     pub fn report_download(&self, bytes: u64, total: Option<u64>) {
         let now = self.uptime();
         let last = self.progress.download.get();

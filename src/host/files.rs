@@ -22,7 +22,7 @@ const NAMED_MAX: u64 = 64 << 20;
 /// The text of a file to be written, and whether the plan of a dry run may show it.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
-    /// The plan shows the text.
+    /// The plan shows the text, if the text is a single line.
     Public(&'a str),
     /// The plan shows `<redacted>` instead of the text.
     Secret(&'a str),
@@ -48,8 +48,8 @@ impl Host {
             .with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// As [`Host::read`], for a path that the operator gave on the command line. The path is
-    /// relative to the working directory, and `--root` does not apply to it.
+    /// Does the same as [`Host::read`], for a path that the operator gave on the command line. A
+    /// relative path starts at the working directory, and `--root` applies to no path here.
     pub fn read_as_named(&self, path: &str) -> Result<Option<Vec<u8>>> {
         read_whole(Path::new(path), NAMED_MAX).with_context(|| format!("cannot read {path}"))
     }

@@ -31,8 +31,8 @@ pub(super) struct Blinking {
 }
 
 impl Host {
-    /// Makes the LED blink, from now until [`Host::restore_led`]. Does nothing when the board has
-    /// no such LED.
+    /// Makes the LED blink, from now until [`Host::restore_led`]. When the board does not have the
+    /// LED, nothing blinks; this is a warning only if the operator named the LED.
     pub fn blink_led(&self, led: &Led) {
         let exists = |name: &&str| self.metadata(file(name, "trigger")).is_some();
         let name = match led {
@@ -81,8 +81,8 @@ impl Host {
         }
     }
 
-    /// Gives the LED that blinks the state that it had before the boot. The LED may also have been
-    /// made to blink by an earlier muster process of this boot.
+    /// Ends the blinking: the LED gets the state that it had before muster changed it. This also
+    /// works when an earlier muster process of this boot made the LED blink.
     pub fn restore_led(&self) {
         let original = self.blinking.original.take();
         let Some(original) = original.or_else(|| self.noted()) else {
@@ -105,7 +105,8 @@ impl Host {
         }
     }
 
-    /// The state of the LED before this boot changed it.
+    /// The state of the LED before muster changed it. If no earlier muster process of this boot has
+    /// noted that state, it is the present state, which is then noted.
     fn original(&self, name: &str) -> Result<Original> {
         if let Some(noted) = self.noted().filter(|noted| noted.name == name) {
             return Ok(noted);
@@ -149,7 +150,8 @@ fn file(name: &str, attribute: &str) -> String {
     format!("{LEDS}/{name}/{attribute}")
 }
 
-/// The active one of the triggers that a file `trigger` lists. It is in brackets.
+/// The active trigger in the text of a LED's file `trigger`. The file lists all triggers, with the
+/// active one in brackets.
 fn active(triggers: &str) -> &str {
     let (_, rest) = triggers.split_once('[').unwrap_or_default();
     rest.split_once(']').map_or("none", |(active, _)| active)

@@ -1,4 +1,4 @@
-//! Reads symbolic links, and makes or replaces them in one step.
+//! Reads symbolic links, and makes or replaces them atomically.
 
 use super::Host;
 use super::temporary::temporary;

@@ -1,4 +1,5 @@
-//! The agent lock: only one process on this node may be `k3s agent`, or a muster that becomes it.
+//! The agent lock: on a node there may be only one process that is `k3s agent` or a muster that
+//! will become it.
 //!
 //! The lock is a POSIX record lock, because such a lock belongs to a process: k3s keeps the lock
 //! after exec, and the children of k3s do not inherit it. An flock belongs to an open file: the
@@ -63,7 +64,8 @@ impl Host {
             FdFlag::FD_CLOEXEC
         };
         if let Some(file) = self.agent_lock.get() {
-            fcntl(file, FcntlArg::F_SETFD(flag)).context("cannot keep the lock over exec")?;
+            fcntl(file, FcntlArg::F_SETFD(flag))
+                .context("cannot keep or close the lock file at exec")?;
         }
         Ok(())
     }

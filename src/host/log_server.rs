@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The time between the first two attempts to look up the name of the log server. It is short,
-/// because the DHCP script sets the address a moment before the resolver.
+/// because the DHCP script sets the address a moment before it sets the DNS
+/// servers.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest time between two attempts. The time doubles after each attempt, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -26,7 +27,8 @@ impl Host {
         self.outbox.clone()
     }
 
-    /// Sets the board that the lines are from. Before this call no line is sent.
+    /// Sets the hostname and the MAC address that each log line carries to the log server. Before
+    /// this call no line is sent.
     pub fn send_log_as(&self, node: &Node) {
         let board = (node.name.to_string(), node.mac.to_string());
         self.outbox.lock().board = Some(board);
@@ -38,14 +40,16 @@ impl Host {
         self.report(|status| status.k3s_version(version));
     }
 
-    /// Records that the clock is right from now on, so that the lines get a time.
+    /// Records that the clock is right from now on, so that later log lines carry the wall-clock
+    /// time to the log server.
     pub fn send_log_with_time(&self) {
         self.outbox.lock().clock_is_set = true;
     }
 
     /// Begins to send the log to the log server, if `interface` has an address and the server is
     /// known. Otherwise it does nothing, and can be called again. A host name is looked up by
-    /// another thread, so that the boot does not wait.
+    /// another thread, so that the boot does not wait. When the operator wants no log server
+    /// ([`LogServer::No`]), the lines that were kept for it are dropped.
     pub fn send_log(&self, server: &LogServer, interface: &str) {
         let (host, port) = match server {
             LogServer::No => {
@@ -69,8 +73,9 @@ impl Host {
         }
     }
 
-    /// As [`Host::send_log`], without a DNS request: `found` is what a lookup has found earlier in
-    /// this boot.
+    /// Does the same as [`Host::send_log`], but without a DNS request: `found` is the result of a
+    /// lookup earlier in this boot. Sends nothing when `server` is a host name and `found` is not
+    /// the result for that name and its port.
     pub fn send_log_without_lookup(
         &self,
         server: &LogServer,
@@ -92,7 +97,8 @@ impl Host {
         }
     }
 
-    /// The log server whose name was looked up; `None` when no name was looked up.
+    /// The log server whose name a lookup has resolved; `None` when no lookup was needed, or when
+    /// none has succeeded yet.
     pub fn found_log_server(&self, server: &LogServer) -> Option<FoundServer> {
         let LogServer::Named { host, .. } = server else {
             return None;

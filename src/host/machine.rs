@@ -87,18 +87,18 @@ impl Memory {
 /// The memory that a download must leave free for the rest of the boot (bytes).
 const MEMORY_KEPT: u64 = 16 << 20;
 
-/// What needs room, and how much.
+/// A file or a step that needs space, and how much space it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// What needs it, for messages.
+    /// The name, for messages, of what needs the space.
     pub what: &'static str,
-    /// How much it needs (bytes).
+    /// The space that is needed (bytes).
     pub bytes: u64,
 }
 
-/// Checks whether what `need` says fits into `folder`: into its file system and, when that file
-/// system is in memory, into the available memory. Returns `None` when it fits, otherwise a message
-/// for the operator that names the remedy.
+/// Checks whether there is enough space for `need` in the file system of `folder` and, when that
+/// file system is in memory, in the available memory. Returns `None` when there is enough,
+/// otherwise a message for the operator that names the remedy.
 pub fn no_room(host: &Host, folder: &Path, need: Need) -> Result<Option<String>> {
     let Need {
         what,

@@ -2,12 +2,14 @@
 //! other module does so.
 //!
 //! A step decides what to do, and calls a [`Host`] to do it. An effect is a change of the machine.
-//! Every effect is one call here, with its own description. In a dry run the same calls print the
-//! description and change nothing. The printed plan shows what a boot does, because both run the
-//! same code. clippy's `disallowed-methods` forbids other modules to change the machine directly.
+//! Every effect is one call of a method of [`Host`], with its own description. In a dry run the
+//! same calls print the description and change nothing. The printed plan shows what a boot does,
+//! because both run the same code. clippy's `disallowed-methods` forbids other modules to change
+//! the machine directly.
 //!
-//! Reading is not an effect: a dry run reads the same files as a boot. Writing muster's status file
-//! does not count as an effect, and a dry run does not write it.
+//! Reading is not an effect: a dry run reads the same files as a boot. Writing a note
+//! ([`Host::write_note`]), such as the status file, does not count as an effect, and neither does
+//! making the lock file. A dry run does neither, and its plan does not mention them.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -20,12 +22,14 @@
 //! | [`time_servers`] | asks time servers |
 //! | [`time_daemon`] | starts the time daemon |
 //! | [`system`] | asks the kernel for names, addresses and free space; mounts file systems |
-//! | [`dhcp_client`] | finds a DHCP client among the processes |
+//! | [`cgroup`], [`modules`] | prepare cgroup v2, and load kernel modules |
+//! | [`dhcp_client`] | starts the DHCP client, and finds it among the processes |
 //! | [`led`] | makes a LED blink |
 //! | [`log_server`] | finds the log server |
-//! | [`outbox`] | sends the log to it |
+//! | [`outbox`] | sends the log to the log server |
 //! | [`progress`] | reports how far the boot is |
 //! | [`routers`] | asks the routers of a link for DNS servers |
+//! | [`router_advertisement`] | reads the DNS servers that a router announces |
 //! | [`routes`] | looks for a default route and a DNS server |
 //! | [`machine`] | reads what `/proc` says about mounts and memory |
 //! | [`watch`] | ends a wait when the operator changes a file |
@@ -81,7 +85,7 @@ use watch::Watch;
 /// The log target under which a boot logs each effect, with the description that a dry run prints.
 pub const EFFECTS: &str = "effect";
 
-/// What [`Host::step`] returns before the first step.
+/// What [`Host::step`] returns before the first step of a boot attempt, and after a failed attempt.
 const NO_STEP: &str = "muster";
 
 /// The interval at which a problem that still exists, and the progress of a download, are logged

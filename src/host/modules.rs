@@ -1,4 +1,4 @@
-//! Kernel modules that k3s needs.
+//! Loads the kernel modules that k3s needs.
 
 use super::Host;
 use anyhow::Result;
@@ -41,7 +41,7 @@ pub fn load(host: &Host) -> Result<()> {
 }
 
 /// The modules that are missing. When the kernel has all modules of one packet filter, the modules
-/// of the other one do not count as missing.
+/// of the other filter do not count as missing.
 pub fn missing(host: &Host) -> Result<Vec<&'static str>> {
     let release = host.read_text("/proc/sys/kernel/osrelease")?;
     let builtin = host.read_text(format!("/lib/modules/{}/modules.builtin", release.trim()))?;

@@ -1,9 +1,9 @@
-//! Network time: sets the clock to the first acceptable answer of a time server.
+//! Sets the clock to the first acceptable answer of a time server.
 
 use super::Host;
 use super::time_servers::ask_servers;
 use crate::paths;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use log::{debug, info};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use std::time::Duration;
 /// The clock is not corrected when its difference from network time is smaller than this. The dates
 /// of certificates and the times of leases are in whole seconds, so more accuracy is not needed.
 pub const TOLERANCE: Duration = Duration::from_millis(500);
-/// When the clock is late by more than this, something has set it back. A time daemon that adjusts
-/// the clock changes it by less.
+/// When the clock is behind the expected time (see `expected`) by more than this, something has set
+/// it back. A time daemon that adjusts the clock changes it by less.
 const SET_BACK: Duration = Duration::from_secs(60);
 /// For this time after a time server answered, the clock counts as right. When a certificate's
 /// dates are wrong in this time, the time servers are not asked again.
@@ -29,7 +29,8 @@ pub struct TimeServers {
 }
 
 impl TimeServers {
-    /// All time servers in the order in which they are asked. Those from one place are together.
+    /// All time servers in the order in which they are asked: one list for each place that names
+    /// time servers (the settings, DHCP and the default).
     pub fn places(&self, host: &Host) -> Vec<Vec<String>> {
         let by_dhcp = host.read_text(paths::DHCP_TIME_SERVERS.path);
         let by_dhcp = by_dhcp.unwrap_or_default();
@@ -46,7 +47,7 @@ impl TimeServers {
 pub struct TimeSource {
     /// `None`: no time server is asked.
     pub servers: Option<TimeServers>,
-    /// The earliest time (since 1970) that the clock can have.
+    /// The earliest time (since 1970) that a correct clock can show.
     pub earliest: Duration,
 }
 
@@ -56,7 +57,8 @@ pub(super) struct ClockState {
     source: RefCell<TimeSource>,
     /// The time since boot and the wall clock at the moment when a time server answered last.
     answered: Cell<Option<(Duration, Duration)>>,
-    /// Whether a certificate's dates were wrong since the time servers were asked last.
+    /// Whether a certificate was rejected because of its dates since the last call of
+    /// `correct_clock`.
     doubted: Cell<bool>,
 }
 
@@ -67,7 +69,8 @@ impl Host {
     }
 
     /// Notes that a certificate was rejected because of its dates, if `doubted`, so that the time
-    /// servers are asked again before the next attempt.
+    /// servers are asked again before the next attempt, unless one has answered lately
+    /// (`ASK_AGAIN`).
     pub fn doubt_clock_if(&self, doubted: bool) {
         self.clock.doubted.set(self.clock.doubted.get() || doubted);
     }
@@ -93,24 +96,26 @@ impl Host {
         self.set_clock_to(&server, time)
     }
 
-    /// Asks the time servers in order. Returns the first one with an acceptable answer, and its time.
+    /// Asks the time servers in order. Returns the first one with an acceptable answer, and its
+    /// time. The error has the reason of each server.
     pub fn first_answer(
         &self,
         places: Vec<Vec<String>>,
         earliest: Duration,
     ) -> Result<(String, Duration)> {
         let names = places.concat().join(" ");
-        let mut last = anyhow!("no time server is set");
+        let mut reasons = Vec::new();
         for servers in places {
             match ask_servers(servers, earliest) {
                 Ok(answer) => return Ok(answer),
-                Err(error) => last = error,
+                Err(error) => reasons.push(format!("{error:#}")),
             }
         }
-        Err(last.context(format!(
+        bail!(
             "no network time ({names}): the clock stays as it is; if certificates are rejected, \
-             set MUSTER_NTP to a time server that answers"
-        )))
+             set MUSTER_NTP to a time server that answers: {}",
+            reasons.join("; ")
+        )
     }
 
     fn set_clock_to(&self, server: &str, time: Duration) -> Result<String> {
@@ -158,9 +163,9 @@ impl Host {
     }
 }
 
-/// The time that the clock must have at least: the time that a server answered and what has passed
-/// since then, or the earliest possible time. An earlier time of the clock itself does not count:
-/// the clock may have been in the future until a time daemon corrected it.
+/// The earliest time that a correct clock can show: the last answer of a time server plus the time
+/// that has passed since then, but not before `earliest`. What the clock itself showed earlier is
+/// not used, because it may have been in the future until a time daemon corrected it.
 fn expected(
     answered: Option<(Duration, Duration)>,
     earliest: Duration,

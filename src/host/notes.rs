@@ -1,5 +1,5 @@
-//! Notes: small files in `/run/muster`, which one muster process writes for a later muster process
-//! of the same boot.
+//! Writes and removes notes. A note is a small file in `/run/muster`, which one muster process
+//! writes for a later muster process of the same boot.
 
 use super::Host;
 use super::temporary::remove_if_exists;

@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The most lines that are kept until they can be sent. When there are more, the oldest one is
 /// dropped.
 const KEPT: usize = 100;
-/// The lines that are not sent yet, and where they are sent. The host, the logger and the thread
-/// that looks up the name of the log server share an `Outbox`.
+/// The lines that are not sent yet, and where they are sent. The [`Host`](super::Host), the logger
+/// and the thread that looks up the name of the log server share an `Outbox`.
 #[derive(Default)]
 pub struct Outbox(Mutex<Contents>);
 
@@ -62,12 +62,13 @@ impl Outbox {
         contents.closed || contents.server.is_some() || contents.is_looking_up
     }
 
-    /// Sets the state for the line that is added next.
+    /// Sets the state and the duration of the line that is added next.
     pub fn attach(&self, state: State, took: Option<Duration>) {
         self.lock().next = Some((state, took));
     }
 
-    /// Sets whether the running step waits. Lines without a state of their own get this state.
+    /// Sets whether the running step waits. If it waits, a later line that has no state of its own
+    /// gets the state [`State::Waiting`], else [`State::Running`].
     pub(super) fn set_waiting(&self, is_waiting: bool) {
         self.lock().is_waiting = is_waiting;
     }
@@ -130,7 +131,8 @@ impl Outbox {
             .and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
         let mut contents = self.lock();
         contents.address = Some(address);
-        // Without a socket the lines stay, and the next call tries again.
+        contents.is_looking_up = false;
+        // Without a socket the lines are kept, and the next `Host::send_log` tries again.
         contents.server = socket.ok().map(|socket| (server, socket));
         contents.send();
     }

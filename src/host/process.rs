@@ -24,8 +24,9 @@ pub const SECRET_VARIABLES: [&str; 4] = [
 ];
 
 /// The log of another process, to which this process writes too ([`Host::share_log_of`]). When the
-/// value is dropped, this process writes to its own standard error again: the program that stores the
-/// log ends only when nobody can write to it any more.
+/// value is dropped, this process closes the log and writes to its own standard error again. The
+/// log may be a pipe to the program that stores it, and that program ends only when no process has
+/// the pipe open for writing.
 #[derive(Debug)]
 pub struct SharedLog {
     own: OwnedFd,
@@ -37,19 +38,19 @@ impl Drop for SharedLog {
     }
 }
 
-/// The time in which a program must end. The longest that muster runs is udhcpc: without a DHCP
-/// server it goes to the background after 6 s.
+/// The time in which a program must end. Of the programs that muster runs, udhcpc takes the
+/// longest: without a DHCP server it goes to the background after 6 s.
 const RUN_LIMIT: Duration = Duration::from_secs(20);
 /// The time in which the kernel must end a program that was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
 
-/// An environment variable for the program that replaces this process ([`Host::exec`]).
+/// An environment variable for a program that muster starts ([`Host::exec`], [`Host::output`]).
 #[derive(Clone, Debug)]
 pub struct Variable {
     pub name: String,
     pub value: String,
-    /// Whether a plan or a log may show the value. Variables that the operator passes through to
-    /// k3s are not shown.
+    /// Whether a plan or a log may show the value. The values of variables that the operator passes
+    /// through to k3s are not shown.
     pub shown: bool,
 }
 
@@ -79,14 +80,14 @@ impl Host {
         Path::new("/proc").join(pid.to_string()).exists()
     }
 
-    /// Sends a signal to a process. `what` describes that.
+    /// Sends a signal to a process. `what` is the description for the plan.
     pub fn signal(&self, what: impl Display, pid: i32, signal: Signal) -> Result<()> {
         self.effect(what, || Ok(kill(Pid::from_raw(pid), signal)?))?;
         Ok(())
     }
 
-    /// Makes this process write its standard error to where the process `pid` writes its own: to k3s's
-    /// log. `None` where that cannot be opened.
+    /// Redirects the standard error of this process to that of the process `pid`, which is k3s's
+    /// log. Returns `None` when that log cannot be opened.
     pub fn share_log_of(&self, pid: i32) -> Option<SharedLog> {
         let path = self.path(format!("/proc/{pid}/fd/2"));
         let log = File::options().append(true).open(path).ok()?;
@@ -104,7 +105,8 @@ impl Host {
         };
     }
 
-    /// The file of a program that [`Host::run`] would run; `None` when it is not in `PATH`.
+    /// The metadata of the file that [`Host::run`] would run for `name`; `None` when no such
+    /// program is in `PATH`.
     pub fn program(&self, name: &str) -> Option<Metadata> {
         let path = std::env::var_os("PATH")?;
         std::env::split_paths(&path)
@@ -166,8 +168,8 @@ impl Host {
             remove_secrets(&mut command);
             self.keep_lock_over_exec(true)?;
             self.limit_run(None);
-            // Rust's runtime ignores SIGPIPE. `Command::exec` also resets SIGPIPE to its default
-            // for the new program.
+            // Rust's runtime makes this process ignore SIGPIPE, and exec would pass that on. But
+            // `Command::exec` itself resets SIGPIPE to its default, so nothing is needed here.
             let error = command.exec();
             self.keep_lock_over_exec(false)?;
             bail!("cannot run {}: {error}", path.display())

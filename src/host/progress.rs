@@ -22,7 +22,7 @@ pub(super) struct Progress {
     problem: RefCell<Option<(String, Duration)>>,
     /// When the step began to wait (time since boot); `None` when it does not wait.
     waits_since: Cell<Option<Duration>>,
-    /// The download that is running.
+    /// The last report of the running download's progress.
     pub(super) download: Cell<Reported>,
     /// Whether this process writes the status file.
     owns_status: Cell<bool>,
@@ -36,7 +36,8 @@ impl Host {
         self.status.replace(Status::parse(&text));
     }
 
-    /// Changes what `muster status` shows, and writes the status file.
+    /// Changes what `muster status` shows, and writes the status file if this process is the one
+    /// that writes it ([`Host::own_status`]).
     pub fn report(&self, change: impl FnOnce(&mut Status)) {
         let mut status = self.status.borrow_mut();
         change(&mut status);
@@ -178,7 +179,8 @@ impl Host {
         logged.is_some() && !is_recent
     }
 
-    /// Logs `text` if a problem kept the running step waiting, which does not exist any more.
+    /// Logs `text` if the running step was waiting because of a problem. To be called when the
+    /// problem does not exist any more.
     pub fn problem_solved(&self, text: &str) {
         if self.progress.waits_since.get().is_some() {
             self.resume_step(text);
@@ -231,7 +233,7 @@ impl Host {
         since.is_some()
     }
 
-    /// Sends a line to the log server that is not logged on the console.
+    /// Sends a line to the log server without logging it on the console.
     pub(super) fn send_only(&self, state: State, text: String, bytes: Option<(u64, Option<u64>)>) {
         self.outbox.add(Line {
             severity: severity::DEBUG,

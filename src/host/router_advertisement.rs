@@ -1,4 +1,5 @@
-//! Reads router advertisements (RFC 4861, RFC 8106), as far as the kernel does not use them itself.
+//! Reads the DNS servers and the DHCPv6 flags in router advertisements (RFC 4861, RFC 8106). The
+//! kernel uses the rest of an advertisement itself.
 
 use std::net::Ipv6Addr;
 
@@ -8,10 +9,11 @@ const ADVERTISEMENT: u8 = 134;
 const HEAD: usize = 16;
 /// The option with DNS servers (RDNSS).
 const RDNSS: u8 = 25;
-/// The flags "managed" and "other": the router leaves addresses, or the rest, to DHCPv6.
+/// The flags "managed" (addresses come by DHCPv6) and "other" (other settings, such as DNS servers,
+/// come by DHCPv6).
 const DHCP_FLAGS: u8 = 0xc0;
 
-/// What a router has said about DNS servers.
+/// What a router has announced about DNS servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertisement {
     /// DNS servers, in the router's order, without link-local ones: a pod is on another link, and
@@ -23,8 +25,8 @@ pub struct Advertisement {
     pub by_dhcp: bool,
 }
 
-/// Reads an ICMPv6 packet. Returns `None` when it is not a router advertisement, or has an option of
-/// an impossible length.
+/// Reads an ICMPv6 packet. Returns `None` when it is not a router advertisement, or has an option
+/// of an impossible length.
 pub fn parse(packet: &[u8]) -> Option<Advertisement> {
     let (head, mut options) = packet.split_at_checked(HEAD)?;
     if head[..2] != [ADVERTISEMENT, 0] {
@@ -35,7 +37,7 @@ pub fn parse(packet: &[u8]) -> Option<Advertisement> {
         let size = 8 * usize::from(length);
         let (option, rest) = options.split_at_checked(size).filter(|_| size > 0)?;
         options = rest;
-        // An option whose lifetime is zero takes its servers back.
+        // An option whose lifetime is zero withdraws its servers.
         if kind == RDNSS && option[4..8] != [0; 4] {
             let (addresses, _) = option[8..].as_chunks::<16>();
             resolvers.extend(addresses.iter().map(|bytes| Ipv6Addr::from(*bytes)));

@@ -1,5 +1,6 @@
-//! Asks the routers of a link for its DNS servers. By IPv6 a board gets addresses and routes from
-//! router advertisements, which the kernel takes; but the kernel leaves DNS servers to programs.
+//! Asks the routers of a link for its DNS servers. With IPv6 the kernel itself takes addresses and
+//! routes from router advertisements, but it ignores the DNS servers in them, so muster reads
+//! those.
 
 use super::Host;
 use super::router_advertisement::{Advertisement, parse};
@@ -18,29 +19,31 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-/// The address of all routers of a link.
+/// The multicast address of all routers of a link.
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 /// A router solicitation: type 133, and no option. The kernel adds the checksum.
 const SOLICITATION: [u8; 8] = [133, 0, 0, 0, 0, 0, 0, 0];
-/// The hop limit of these messages. A router lowers it, so a message with this limit comes from the
-/// same link.
+/// The hop limit of solicitations and advertisements. Each router on the way decreases the hop
+/// limit, so a message that arrives with this value was sent on the same link.
 const HOP_LIMIT: i32 = 255;
-/// The time between the first two questions (RTR_SOLICITATION_INTERVAL of RFC 4861). It doubles with
-/// each question.
+/// The time between the first two solicitations (RTR_SOLICITATION_INTERVAL of RFC 4861). It doubles
+/// with each solicitation.
 const FIRST_PAUSE: Duration = Duration::from_secs(4);
-/// The time in which a router answers (MAX_RA_DELAY_TIME of RFC 4861 is 0.5 s), and in which the
-/// kernel then finds out whether another host has the board's new address (1 to 2 s).
+/// The time from the first solicitation until the board can use what a router answers. The router
+/// answers within 0.5 s (MAX_RA_DELAY_TIME of RFC 4861). After that, the kernel needs 1 to 2 s to
+/// check that no other host has the board's new address.
 const ANSWER: Duration = Duration::from_secs(3);
+/// The longest time between two solicitations.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Has the kernel take router advertisements also when it forwards packets, which k3s turns on. Without
-/// this the board's IPv6 default route would end with the lifetime that the router gave it. A kernel
-/// that takes none, because the operator turned it off, is left so.
+/// Makes the kernel accept router advertisements even while it forwards packets, because k3s turns
+/// forwarding on. Without this the board's IPv6 default route would end after the lifetime that the
+/// router gave it. Does nothing when the operator has turned router advertisements off.
 pub fn keep_advertisements(host: &Host, interface: &str) {
     let path = format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra");
     let takes_some = host.read_text(&path).is_ok_and(|text| text.trim() == "1");
     if takes_some && let Err(error) = host.write_kernel_file(&path, "2") {
-        warn!("{error:#}: the board may lose its IPv6 default route when k3s runs");
+        warn!("{error:#}; so the board may lose its IPv6 default route when k3s runs");
     }
 }
 
@@ -54,7 +57,7 @@ pub fn is_default_route(host: &Host, interface: &str) -> Result<bool> {
 pub struct Routers {
     interface: String,
     link: Option<Link>,
-    /// The times of the first question and of the next one (since boot).
+    /// The times of the first solicitation and of the next one (since boot).
     first: Option<Duration>,
     next: Duration,
     pause: Duration,
@@ -77,8 +80,9 @@ impl Routers {
         }
     }
 
-    /// Asks the routers, unless they were asked just before. Returns the last of the advertisements
-    /// that have come since the last call, without waiting for one. `now` is the time since boot.
+    /// Sends a solicitation to the routers, if the pause after the previous solicitation is over.
+    /// Returns the newest advertisement that has come since the previous call. It does not wait for
+    /// an advertisement. `now` is the time since boot.
     pub fn ask(&mut self, now: Duration) -> Result<Option<Advertisement>> {
         let link = match &self.link {
             Some(link) => link,
@@ -101,7 +105,8 @@ impl Routers {
         Ok(last)
     }
 
-    /// Whether the answer to the first question may still bring what is missing.
+    /// Whether it is still too early to say that no router answers the first solicitation
+    /// (`ANSWER`).
     pub fn may_answer(&self, now: Duration) -> bool {
         self.first.is_some_and(|first| now < first + ANSWER)
     }
@@ -133,12 +138,12 @@ impl Link {
             &SockaddrIn6::from(routers),
             MsgFlags::empty(),
         );
-        sent.context("cannot send a question to the IPv6 routers")?;
+        sent.context("cannot send a router solicitation to the IPv6 routers")?;
         Ok(())
     }
 
-    /// The next ICMPv6 packet that has come; `None` when there is none. It is empty when the packet
-    /// is not from a router of this link.
+    /// The next ICMPv6 packet that has come; `None` when there is none. The packet is returned
+    /// empty when it is not from a router of this link.
     fn receive(&self) -> Result<Option<Vec<u8>>> {
         let mut packet = [0; 1500];
         let mut parts = [IoSliceMut::new(&mut packet)];

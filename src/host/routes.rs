@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The flags of an IPv6 address that the kernel cannot use, because it still asks whether another
-/// host has it (tentative), or because one has it (Linux, include/uapi/linux/if_addr.h).
+/// The flags of an IPv6 address that cannot be used: the kernel still checks whether another host
+/// has the address (tentative), or another host has it (dadfailed; Linux,
+/// include/uapi/linux/if_addr.h).
 const DOUBTFUL: u32 = 0x40 | 0x08;
 /// The most DNS servers that resolvers ask (MAXNS of resolv.conf(5)).
 const RESOLVERS_MAX: usize = 3;
@@ -37,14 +38,15 @@ pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
 }
 
 /// Whether the text of a resolv.conf names a DNS server that pods can use too. When it names only
-/// loopback or link-local addresses, k3s uses 8.8.8.8 instead, without a message.
+/// loopback addresses, or link-local ones with a zone, k3s uses 8.8.8.8 without a message.
 pub fn has_resolver(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_whitespace();
         let server = (words.next() == Some("nameserver"))
             .then(|| words.next())
             .flatten();
-        // A link-local address has a zone, as in `fe80::1%eth0`, and is then no address for k3s.
+        // A link-local address is written with a zone, as in `fe80::1%eth0`, and k3s does not parse
+        // that as an address.
         let address = server.and_then(|server| server.parse::<IpAddr>().ok());
         address.is_some_and(|address| {
             !address.is_loopback() && address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)
@@ -66,8 +68,8 @@ pub fn is_doubtful(text: &str, interface: &str, address: Ipv6Addr) -> bool {
     })
 }
 
-/// The text of a resolv.conf with these DNS servers. What `text`, the old one, has beside DNS
-/// servers stays.
+/// The text of a new resolv.conf: all lines of the old `text` that do not name a DNS server, and
+/// then the first three of these DNS servers ([`RESOLVERS_MAX`]).
 pub fn with_resolvers(text: &str, resolvers: &[Ipv6Addr]) -> String {
     let is_server = |line: &str| line.split_whitespace().next() == Some("nameserver");
     let mut lines: Vec<String> = text

@@ -1,8 +1,8 @@
-//! The Simple Network Time Protocol, as a client (RFC 5905, section 14).
+//! Asks a time server by the Simple Network Time Protocol (RFC 5905, section 14).
 //!
-//! The request holds a random number in place of the time, and an answer counts only when it repeats
-//! that number and comes from the address that was asked. So somebody who cannot read the packets
-//! cannot answer in place of the server.
+//! The request holds a random number in place of the time, and an answer counts only when it
+//! repeats that number and comes from the address that was asked. So an attacker who cannot read
+//! the packets cannot forge an answer.
 
 use anyhow::{Context, Result, anyhow, bail};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 /// The size of a packet without extensions (bytes).
 const PACKET: usize = 48;
-/// From 1900, where the protocol counts from, to 1970 (seconds).
+/// The time from 1900, when the seconds of the protocol begin, to 1970 (seconds).
 const TO_1970: u64 = 2_208_988_800;
-/// The largest error that the server may say its clock has (MAXDISP of RFC 5905).
+/// The largest error of its own clock that a server may report (MAXDISP of RFC 5905).
 const LARGEST_ERROR: Duration = Duration::from_secs(16);
+/// The modes of a packet: a request of a client, and an answer of a server.
 const CLIENT: u8 = 3;
 const SERVER: u8 = 4;
 
@@ -23,7 +24,8 @@ const SERVER: u8 = 4;
 type Nonce = [u8; 8];
 
 /// Asks the time server at `address` once. Returns the time now (since 1970). Fails when no answer
-/// comes within `timeout`, and when the server says that it has no time.
+/// comes within `timeout`, when the server refuses to answer, and when the answer shows that the
+/// server's own clock is not set or not accurate enough.
 pub(super) fn ask(address: SocketAddr, timeout: Duration) -> Result<Duration> {
     // A socket can only send to addresses of its own family.
     let any: IpAddr = match address {
@@ -101,7 +103,7 @@ fn time(packet: &[u8; PACKET], took: Duration) -> Result<Duration> {
     let Some(held) = sent.checked_sub(received) else {
         bail!("its answer was sent before the request came");
     };
-    // The packet is taken to need the same time in both directions.
+    // The request and the answer are assumed to need the same time on the network.
     Ok(sent + took.saturating_sub(held) / 2)
 }
 
@@ -110,8 +112,9 @@ fn short(word: u64) -> Duration {
     Duration::from_secs(word >> 16) + Duration::from_nanos(((word & 0xffff) * 1_000_000_000) >> 16)
 }
 
-/// The seconds have 32 bits, which are used up in 2036. From then on they count from zero again, so
-/// a number whose first bit is not set is taken to be from after that.
+/// Converts a timestamp of the protocol to the time since 1970. Its 32-bit seconds overflow in 2036
+/// and start from zero again, so a number whose highest bit is not set is taken as a time after
+/// 2036.
 fn since_1970(seconds: u64, fraction: u64) -> Duration {
     let seconds = match seconds >> 31 {
         0 => seconds + (1 << 32),

@@ -1,4 +1,4 @@
-//! System calls that read free space and addresses, read and set the hostname, and make mounts.
+//! Reads free space and addresses, reads and sets the hostname, and makes mounts, by system calls.
 
 use super::Host;
 use super::routes::is_doubtful;

@@ -1,12 +1,13 @@
-//! Temporary files. Each name contains the process id, so that two processes never write to the
-//! same file.
+//! Names temporary files. Each name contains the process id, so that two processes never write to
+//! the same file.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Returns a path for a temporary file beside `name` in `folder`. The path contains the process id,
-/// so no other process uses it. Temporary files that killed processes left in `folder` are removed.
+/// so no other process uses it. Temporary files for the same `name` that killed processes left in
+/// `folder` are removed.
 pub(super) fn temporary(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let own = std::process::id();
     for entry in fs::read_dir(folder)?.flatten() {

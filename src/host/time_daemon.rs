@@ -1,5 +1,5 @@
-//! The time daemon: the service `ntpd` of Alpine, which is BusyBox's. muster names its servers in a
-//! file, and starts the service.
+//! Starts the time daemon: Alpine's service `ntpd`, which runs the ntpd of BusyBox. muster writes
+//! the daemon's servers to a file, and starts the service.
 
 use super::Host;
 use super::network_time::TimeServers;
@@ -9,14 +9,14 @@ use log::info;
 
 /// OpenRC's command for one service.
 const SERVICE_COMMAND: &str = "rc-service";
-/// The service, which is also the name of its process.
+/// The name of the service, and of its process.
 const SERVICE: &str = "ntpd";
-/// Where the service's process number is.
+/// The file with the daemon's process id.
 const PID_FILE: &str = "/run/ntpd.pid";
 
-/// Starts the time daemon when it does not run, or when `servers` are others than those that it was
-/// started with. Does nothing where the settings of the service do not name muster's file: then
-/// somebody else takes care of the clock.
+/// Starts the time daemon when it does not run, and restarts it when `servers` have changed since
+/// it was started. Does nothing when the service's configuration does not name muster's file,
+/// because then the operator manages the clock.
 pub fn keep_running(host: &Host, servers: &TimeServers) -> Result<()> {
     if !is_in_use(&host.read_text(paths::NTPD_CONF)?) || host.program(SERVICE_COMMAND).is_none() {
         return Ok(());
@@ -39,7 +39,8 @@ pub fn keep_running(host: &Host, servers: &TimeServers) -> Result<()> {
 }
 
 /// The servers for the daemon: those that the operator named and those that DHCP named, else the
-/// default. The daemon asks all of them all the time, so the default is not added to the site's own.
+/// default. The daemon asks all of them all the time, so the default is not added to the site's
+/// own servers.
 fn daemon_servers(servers: &TimeServers, host: &Host) -> Vec<String> {
     let own = TimeServers {
         last: Vec::new(),
@@ -49,7 +50,8 @@ fn daemon_servers(servers: &TimeServers, host: &Host) -> Vec<String> {
     if all.is_empty() {
         all.clone_from(&servers.last);
     }
-    // The words become a part of a shell script.
+    // The names become a part of a shell script. So a name is left out if it has a character that
+    // no host name and no IP address has.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ".:-".contains(c);
     all.retain(|name| name.chars().all(is_plain) && !name.starts_with('-'));
     all

@@ -14,12 +14,12 @@ const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time in which one of the servers from one place (the setting, DHCP or the default) must
 /// answer. It includes the lookup of their names.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How far after the earliest possible time network time is accepted. The answer of a time server
-/// is not authenticated, so this limits what a false answer can do.
+/// A time server's answer that is later than the earliest possible time by more than this is not
+/// accepted. The answer is not authenticated, so this limits what a false answer can do.
 pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
 /// Asks the servers in order. Returns the first one with an acceptable answer, and its time (since
-/// 1970). Fails when there is none in time.
+/// 1970). Fails when no acceptable answer comes within [`PLACE_TIMEOUT`].
 pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(String, Duration)> {
     let (sender, receiver) = mpsc::channel();
     // The lookup of a name may take longer than the timeout and cannot be stopped. So it runs in a
@@ -38,36 +38,45 @@ pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(S
     answer.unwrap_or_else(|_| Err(anyhow!("{names}: no answer within {seconds} s")))
 }
 
-/// Asks the first address of each server, in order, and then their other addresses. The time for all
-/// of them is short, and a server that is down may have many addresses.
+/// Asks the first address of each server, in order, and then their other addresses. Otherwise a
+/// server that is down and has many addresses could use up the time for all servers.
+/// The error has the reason of each server.
 fn ask_in_turn(
     servers: Vec<String>,
     addresses: impl Fn(&str) -> io::Result<Vec<SocketAddr>>,
     ask: impl Fn(&str, SocketAddr) -> Result<Duration>,
 ) -> Result<(String, Duration)> {
-    let mut last = anyhow!("no time server is set");
     let mut others = Vec::new();
+    let mut reasons: Vec<String> = Vec::new();
     for server in servers {
-        match addresses(&server) {
-            Ok(found) => {
-                let mut found = found.into_iter().map(|address| (server.clone(), address));
-                match found.next().map(|(_, address)| ask(&server, address)) {
-                    Some(Ok(time)) => return Ok((server, time)),
-                    Some(Err(error)) => last = error.context(server.clone()),
-                    None => last = anyhow!("{server}: the name has no address"),
-                }
-                others.extend(found);
+        let mut found = match addresses(&server) {
+            Ok(found) => found.into_iter(),
+            Err(error) => {
+                reasons.push(format!("{server}: {error}"));
+                continue;
             }
-            Err(error) => last = anyhow!("{server}: {error}"),
+        };
+        match found.next().map(|address| ask(&server, address)) {
+            Some(Ok(time)) => return Ok((server, time)),
+            Some(Err(error)) => reasons.push(format!("{server}: {error:#}")),
+            None => reasons.push(format!("{server}: the name has no address")),
         }
+        others.extend(found.map(|address| (server.clone(), address)));
     }
     for (server, address) in others {
         match ask(&server, address) {
             Ok(time) => return Ok((server, time)),
-            Err(error) => last = error.context(server),
+            Err(error) => reasons.push(format!("{server}: {error:#}")),
         }
     }
-    Err(last)
+    // The addresses of one server often fail for the same reason.
+    let mut told: Vec<String> = Vec::new();
+    for reason in reasons {
+        if !told.contains(&reason) {
+            told.push(reason);
+        }
+    }
+    bail!(told.join("; "))
 }
 
 /// Fails when the time that a server answered is not acceptable.

@@ -83,7 +83,7 @@ mod tests {
             host.watch(&["/token".into(), "/absent".into()]);
             host.wait(Duration::from_millis(1)).unwrap();
             fs::write(root.path().join(file), text).unwrap();
-            // To watch the file again does not forget the state from before.
+            // Watching the file again keeps its state from the first call.
             host.watch(&[format!("/{file}")]);
             assert!(host.wait(hour).is_err());
             host.end_watch();

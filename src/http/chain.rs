@@ -1,4 +1,5 @@
-//! Finds the chain from a certificate to a root. The search has the same order as Go's.
+//! Finds the chain from a certificate to a root. The search tries certificates in the same order as
+//! Go.
 //!
 //! k3s hashes the root of the first chain that Go's `x509.Certificate.Verify` returns, so muster
 //! must find the same root. Name constraints are not checked here: they restrict the host names in
@@ -24,9 +25,9 @@ struct Search<'a> {
 /// Returns the root of the first valid chain from the first of `certificates`; `None` when no chain
 /// is valid.
 ///
-/// As in k3s (`hashCA` in `pkg/clientaccess/token.go`), each other certificate is a root when it
-/// has no authority key identifier, or when its authority key identifier equals its subject key
-/// identifier. Otherwise it is an intermediate.
+/// As in k3s (`hashCA` in `pkg/clientaccess/token.go`), every certificate except the first is a
+/// root when it has no authority key identifier, or when its authority key identifier equals its
+/// subject key identifier. Otherwise it is an intermediate.
 pub(super) fn root_of_first<'a>(
     certificates: &'a [Certificate<'a>],
     now: Option<i64>,

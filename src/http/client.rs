@@ -1,5 +1,5 @@
-//! An HTTP client. It has the TLS configuration for its connections, and keeps one connection for
-//! the next request.
+//! Sends HTTP requests. A client has the TLS configuration for its connections, and keeps one
+//! connection for the next request.
 
 use super::Timeouts;
 use super::connect::connect;
@@ -40,7 +40,9 @@ pub(super) struct Message<'a> {
 }
 
 impl Client {
-    /// A client with this TLS configuration. Redirects are followed to https only.
+    /// A client with this TLS configuration. With `follows_redirects`, it follows a redirect to an
+    /// https URL, and fails at a redirect to any other URL. Without it, a redirect is returned like
+    /// any other answer.
     pub(super) fn new(
         tls: ClientConfig,
         proxy: Option<Proxy>,

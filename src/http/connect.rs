@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// When a host has several addresses: how long one of them is tried before the next one.
+/// How long each address of a host is tried before the next address, if the host has several.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 /// The longest answer of a proxy to `CONNECT` (bytes).
 const PROXY_ANSWER_MAX: usize = 16 * 1024;
@@ -69,9 +69,9 @@ fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// Tries the addresses in turn, each for a short time. Then it tries the addresses that did not
-/// answer once more. So an address that cannot be reached (often the IPv6 address) costs one
-/// second, and not half of the time until the deadline.
+/// Tries the addresses in turn, each for a short time. Those that did not answer in that time are
+/// tried a second time after the others. So an address that cannot be reached (often the IPv6
+/// address) costs one second, and not half of the time until the deadline.
 fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
     let mut result = Err(io::Error::other("the host name has no address"));
     let mut silent = Vec::new();

@@ -1,4 +1,4 @@
-//! A connection to a server: TCP, or a tunnel through a proxy, with or without TLS.
+//! Sends and receives over a connection: TCP, or a tunnel through a proxy, with or without TLS.
 
 use super::tls::Tls;
 use std::fmt;
@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 /// The size of one read while the head of an answer is received (bytes).
 const AHEAD: usize = 16 * 1024;
 
-/// The time by which something must be done, and the message of the error when it is not done then.
+/// The time by which something must be done, and the message of the error when it is not done by
+/// then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
     message: &'static str,
 }
 
-/// The message of a deadline for data that has passed.
+/// The error message when the deadline of [`Deadline::for_data`] has passed.
 pub(super) const NO_DATA: &str = "timed out while waiting for data";
 
 /// The error that a deadline has passed.
@@ -53,7 +54,7 @@ impl Deadline {
         io::Error::new(ErrorKind::TimedOut, TimedOut(self.message))
     }
 
-    /// The time that is left. It is an error when none is.
+    /// The time that is left. It is an error when no time is left.
     pub fn left(self) -> io::Result<Duration> {
         let left = self.at.saturating_duration_since(Instant::now());
         match left.is_zero() {
@@ -125,9 +126,9 @@ impl Link {
 pub(super) struct Connection {
     link: Link,
     tls: Option<Tls>,
-    /// What was received and decrypted, but not read yet.
+    /// Bytes that were received and decrypted before the caller asked for them.
     ahead: Vec<u8>,
-    /// How many bytes of `ahead` were read.
+    /// How many bytes at the start of `ahead` the caller has read.
     read: usize,
 }
 

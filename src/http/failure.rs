@@ -1,4 +1,4 @@
-//! Why an HTTP request failed, and whether a retry may succeed.
+//! Describes why an HTTP request failed, and decides whether a retry may succeed.
 
 use super::connection::NO_DATA;
 use super::explain::explain;
@@ -98,7 +98,8 @@ impl Failure {
 
     /// Whether the server is overloaded or not ready: it said so, or it did not answer in time. A
     /// k3s server computes a slow hash (scrypt) for each request with a password, even for a
-    /// request that it then refuses in this way. So the delays before the next requests grow.
+    /// request that it then refuses because it is overloaded. So after such a failure the delays
+    /// between attempts grow longer than usual.
     pub fn is_distress(&self) -> bool {
         match self {
             Failure::Transient { error, status, .. } => {
@@ -158,7 +159,7 @@ impl Failure {
     }
 }
 
-/// The error when a server accepted the connection and then sent nothing.
+/// The error when a connection was made, but the next bytes of the answer did not come in time.
 #[derive(Debug)]
 struct NoData(String);
 

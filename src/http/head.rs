@@ -152,7 +152,7 @@ impl Head {
             let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
             let value = value.parse::<u64>().ok().filter(|_| digits);
             if value.is_none() || length.is_some_and(|length| Some(length) != value) {
-                return Err(invalid("its Content-Length is not a number"));
+                return Err(invalid("its Content-Length is not valid"));
             }
             length = value;
         }

@@ -1,5 +1,5 @@
-//! A client certificate: the private key of this board, the signing request for this key, and the
-//! certificate that the server issues for the request.
+//! Makes a client certificate: the private key of this board, the signing request for this key, and
+//! the certificate that the server issues for the request.
 //!
 //! This module encodes the signing request itself, without a crate. The request always has the same
 //! form, with an empty subject and no attributes, so only its key and its signature change. The

@@ -1,9 +1,11 @@
 //! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
 //!
-//! [`ca`] verifies the k3s server's certificate. [`request`] sends a request. [`failure`] tells
-//! which failures are retried, and `explain` writes their messages. [`retry`] repeats a request.
-//! [`headers`] parses the headers that servers send. The other modules speak HTTP/1.1: a [`client`]
-//! has connections (`connect`, `proxy`, `connection`, `tls`) and receives a [`response`] (`head`).
+//! [`ca`] checks the k3s server's CA (`certificate`, `chain`), by which the server's certificate is
+//! verified (`verifier`). [`identity`] makes the board's client certificate. [`request`] sends a
+//! request. [`failure`] tells which failures are retried, and `explain` writes their messages.
+//! [`retry`] repeats a request. [`headers`] parses the headers that servers send. The other modules
+//! speak HTTP/1.1: a [`client`] has connections (`connect`, `proxy`, `connection`, `tls`) and
+//! receives a [`response`] (`head`).
 
 pub mod ca;
 mod certificate;
@@ -176,7 +178,8 @@ impl Clients {
     }
 
     /// A client without certificate verification, for `/cacerts` only. The CA that it fetches is
-    /// compared with the CA hash in the token before anything else is sent.
+    /// compared with the CA hash in the token before anything else is sent. A token without a CA
+    /// hash leaves the server unauthenticated.
     pub fn unverified(&self) -> Result<Client> {
         let verifier: Arc<dyn ServerCertVerifier> =
             Arc::new(verifier::Unverified(self.provider.clone()));

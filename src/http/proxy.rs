@@ -1,4 +1,4 @@
-//! The proxy for https URLs (`HTTPS_PROXY`), and the hosts that are reached without it
+//! Parses the proxy for https URLs (`HTTPS_PROXY`), and the hosts that are reached without a proxy
 //! (`NO_PROXY`).
 
 use super::request::base64;
@@ -26,7 +26,8 @@ enum Exception {
 }
 
 impl Proxy {
-    /// Reads the values of the two settings. As in curl, a proxy may be given without `http://`.
+    /// Parses `text`, the value of `HTTPS_PROXY`, and `no_proxy`, the value of `NO_PROXY`. As in
+    /// curl, a proxy may be given without `http://`.
     pub fn parse(text: &str, no_proxy: Option<&str>) -> Result<Proxy> {
         let url = match text.contains("://") {
             true => Url::parse(text),

@@ -1,4 +1,4 @@
-//! An answer, whose body is read while it arrives.
+//! Reads the body of an answer while it arrives.
 
 use super::client::Client;
 use super::connection::{Connection, Deadline};
@@ -7,7 +7,8 @@ use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 use url::Url;
 
-/// The longest line that has the length of a chunk, and the longest line of a trailer (bytes).
+/// The limit on the length of one line in a chunked body (bytes): the line before each chunk that
+/// gives its size, and each line of a trailer.
 const LINE_MAX: usize = 4096;
 
 /// An answer whose body is read from the connection. Each read waits for the stall timeout at most.

@@ -1,4 +1,4 @@
-//! Retries: how long to wait before the next attempt, and what is logged about the attempts.
+//! Retries requests: decides how long to wait before the next attempt, and logs the attempts.
 
 use super::failure::Failure;
 use crate::board::mac::mix;
@@ -6,7 +6,9 @@ use crate::host::Host;
 use anyhow::Result;
 use std::time::Duration;
 
+/// The first delay between two attempts.
 const FIRST: Duration = Duration::from_secs(1);
+/// The longest delay, except for a server in distress.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest delay for a server in distress, which is overloaded or not ready
 /// ([`Failure::is_distress`]). With this delay, 2,000 boards that register at once with a server of
@@ -122,7 +124,7 @@ mod tests {
         let mut backoff = Backoff::new(1);
         let delays: Vec<_> = (0..12).map(|_| backoff.delay_in_distress(None)).collect();
         assert!(delays[0] <= FIRST && delays[11] >= LONGEST_IN_DISTRESS / 2);
-        // A server that is down costs nothing, so it is asked again sooner.
+        // A request to a server that is down puts no load on it, so the delays stay short.
         assert!(backoff.delay(None) <= LONGEST);
         let asked = Duration::from_secs(40);
         let mut backoff = Backoff::new(1);

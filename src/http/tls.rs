@@ -1,4 +1,4 @@
-//! TLS over a connection.
+//! Encrypts a connection with TLS.
 //!
 //! rustls encrypts and decrypts, and this file moves the bytes (`rustls::unbuffered`). The buffers
 //! of rustls itself would cost a system call for every four kilobytes and one more copy of each
@@ -20,15 +20,15 @@ const ROOM: usize = 96 * 1024;
 /// The longest record with its header (bytes, RFC 8446 and RFC 5246).
 const RECORD: usize = 5 + (1 << 14) + 2048;
 
-/// The TLS side of a connection.
+/// The TLS session of a connection, with its buffers.
 pub(super) struct Tls {
     session: UnbufferedClientConnection,
     /// Records that were received.
     records: Vec<u8>,
-    /// Which part of `records` was not processed yet.
+    /// The bytes `from..to` of `records` were not processed yet.
     from: usize,
     to: usize,
-    /// Records to send.
+    /// Records to send, in the first `used` bytes.
     outgoing: Vec<u8>,
     used: usize,
     /// Whether the server ended the connection. The session reports this only once.
@@ -133,8 +133,8 @@ impl Tls {
         }
     }
 
-    /// Copies decrypted bytes. With `split` the first record may be longer than `into`; all others
-    /// must fit, or they stay in the session.
+    /// Copies decrypted bytes. With `split` the first record may be longer than `into`, and what
+    /// does not fit is added to `rest`. All other records must fit, or they stay in the session.
     fn take(&mut self, into: &mut [u8], rest: &mut Vec<u8>, split: bool) -> io::Result<usize> {
         let UnbufferedStatus { discard, state, .. } = self
             .session
@@ -201,7 +201,8 @@ impl Tls {
         }
     }
 
-    /// Tells the server why this side gives up, so that its log has the reason too.
+    /// Tells the server why the client ends the connection, so that the server's log has the reason
+    /// too.
     fn send_alert(&mut self, link: &mut Link, deadline: Deadline) {
         let status = self.session.process_tls_records(&mut []);
         if let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state

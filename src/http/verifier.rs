@@ -1,4 +1,4 @@
-//! The verifiers of a server's certificate, for rustls.
+//! Verifies a server's certificate for rustls.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -57,7 +57,8 @@ impl ServerCertVerifier for Pinned {
 }
 
 /// A verifier that accepts every certificate. It is used only for the request for `/cacerts`. The
-/// CA in the answer is checked against the token before anything else is sent.
+/// CA in the answer is checked against the CA hash in the token, if the token has one, before
+/// anything else is sent.
 #[derive(Debug)]
 pub(super) struct Unverified(pub(super) Arc<CryptoProvider>);
 

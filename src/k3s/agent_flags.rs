@@ -1,9 +1,9 @@
-//! The flags of `k3s agent`, which are also the keys of its configuration files, and those that
-//! muster refuses.
+//! Lists the flags of `k3s agent`, which are also the keys of its configuration files, and says
+//! which of them muster refuses.
 //!
-//! The lists are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). Only a k3s server ignores
-//! unknown keys (`ValidFlags` in `pkg/configfilearg`). An agent ends at once with "flag provided
-//! but not defined", even if k3s servers have this flag.
+//! The flags are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). A k3s server ignores unknown
+//! keys (`ValidFlags` in `pkg/configfilearg`), but an agent does not: it ends at once with "flag
+//! provided but not defined", even when the key is a flag of `k3s server`.
 
 use crate::host::process::SECRET_VARIABLES;
 
@@ -44,7 +44,7 @@ const WITH_VALUE: [&str; 34] = [
     "vpn-auth",
     "vpn-auth-file",
 ];
-/// The flags that are true when they are given alone.
+/// The flags that need no value. Without a value they are true.
 const SWITCHES: [&str; 12] = [
     "alsologtostderr",
     "debug",
@@ -59,7 +59,7 @@ const SWITCHES: [&str; 12] = [
     "selinux",
     "with-node-id",
 ];
-/// The short names.
+/// The short names of flags, each with its full name.
 const ALIASES: [(&str, &str); 6] = [
     ("c", "config"),
     ("d", "data-dir"),
@@ -75,7 +75,7 @@ pub fn full_name(name: &str) -> &str {
     alias.map_or(name, |(_, full)| full)
 }
 
-/// Whether this flag is true when it is given alone. `name` is a full name.
+/// Whether this flag needs no value. `name` is a full name.
 pub fn is_switch(name: &str) -> bool {
     SWITCHES.contains(&name)
 }
@@ -99,9 +99,10 @@ pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
     // it is not in the list.
     let on = !["0", "f", "F", "false", "False", "FALSE"].contains(&value);
     match name {
-        "node-name" => {
-            Some("muster names the node, from its MAC address; see MUSTER_HOSTNAME_PREFIX")
-        }
+        "node-name" => Some(
+            "muster names the node, from its MAC address; remove the flag, and see \
+             MUSTER_HOSTNAME_PREFIX",
+        ),
         "with-node-id" if on => {
             Some("muster names the node, and k3s would join under a longer name; remove the flag")
         }

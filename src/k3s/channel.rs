@@ -1,4 +1,4 @@
-//! Release channels of k3s: a channel is a URL that redirects to the page of a release.
+//! Asks a release channel of k3s, which is a URL that redirects to the page of a release.
 
 use super::release::Tag;
 use crate::http::{Clients, Failure, Request};

@@ -1,5 +1,5 @@
-//! The link to the k3s server. It has the server's URL, the join token, and the connection, which
-//! is made when a step first needs the server.
+//! Connects to the k3s server. A link has the server's URL, the join token, and the connection,
+//! which is made when a step first needs the server.
 
 use super::refusal;
 use super::server::{ANSWER_MAX, Server};
@@ -14,12 +14,12 @@ use std::cell::OnceCell;
 use std::time::Duration;
 use url::Url;
 
-/// A wait for a board's turn that is longer than this is logged.
+/// A wait of [`spread`] that is longer than this is logged.
 const LOGGED: Duration = Duration::from_secs(5);
 
-/// How long a board waits before its first request with a password, so that the boards of a site
-/// that were powered on together spread these requests over `over`. `seed` is the number of the
-/// board ([`crate::board::mac::Mac::seed`]).
+/// How long a board waits before its first request with a password. All boards of a site may be
+/// powered on together, and these waits spread their requests over the time `over`. `seed` is the
+/// number of the board ([`crate::board::mac::Mac::seed`]).
 pub fn spread(seed: u64, over: Duration) -> Duration {
     over.mul_f64(seed as f64 / u64::MAX as f64)
 }
@@ -70,8 +70,8 @@ impl ServerLink {
         );
         let server = host.ask(what, || {
             let server = retry(host, seed, "the k3s server", || self.reach())?;
-            // The requests until now cost the server little. The wait comes after them, because a
-            // site's boards may all have waited for the server to start.
+            // The requests until now cost the server little. The wait comes after them, because
+            // boards that have waited for the server to start all get here at the same time.
             self.wait_for_turn(host, seed)?;
             for warning in self.token_warnings() {
                 warn!(target: host.step(), "{warning}");

@@ -1,5 +1,5 @@
-//! What muster knows about k3s: its join tokens, its releases and channels, its node passwords, and
-//! the requests to its server.
+//! Handles what is specific to k3s: its join tokens, its releases and channels, its node passwords,
+//! and the requests to its server.
 
 pub mod agent_flags;
 pub mod channel;

@@ -1,4 +1,4 @@
-//! The node password, by which the k3s server recognises a node that registers again.
+//! Derives the node password, by which the k3s server recognises a node that registers again.
 
 use crate::board::node::Node;
 use ring::hmac;

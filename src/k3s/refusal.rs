@@ -1,7 +1,7 @@
 //! Explains the error answers of a k3s server, with the remedy for the operator.
 //!
-//! The function names in the comments are from the source code of k3s (1.34 to 1.37, and 1.21 where
-//! it differs).
+//! The function names in the comments are from the source code of k3s 1.34 to 1.37. Where k3s 1.21
+//! answers in another way, the comment says so.
 
 use crate::http::Failure;
 use crate::http::ca::Untrusted;
@@ -21,7 +21,7 @@ const TOKEN_REMEDY: &str =
 /// The failure when the answer of `/cacerts` is not the CA that the join token pins.
 pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
     match why {
-        // A retry can help: the wait before the next attempt asks the time servers again.
+        // A retry can help, because muster asks the time servers again before the next attempt.
         Untrusted::NotNow => Failure::transient(WrongDates(format!("{url}: {why}")).into()),
         Untrusted::NotTheRoot => Failure::permanent(anyhow!(
             "{url}: {why}: put the certificates of the server's server-ca.crt in order, from the \

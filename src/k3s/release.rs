@@ -1,7 +1,7 @@
-//! k3s releases: tags, architectures, and the assets of a release.
+//! Parses the tags of k3s releases, and names the assets of a release for each architecture.
 //!
-//! A mirror has the same URLs as GitHub: `<base>/<tag>/<asset>`. The assets are the binaries, and a
-//! checksum file `sha256sum-<arch>.txt` with the SHA-256 of each binary.
+//! A mirror has the same URLs as GitHub: `<base>/<tag>/<asset>`. The assets are the binaries, the
+//! archives of container images, and checksum files (`sha256sum-<arch>.txt`) with their SHA-256.
 
 use crate::digest::Sha256;
 use crate::http::below;
@@ -64,7 +64,7 @@ pub enum Skew {
     Supported,
     /// The agent has a later minor release than the server.
     Newer,
-    /// The agent is more than three minor releases older.
+    /// The agent is more than three minor releases older than the server.
     TooOld,
 }
 
@@ -126,8 +126,8 @@ impl Arch {
     }
 }
 
-/// What the operator can do about an asset of a release that no mirror has. `server_is_mirror` tells
-/// whether the k3s server is one of the mirrors.
+/// What the operator can do about an asset of a release that no mirror has. `server_is_mirror`
+/// tells whether the k3s server is one of the mirrors.
 pub fn remedy(asset: &str, tag: &Tag, server_is_mirror: bool) -> String {
     let sums = Arch::own().sums();
     let folder = paths::DATA_DIR;

@@ -1,8 +1,9 @@
 //! Requests to the k3s server, with the join token or with a client certificate.
 //!
-//! `docs/design.md` lists the paths and the answers. The server computes a slow hash (scrypt) for
-//! each request with the join token, so a boot sends only one such request: [`Server::register`].
-//! The answer has a client certificate, with which muster then asks for the server's version.
+//! `docs/design.md` lists these requests and the server's answers. The server computes a slow hash
+//! (scrypt) for each request with the join token, so a boot sends only one such request:
+//! [`Server::register`]. The answer has a client certificate, with which muster then asks for the
+//! server's version.
 
 use super::refusal;
 use super::release::Tag;
@@ -66,10 +67,15 @@ impl Server {
         })
     }
 
-    /// Whether the token pins the server's CA. Without that the server is unauthenticated, and its
-    /// sums file is not trusted.
+    /// Whether the token pins the server's CA. Without a pinned CA the server is unauthenticated,
+    /// and its checksum file is not trusted.
     pub fn pins(&self) -> bool {
         self.token.ca().is_some()
+    }
+
+    /// Whether the server has accepted the join token: it has given this process a client certificate.
+    pub fn accepts_token(&self) -> bool {
+        self.identity.get().is_some()
     }
 
     /// A client that trusts this server's CA and no other.
@@ -166,7 +172,7 @@ impl Server {
 
     /// Requests a certificate, without retries. The request is a signing request for a key that
     /// this process made. A server that does not accept signing requests gets a GET request
-    /// instead, and sends a key with the certificate; only this process keeps that key.
+    /// instead, and sends a key with the certificate. muster never writes that key to a file.
     fn certificate(&self, file: &str, node: Option<&NodeHeaders>) -> Result<Identity, Failure> {
         let url = below(&self.url, &["v1-k3s", file]);
         let request = SigningRequest::new()?;

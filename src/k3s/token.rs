@@ -1,4 +1,4 @@
-//! k3s join tokens.
+//! Parses k3s join tokens.
 
 use crate::digest::Sha256;
 use std::fmt;
@@ -7,8 +7,12 @@ use std::fmt;
 /// the server's certificate.
 ///
 /// The forms are those that k3s parses (`parseToken` in `pkg/clientaccess/token.go`):
-/// `K10<sha256 of the CA>::<user>:<password>`, `K10<sha256 of the CA>::<id>.<secret>` (a bootstrap
-/// token), either of them without the hash, or a bare password. `Debug` does not print the token.
+/// - `K10<sha256 of the CA>::<user>:<password>`, or without a hash `K10<user>:<password>`,
+/// - `K10<sha256 of the CA>::<id>.<secret>` with a bootstrap token, or without a hash
+///   `K10<id>.<secret>`,
+/// - a bootstrap token or a password alone.
+///
+/// `Debug` does not print the token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     text: String,

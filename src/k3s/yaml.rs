@@ -1,9 +1,9 @@
 //! Reads the top-level keys of a k3s configuration file, which is YAML.
 //!
 //! k3s reads a mapping of flags to values and nothing deeper. So this module reads lines of the
-//! form `key: value`, each with the lines that belong to its value, and refuses every other line in
-//! the first column, such as `{key: value}`, anchors, tags and a second document. It reads all
-//! other lines as k3s does. A whole YAML parser would add 100 KB to the program.
+//! form `key: value`, each with the lines that continue its value. It refuses every other line that
+//! begins in the first column, such as `{key: value}`, anchors, tags and a second document. What it
+//! accepts means the same to k3s. A whole YAML parser would add 100 KB to the program.
 
 /// A top-level key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,8 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
             continue;
         }
         // A key of the mapping must begin in the first column here. YAML also allows a mapping
-        // whose keys are all indented; that is an error, because its first line continues no key.
+        // whose keys are all indented. That is an error here, because an indented line is read as
+        // the continuation of the key before it.
         let continues =
             line.starts_with([' ', '\t', ']', '}']) || content == "-" || content.starts_with("- ");
         if continues {

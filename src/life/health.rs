@@ -1,10 +1,10 @@
-//! `muster health`: the watch over a node while k3s runs. It starts the DHCP client and the time
-//! daemon again when they died, and restarts k3s when the node has another address. It sends no
-//! network request itself.
+//! The command `muster health`: it watches over a node while k3s runs. It starts the DHCP client
+//! and the time daemon again when they died, and restarts k3s when the node has another address. It
+//! sends no network request itself.
 //!
-//! It is a process of its own, because muster has become k3s by then. The check that OpenRC offers
-//! (`healthcheck` in a service script) is not used: OpenRC ends k3s when the check cannot run, and
-//! it cannot run while the settings file has a syntax error.
+//! It is a separate process, because k3s has replaced the muster process of the boot (exec). The
+//! check that OpenRC offers (`healthcheck` in a service script) is not used: OpenRC ends k3s when
+//! the check cannot run, and the check cannot run while the settings file has a syntax error.
 
 use super::record::Record;
 use crate::host::Host;
@@ -19,15 +19,15 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// The time between two looks at the address. A changed address counts when two looks in a row find
-/// it, because a DHCP client removes and adds addresses one after the other.
+/// The interval at which the address is checked. A new address counts only when two checks in a row
+/// find it, because a DHCP client removes and adds addresses one after the other.
 const POLL: Duration = Duration::from_secs(5);
-/// The time between two looks for the DHCP client and the time daemon.
+/// The interval at which the DHCP client and the time daemon are checked.
 const PROCESS_POLL: Duration = Duration::from_secs(30);
-/// The time in which k3s must end after SIGTERM. It is the time that the service gives k3s too
+/// The time in which k3s must end after SIGTERM. The OpenRC service gives k3s the same time
 /// (`retry` in `openrc/muster.initd`).
 const END_LIMIT: Duration = Duration::from_secs(30);
-/// The time between two looks whether k3s has ended.
+/// The interval at which muster checks whether k3s has ended.
 const END_POLL: Duration = Duration::from_millis(100);
 
 /// Watches for ever. Nothing is done while k3s does not run: before a boot has ended, and while
@@ -40,7 +40,8 @@ pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
         let running = k3s_pid(host).and_then(|pid| Some((pid, Record::read(host)?)));
         let agent = running.as_ref().map(|(pid, _)| *pid);
         if watch.agent != agent {
-            // The log of the k3s that has ended is given back before that of another one is opened.
+            // This closes the log of the k3s that has ended before the log of the new k3s is
+            // opened.
             watch = Watch::default();
             watch.agent = agent;
             watch.log = agent.and_then(|pid| host.share_log_of(pid));
@@ -52,7 +53,7 @@ pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
             restart_k3s(host, pid, &record, address);
         } else if host.uptime() >= next_look {
             next_look = host.uptime() + PROCESS_POLL;
-            // With settings that cannot be read, the node is left as it is.
+            // When the settings cannot be read, nothing is started.
             if let Ok(settings) = load() {
                 check_client(host, &settings, &record);
                 if let Some(servers) = &settings.ntp
@@ -65,7 +66,8 @@ pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
     }
 }
 
-/// The process id of the k3s that runs. `None` while muster itself holds the lock of the agent.
+/// The process id of the running k3s; `None` when nobody holds the agent lock, and when the process
+/// that holds it is still muster.
 fn k3s_pid(host: &Host) -> Option<i32> {
     let pid = host.agent_pid()?;
     let program = |process: &str| {
@@ -76,19 +78,19 @@ fn k3s_pid(host: &Host) -> Option<i32> {
     (running != program("self")?).then_some(pid)
 }
 
-/// What was seen since this k3s runs.
+/// What `muster health` has found since the running k3s was started.
 #[derive(Debug, Default)]
 struct Watch {
     agent: Option<i32>,
-    /// The log of this k3s, which has the lines of this process too.
+    /// The log of this k3s, to which this process writes its own lines too.
     log: Option<SharedLog>,
-    /// The address that the look before found in place of the record's.
+    /// The address that the previous check found in place of the recorded address.
     found: Option<IpAddr>,
 }
 
 impl Watch {
-    /// The address that has replaced the one with which k3s was started, when two looks in a row
-    /// have found it. `present` are the addresses of the interface.
+    /// The address that has replaced the recorded address, when two checks in a row have found it.
+    /// `present` are the addresses of the interface.
     fn new_address(&mut self, record: &Record, present: &[IpAddr]) -> Option<IpAddr> {
         let address = replacement(record, present);
         let before = std::mem::replace(&mut self.found, address);
@@ -96,8 +98,9 @@ impl Watch {
     }
 }
 
-/// The address that the interface has in place of the one in the record. `None` while it still has
-/// that one, and while it has no address of that family: the network may only be down.
+/// The address that the interface has in place of the recorded address. `None` when it still has
+/// the recorded address, and when it has no address of the same family (IPv4 or IPv6), because then
+/// the network may only be down.
 fn replacement(record: &Record, present: &[IpAddr]) -> Option<IpAddr> {
     let recorded: IpAddr = record.address.as_ref()?.parse().ok()?;
     if present.contains(&recorded) {
@@ -109,7 +112,7 @@ fn replacement(record: &Record, present: &[IpAddr]) -> Option<IpAddr> {
     same_family.next().copied()
 }
 
-/// Ends k3s. Then its supervisor starts muster, which notes the new address and starts k3s.
+/// Ends k3s. Then supervise-daemon starts muster, which records the new address and starts k3s.
 fn restart_k3s(host: &Host, pid: i32, record: &Record, address: IpAddr) {
     let interface = &record.node.interface;
     let before = record.address.as_deref().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The pause between a failed boot and the next attempt. It is stored in a file, so that the next
-//! process of the same boot knows it.
+//! Waits between a failed boot and the next attempt. The pause is stored in a file, so that the
+//! next muster process of the same boot continues it.
 
 use crate::board::mac::{Mac, mix};
 use crate::host::Host;
@@ -9,16 +9,16 @@ use log::{info, warn};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The shortest pauses after the first, second, third and every later failure. A failed boot sends
-/// few requests, so with these pauses a board sends a server at most 20 requests in the first ten
-/// minutes.
+/// The pauses after the first, second, third and every later failure, before [`length`] adds the
+/// jitter. A failed boot sends few requests, so with these pauses a board sends a server at most 20
+/// requests in the first ten minutes.
 const PAUSES: [Duration; 4] = [
     Duration::from_secs(3),
     Duration::from_secs(15),
     Duration::from_secs(75),
     Duration::from_secs(300),
 ];
-/// The interval at which the files are checked for a change.
+/// The interval at which [`Pause::wait`] checks whether the operator has changed a file.
 const POLL: Duration = Duration::from_secs(1);
 
 /// The pause after a failed boot.

@@ -1,5 +1,5 @@
-//! The record of this boot: a file with the node's identity and the k3s that it runs. muster writes
-//! it after the server accepted the node and k3s was verified.
+//! Reads and writes the record of this boot: a file with the node's identity and the k3s that it
+//! runs. muster writes the record after the server accepted the node and k3s was verified.
 //!
 //! The record is in `/run`, which is a tmpfs, so it does not survive a reboot. While it exists, k3s
 //! can be restarted without a network request ([`super::restart`]).
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug)]
 pub struct Record {
     pub node: Node,
-    /// The node's IP address when it joined.
+    /// The node's IP address when k3s was last started.
     pub address: Option<String>,
     /// The k3s server's URL.
     pub server: String,

@@ -12,8 +12,9 @@ use anyhow::{Context, Result, bail};
 use log::{info, warn};
 use std::time::Duration;
 
-/// The longest time of a full boot that runs because k3s ended soon after its start too often. Such
-/// a boot must not wait longer for a server that is down, so that k3s is restarted.
+/// The time limit of a full boot that runs because k3s ended too often soon after its start.
+/// Without a limit, such a boot would wait for a server that is down, and k3s would not be
+/// restarted meanwhile.
 const FULL_BOOT_LIMIT: Duration = Duration::from_secs(120);
 
 /// Returns the record of this boot if k3s can be restarted without a full boot: the record matches
@@ -65,17 +66,19 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     Ok(Some(record))
 }
 
-/// Returns the record of this boot if its k3s can be restarted without the settings, which cannot be
-/// read: k3s has the digest of the record.
+/// Returns the record of this boot if the installed k3s has the digest in the record. Then k3s can
+/// be restarted although the settings cannot be read.
 pub fn by_record_alone(host: &Host) -> Option<Record> {
     let record = Record::read(host)?;
     let digest = host.digest(&record.program).ok()??;
     (digest == record.sha256).then_some(record)
 }
 
-/// Computes the digest of the installed k3s. Fails unless it is the pinned digest or, when there is
-/// no pin, a digest that was verified in this boot. Without a pin, the k3s of an image
-/// (`INSTALL_K3S_SKIP_DOWNLOAD`) is accepted as it is.
+/// Computes the digest of the installed k3s, and fails when the digest is not accepted. The first
+/// of these rules that applies decides:
+/// - When a digest is pinned (`MUSTER_K3S_SHA256`), only this digest is accepted.
+/// - With `INSTALL_K3S_SKIP_DOWNLOAD` every digest is accepted, because k3s is a part of the image.
+/// - Otherwise the digests that were verified in this boot are accepted.
 pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     let program = program(settings);
     let digest = host

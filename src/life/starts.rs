@@ -11,8 +11,8 @@ const EARLY: Duration = Duration::from_secs(60);
 /// After this many early ends of k3s in a row, muster runs all steps of the boot and does not only
 /// restart k3s, because a new join may solve the problem.
 pub(super) const EARLY_ENDS: u64 = 3;
-/// The shortest time from one run of all steps to the next one that early ends cause. Running all
-/// steps again sooner would not help, and would send needless requests to the server.
+/// After a run of all steps, early ends of k3s cause no other run for this long. Running all steps
+/// sooner would not help, and would send needless requests to the server.
 const FULL_BOOT_PAUSE: Duration = Duration::from_secs(300);
 
 /// When k3s was started, and how often it ended early ([`EARLY`]). All times are since boot.

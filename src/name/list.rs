@@ -13,8 +13,9 @@ use std::net::IpAddr;
 /// - a line of the tables that `ip neigh`, `arp -n`, `arp -a` and `/proc/net/arp` print,
 /// - a line of the file with the leases of dnsmasq.
 ///
-/// A comment begins with `#`. An entry of a table that has no MAC address, or an address that no
-/// board can have, is left out.
+/// A comment begins with `#`. A line of a table is skipped when it has no MAC address, or one that
+/// no board can have (zero or multicast). In a line of plain MAC addresses, such an address is an
+/// error.
 pub fn addresses(list: &str, text: &str) -> Result<Vec<Mac>> {
     let mut all = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -36,8 +37,9 @@ pub fn addresses(list: &str, text: &str) -> Result<Vec<Mac>> {
     Ok(all)
 }
 
-/// The column of a table that has the MAC address, on a line with these words; empty when the line
-/// has no MAC address. `None` when the line is not of a table that is known here.
+/// Finds the MAC address in a line of a table. `words` are the words of the line. Returns an empty
+/// slice when the line has no MAC address, and `None` when the line is from none of the tables that
+/// [`addresses`] lists.
 fn column<'a, 'w>(words: &'a [&'w str]) -> Option<&'a [&'w str]> {
     const NOTHING: &[&str] = &[];
     let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());

@@ -11,21 +11,23 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::{self, IsTerminal, Read};
 
-/// The most hostnames of several boards that one message names.
+/// How many hostnames the error about collisions names at most. It only counts the others.
 const NAMED_COLLISIONS: usize = 5;
 
 /// The hostnames of a list of MAC addresses.
 pub struct Names {
     /// A line `<MAC> <hostname>` for each MAC address, or a JSON object (`docs/rack.md`).
     pub text: String,
-    /// A sentence with the shortest length without a collision; `None` for a single board.
+    /// A sentence that names the smallest `MUSTER_HOSTNAME_LENGTH` without a collision; `None` for
+    /// a single board.
     pub shortest: Option<String>,
     /// The error when several MAC addresses would get the same hostname.
     pub collisions: Option<String>,
 }
 
-/// Derives the hostnames of the MAC addresses in `words` ([`addresses`]). Without a word, it takes the
-/// list on standard input, unless that is a terminal. `json` asks for JSON.
+/// Derives the hostnames of the MAC addresses in `words` ([`addresses`]). When there are no words,
+/// it reads a list from standard input; then it is an error when standard input is a terminal or
+/// has no MAC address. `json` asks for JSON.
 pub fn run(host: &Host, naming: &Naming, words: &[String], json: bool) -> Result<Names> {
     let macs = match words.is_empty() && !io::stdin().is_terminal() {
         true => addresses(host, &["-".into()])?,
@@ -87,7 +89,10 @@ fn collisions(naming: &Naming, groups: &[&[Board]], shortest: usize) -> Option<S
     }
     if groups.len() > NAMED_COLLISIONS {
         let more = groups.len() - NAMED_COLLISIONS;
-        let _ = write!(text, "so do the boards of {more} more hostnames; ");
+        let _ = write!(
+            text,
+            "{more} more hostnames belong to several boards each; "
+        );
     }
     let remedy = format!("set MUSTER_HOSTNAME_LENGTH={shortest} or more on all boards");
     (!groups.is_empty()).then_some(text + &remedy)
@@ -132,8 +137,9 @@ fn to_json(naming: &Naming, boards: &[Board], groups: &[&[Board]], shortest: usi
     text
 }
 
-/// The MAC addresses that `words` name, in order, each of them once. Each word is a MAC address, the
-/// path of a file with a list of them ([`list::addresses`]), or `-` for a list on standard input.
+/// The MAC addresses that `words` name, in order, each of them once. Each word is a MAC address,
+/// the path of a file with a list of them ([`list::addresses`]), or `-` for a list on standard
+/// input.
 pub fn addresses(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
     if words.is_empty() {
         return Err(nothing_given());

@@ -1,5 +1,6 @@
-//! The format of the datagrams that a board sends to a log server: syslog messages (RFC 5424) over
-//! UDP (RFC 5426). `docs/log-format.md` describes the format for people who write a receiver.
+//! Defines the format of the datagrams that a board sends to a log server: syslog messages (RFC
+//! 5424) over UDP (RFC 5426). `docs/log-format.md` describes the format for people who write a
+//! receiver.
 //!
 //! The board and the receiver (`muster watch`) both use the names in this file.
 
@@ -34,7 +35,7 @@ pub mod severity {
 }
 
 /// How the text of the message with the state [`State::Joined`] ends. A receiver recognizes the
-/// message by it when a log server in between has removed the structured data.
+/// message by this text when a log server on the way has removed the structured data.
 pub const JOINED_END: &str = "agent in this process";
 
 /// The names of the parameters in the structured data. A parameter whose value is not known is not
@@ -42,7 +43,7 @@ pub const JOINED_END: &str = "agent in this process";
 pub mod param {
     /// The MAC address of the interface that names the node, such as `dc:a6:32:01:02:03`.
     pub const MAC: &str = "mac";
-    /// The IP address of that interface.
+    /// The IP address of the interface that names the node.
     pub const IP: &str = "ip";
     /// The time since power-on (seconds, with three decimal places).
     pub const UPTIME: &str = "uptime";
@@ -51,9 +52,9 @@ pub mod param {
     pub const STATE: &str = "state";
     /// How long the step took (seconds, with three decimal places).
     pub const SECONDS: &str = "seconds";
-    /// How many bytes of k3s have been downloaded.
+    /// How many bytes have been downloaded of the file under way: k3s, or its image archive.
     pub const BYTES: &str = "bytes";
-    /// The size of k3s (bytes).
+    /// The size of that file (bytes).
     pub const TOTAL: &str = "total";
     /// The number of the boot attempt, counted from 1. muster attempts a boot again after a
     /// failure.

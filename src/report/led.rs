@@ -1,8 +1,8 @@
-//! The LED that shows how the boot is going. `docs/led.md` says which rhythm means what.
+//! The LED that shows the state of the boot. `docs/led.md` lists what each rhythm means.
 
 use std::time::Duration;
 
-/// The LED, as `MUSTER_LED` says.
+/// Which LED blinks: the value of `MUSTER_LED`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Led {
     No,

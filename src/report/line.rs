@@ -1,4 +1,4 @@
-//! A line of the log on its way to the log server.
+//! Makes the datagram of a log line for the log server.
 
 use super::format::{Message, State, param};
 use std::net::IpAddr;
@@ -14,9 +14,9 @@ pub struct Line {
     pub state: Option<State>,
     /// How long the step took.
     pub took: Option<Duration>,
-    /// How many bytes of k3s have been downloaded.
+    /// How many bytes have been downloaded of the file under way: k3s, or its image archive.
     pub bytes: Option<u64>,
-    /// The size of k3s in bytes, if it is known.
+    /// The size of that file in bytes, if it is known.
     pub total: Option<u64>,
     pub text: String,
 }

@@ -1,6 +1,6 @@
-//! How a board shows its boot to people who are not logged in to it. It sends its log to a log
-//! server: [`format`] is the format of the datagrams, which `muster watch` reads, and
-//! [`crate::host::outbox`] sends them. It also blinks a LED ([`led`]).
+//! Shows the state of a boot to people who are not logged in to the board. The board sends its log
+//! to a log server: [`format`] is the format of the datagrams, which `muster watch` reads, and
+//! [`crate::host::outbox`] sends them. The board also makes a LED blink ([`led`]).
 
 pub mod format;
 pub mod led;

@@ -8,7 +8,8 @@ use anyhow::Result;
 /// quote that is not closed, on the command `server`, on a word that is no flag, and on a flag that
 /// muster refuses.
 pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
-    // A value that holds a token is not shown, whatever is wrong with it.
+    // This check comes first, because the errors of the later checks show the value, and a value
+    // with a secret must not be shown.
     let mut around = value
         .text
         .split(|c: char| c.is_whitespace() || "\"'".contains(c));
@@ -39,7 +40,7 @@ pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
         })?;
         match agent_flags::refusal(name, given) {
             None => {}
-            // The value is not shown: somebody may have mistyped `token`.
+            // The value is not shown, because the flag may be a mistyped `--token`.
             Some(why) if !agent_flags::is_known(name) => {
                 let source = &value.source;
                 let error = format!("INSTALL_K3S_EXEC ({source}): {name}: {why}");
@@ -51,7 +52,8 @@ pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
     Ok(words)
 }
 
-/// A flag by its full name, with its value. A flag that is given alone has the value `true`.
+/// A flag by its full name, with its value. A flag that needs no value and has none gets the value
+/// `true`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flag<'a> {
     pub name: &'a str,
@@ -82,7 +84,8 @@ pub(super) fn flags(words: &[String]) -> impl Iterator<Item = Result<Flag<'_>, &
     })
 }
 
-/// The flag's name, with its value if it has `=`. As in Go, one hyphen and two are the same.
+/// Removes the hyphens before a flag, and keeps everything else, also `=` and a value. As in Go,
+/// `-name` and `--name` are the same flag. Returns `None` when the word is not a flag.
 fn without_hyphens(word: &str) -> Option<&str> {
     let flag = word.strip_prefix('-')?;
     Some(flag.strip_prefix('-').unwrap_or(flag)).filter(|flag| !flag.is_empty())

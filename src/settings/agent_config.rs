@@ -1,4 +1,5 @@
-//! The configuration files that `k3s agent` will read, and the flags in them and in its arguments.
+//! Reads the configuration files that `k3s agent` will read, and collects the flags in these files
+//! and in its arguments.
 //!
 //! k3s reads `K3S_CONFIG_FILE`, else the file of `--config`, else its default, and then the `.yaml`
 //! and `.yml` files in the folder `<config file>.d` in the order of their names (k3s,
@@ -47,7 +48,7 @@ impl AgentConfig {
 }
 
 impl Settings {
-    /// The configuration file of `k3s agent`, which need not exist.
+    /// The path of the configuration file of `k3s agent`. The file need not exist.
     pub fn config_file(&self) -> &str {
         let argument = || {
             let mut flags = agent_arguments::flags(&self.exec).flatten();
@@ -64,8 +65,10 @@ impl Settings {
         format!("{}.d/{}", self.config_file(), paths::NODE_CONFIG_NAME)
     }
 
-    /// Reads and checks the configuration files that `k3s agent` will read for this node. Fails,
-    /// naming file and line, when one of them has a key that muster refuses or cannot be read.
+    /// Reads and checks the configuration files that `k3s agent` will read for this node. Fails
+    /// when a file has a line that is not understood or a key that is refused; the error names the
+    /// file and the line. Fails also when a file cannot be read, but a dry run skips a file that
+    /// its user may not read.
     pub fn agent_config(&self, host: &Host, node: &Hostname) -> Result<AgentConfig> {
         let mut config = AgentConfig::default();
         if let Some(value) = &self.data_dir {
@@ -92,7 +95,9 @@ impl Settings {
         let folder = format!("{main}.d");
         let own = format!("{}/{node}.yaml", paths::NODES);
         let mut names = host.list(&folder);
-        // The link to the node's own file may be from an earlier run, or not there yet.
+        // The link to the node's own file may not exist yet, or may be from an earlier run and lead
+        // to another file. So the name of the link is always in this list, and the file `own` is
+        // read in place of the link.
         names.retain(|name| name != paths::NODE_CONFIG_NAME);
         names.push(paths::NODE_CONFIG_NAME.into());
         names.sort();
@@ -129,7 +134,7 @@ fn read(host: &Host, file: &str, config: &mut AgentConfig) -> Result<()> {
         let name = agent_flags::full_name(name);
         if let Some(why) = agent_flags::refusal(name, &entry.value) {
             let (key, line) = (&entry.key, entry.line);
-            // The value of an unknown key is not shown: somebody may have mistyped `token`.
+            // The value of an unknown key is not shown, because the key may be a mistyped `token`.
             let hidden = agent_flags::is_secret(name) || !agent_flags::is_known(name);
             let shown = match hidden {
                 true => key.clone(),

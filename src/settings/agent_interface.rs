@@ -2,8 +2,8 @@
 //! interfaces.
 //!
 //! k3s takes the address from `node-ip`, else from the interface that `flannel-iface` names, else
-//! from the one that has the default route (k3s, `pkg/cli/agent/agent.go`). The interface whose MAC
-//! address names the node can be another one.
+//! from the interface that has the default route (k3s, `pkg/cli/agent/agent.go`). The node may be
+//! named after the MAC address of another interface.
 
 use super::agent_config::AgentConfig;
 use crate::board::node::Node;
@@ -13,7 +13,7 @@ use anyhow::Result;
 
 impl AgentConfig {
     /// Returns a message when `flannel-iface` names an interface that does not exist; `None` when
-    /// k3s can use it.
+    /// the interface exists, and when `flannel-iface` was not given.
     pub fn interface_problem(&self, host: &Host) -> Option<String> {
         let name = self.get("flannel-iface")?;
         let exists = host.metadata(format!("/sys/class/net/{name}")).is_some();
@@ -25,8 +25,9 @@ impl AgentConfig {
         })
     }
 
-    /// Returns a message when k3s joins with the address of another interface than the node's;
-    /// `None` when it does not, and when `node-ip` names the address.
+    /// Returns a message when k3s would join with the address of another interface than the one
+    /// that names the node. Returns `None` when both are the same interface, when `node-ip` names
+    /// the address, and when there is neither `flannel-iface` nor a default route.
     pub fn other_interface(&self, host: &Host, node: &Node) -> Result<Option<String>> {
         if self.get("node-ip").is_some() {
             return Ok(None);
@@ -43,7 +44,7 @@ impl AgentConfig {
         let own = &node.interface;
         Ok((used != own).then(|| {
             format!(
-                "k3s joins with the address of {used}, because {why}, but MUSTER_INTERFACE is \
+                "k3s joins with the address of {used}, because {why}, but the node is named after \
                  {own}: set MUSTER_INTERFACE={used}, or flannel-iface: {own} in \
                  /etc/muster/nodes/{}.yaml",
                 node.name

@@ -1,4 +1,4 @@
-//! The checked values of all settings.
+//! Holds the checked values of all settings.
 
 use super::value::{BadSetting, Value};
 use crate::board::hostname::Naming;
@@ -21,7 +21,8 @@ use url::Url;
 /// Which network interface gives the node its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interface {
-    /// The interface that the board netbooted from, otherwise the only physical interface.
+    /// The interface that the board netbooted from, if the kernel command line names it (`BOOTIF`);
+    /// otherwise the only physical wired interface.
     Auto,
     Named(String),
 }
@@ -46,7 +47,7 @@ pub enum Mirror {
     Base(Url),
 }
 
-/// Which links to k3s, such as `kubectl`, are made beside it.
+/// Which links to k3s, such as `kubectl`, are made in its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symlinks {
     /// The links whose command does not exist yet.
@@ -107,11 +108,13 @@ pub struct Settings {
     pub(super) ca_file: Option<Value>,
     pub(super) config_file: Option<Value>,
     pub(super) data_dir: Option<Value>,
-    /// The variables that are no settings of muster, for k3s's environment.
+    /// The variables that muster passes on to k3s's environment: the proxies, and the variables of
+    /// k3s that are no settings of muster.
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
-    /// For each setting that was given, its value, its place and what it hides, for `muster check`.
+    /// For each setting that was given, its value and place, and the values that it overrides, for
+    /// `muster check`.
     pub origins: Vec<String>,
     /// Warnings about the settings. They are logged as soon as the log is set up.
     pub warnings: Vec<String>,
@@ -191,9 +194,9 @@ impl Settings {
             .collect()
     }
 
-    /// The secret from which the node password is derived instead of from the token; `None` when
-    /// `MUSTER_NODE_SECRET_FILE` was not given. In a dry run whose user may not read this file, the
-    /// secret is empty.
+    /// The node secret. When it is given, the node password is derived from it and not from the
+    /// token. `None` when `MUSTER_NODE_SECRET_FILE` was not given. In a dry run whose user may not
+    /// read this file, the secret is empty.
     pub fn node_secret(&self, host: &Host) -> Result<Option<String>> {
         let Some(value) = &self.node_secret else {
             return Ok(None);
@@ -214,8 +217,8 @@ impl Settings {
         Ok(password::derive(&secret, node))
     }
 
-    /// The HTTP clients with the proxy and the CAs of the settings. Fails when one of them cannot
-    /// be used.
+    /// The HTTP clients with the proxy and the CAs of the settings. Fails when the proxy's URL is
+    /// not valid. A file of CAs that cannot be used causes only a warning.
     pub fn clients(&self, host: &Host) -> Result<Clients> {
         let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
         let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;
@@ -238,8 +241,8 @@ impl Settings {
 
     /// Whether the fetch step needs the k3s server.
     pub fn fetch_needs_server(&self) -> bool {
-        // For plain http mirrors, the server tells the digest, unless it is pinned. The digest of the
-        // images never is.
+        // For a plain http mirror the digest comes from the server, unless it is pinned. The digest
+        // of the images cannot be pinned.
         let is_plain =
             |mirror: &Mirror| matches!(mirror, Mirror::Base(url) if url.scheme() == "http");
         !self.skip_download

@@ -1,5 +1,6 @@
-//! Finds names that are not settings, and values that are valid but probably a mistake. Each of
-//! these values gives a warning.
+//! Finds probable mistakes in the given settings. A valid value that is probably a mistake gives a
+//! warning, and so does a variable for k3s whose name resembles a setting. This module also writes
+//! the error for a name that is no setting.
 
 use super::given::Given;
 use super::sources::Source;
@@ -43,16 +44,16 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
     warnings
 }
 
-/// The error's message for a name that is no setting. The value is not shown: somebody may have
-/// meant `MUSTER_TOKEN` to be a setting.
+/// The error's message for a name that is no setting. The value is not shown, because it may be a
+/// secret: an operator may think that `MUSTER_TOKEN` is a setting.
 pub(super) fn unknown(name: &str, source: &Source) -> String {
     let settings = SETTINGS.iter().map(|setting| setting.name);
     let hint = did_you_mean(name, settings, "muster --help lists them");
     format!("{name} ({source}): there is no such setting; {hint}")
 }
 
-/// Whether a URL without a user and a path has a port. The parsed URL does not tell: it leaves out
-/// the port that belongs to the scheme.
+/// Whether `url` has a port. `url` must have neither a user nor a path. The type `Url` cannot tell,
+/// because it leaves out the default port of the scheme.
 fn has_port(url: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let authority = url.trim_end_matches('/');

@@ -18,7 +18,7 @@ pub(super) struct Given {
     for_k3s: BTreeMap<String, (String, Source)>,
     /// The values that a value from another place replaced.
     pub hidden: Vec<Value>,
-    /// Warnings about variables that have no effect.
+    /// Warnings about variables that have no effect, and about shell code in the settings file.
     pub warnings: Vec<String>,
 }
 
@@ -59,7 +59,8 @@ impl Given {
         Ok(given)
     }
 
-    /// Stores one value from one place. It replaces a value that was stored before.
+    /// Stores one value from one place. It replaces a value that was stored before. Fails when
+    /// muster refuses a variable of this name from this place.
     fn take(&mut self, name: &str, text: String, source: Source) -> Result<()> {
         let name = proxy_in_upper_case(name);
         let readable_by = match source {
@@ -124,7 +125,8 @@ impl Given {
             .or_else(|| default(name).filter(|value| !value.text.is_empty()))
     }
 
-    /// As [`Given::get`], but returns an empty value when there is neither a value nor a default.
+    /// Does the same as [`Given::get`], but returns an empty value when there is neither a value
+    /// nor a default.
     pub fn or_default(&self, name: &'static str) -> Value {
         self.get(name).unwrap_or(Value {
             name,
@@ -150,7 +152,7 @@ impl Given {
             .filter(|(name, _)| name.starts_with("K3S_"))
     }
 
-    /// The variables for k3s's environment that muster does not set itself.
+    /// The variables that muster passes on to k3s's environment.
     pub fn k3s_variables(&self) -> Vec<Variable> {
         let variable = |name: &str, value: &str| Variable {
             name: name.into(),
@@ -159,7 +161,7 @@ impl Given {
         };
         let only = self.for_k3s.iter();
         let only = only.map(|(name, (value, _))| variable(name, value));
-        // Both muster and k3s use them.
+        // Both muster and k3s use the proxies.
         let proxies = PROXIES.iter().filter_map(|name| self.get(name));
         only.chain(proxies.map(|value| variable(value.name, &value.text)))
             .collect()
@@ -168,8 +170,8 @@ impl Given {
 
 /// The variables that name proxies. k3s's install script keeps them for its service too.
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-/// The beginnings of the other names that the install script keeps for its service. `KINE_` is for
-/// servers only.
+/// The beginnings of the names of the other variables that the install script keeps for its
+/// service. `KINE_` is not in the list, because only k3s servers use such variables.
 const FOR_K3S: [&str; 2] = ["K3S_", "CONTAINERD_"];
 
 /// The name, in upper case if it names a proxy. As curl and Go do, muster accepts both cases.

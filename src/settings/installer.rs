@@ -1,4 +1,4 @@
-//! The variables of k3s's install script, and what muster does with each of them.
+//! Lists the variables of k3s's install script, and what muster does with each of them.
 //!
 //! The names are those of `install.sh` in k3s's repository, as of August 2026. A test compares them
 //! with the table in `docs/settings.md`.
@@ -8,7 +8,7 @@ use super::given::Given;
 use super::table::SETTINGS;
 use anyhow::Result;
 
-/// The beginning of all names.
+/// The beginning of the names of all variables of the install script.
 pub const PREFIX: &str = "INSTALL_K3S_";
 
 /// What muster does with a variable of the install script.
@@ -27,7 +27,7 @@ const OTHERS: [(&str, Answer); 10] = [
     (
         "INSTALL_K3S_COMMIT",
         Answer::Refused(
-            "a build of a commit is in no release, and no sums file has its digest: set \
+            "a build of a commit is in no release, and no checksum file has its digest: set \
              INSTALL_K3S_VERSION",
         ),
     ),
@@ -96,7 +96,8 @@ fn is_read_only(given: &Given) -> Result<bool> {
         .yes_or_no()
 }
 
-/// Whether the image already has k3s, so that it is not downloaded.
+/// Whether k3s is already in the image and is not downloaded. This is also so when muster must not
+/// write to the folder of k3s.
 pub(super) fn skip_download(given: &Given) -> Result<bool> {
     let value = given.or_default("INSTALL_K3S_SKIP_DOWNLOAD");
     // The install script also accepts the names of what to skip. `selinux` skips a package that
@@ -109,7 +110,7 @@ pub(super) fn skip_download(given: &Given) -> Result<bool> {
     Ok(skip | is_read_only(given)?)
 }
 
-/// Which links to k3s are made.
+/// Which links to k3s are made. There are none when muster must not write to the folder of k3s.
 pub(super) fn symlinks(given: &Given) -> Result<Symlinks> {
     let value = given.or_default("INSTALL_K3S_SYMLINK");
     let symlinks = match value.text.as_str() {

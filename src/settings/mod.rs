@@ -1,11 +1,11 @@
-//! The settings: their names, defaults and meanings, and their checked values.
+//! Reads and checks the settings.
 //!
 //! [`table`] lists the settings. [`sources`] lists the places where a setting can be given. `given`
-//! collects the values; when a setting is given in several places, the place with the highest
-//! priority wins. `origins` tells where they come from. `parse` checks them, with `agent_arguments` for `INSTALL_K3S_EXEC`,
-//! [`installer`] for the other variables of k3s's install script and `releases` for versions and
-//! mirrors. [`checked`] holds the checked values. [`agent_config`] reads k3s's own configuration
-//! files.
+//! collects the values; when a setting is given in several places, the value from the place with
+//! the highest priority is used. `origins` tells where each value comes from. `parse` checks the
+//! values, with `agent_arguments` for `INSTALL_K3S_EXEC`, [`installer`] for the other variables of
+//! k3s's install script and `releases` for versions and mirrors. [`checked`] holds the checked
+//! values. [`agent_config`] reads k3s's own configuration files.
 
 mod agent_arguments;
 pub mod agent_config;

@@ -1,10 +1,10 @@
-//! Where each setting comes from, for `muster check`.
+//! Describes where each setting comes from, for `muster check`.
 
 use super::given::Given;
 use super::value::Value;
 
-/// For each setting that was given: its value and its place, and the values in other places that it
-/// hides.
+/// Returns a text for each setting that was given: its value and its place, and the values from
+/// other places that it overrides.
 pub(super) fn origins(given: &Given) -> Vec<String> {
     let origin = |value: &Value| {
         let hidden = given.hidden.iter().rev();

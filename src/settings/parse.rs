@@ -12,8 +12,8 @@ use anyhow::Result;
 use std::time::Duration;
 use url::Url;
 
-/// The longest time over which boards may spread their registration (seconds). A board seems to do
-/// nothing meanwhile, so a longer time can only be a mistake.
+/// The longest time over which boards may spread their registration (seconds). A board does nothing
+/// visible during this time, so a longer time is taken as a mistake.
 const SPREAD_MAX: u64 = 3600;
 
 /// Checks every value, also of settings that this run does not use.
@@ -69,7 +69,7 @@ fn interface(value: &Value) -> Result<Interface> {
     }
 }
 
-/// A variable of k3s that names a file or a folder, and neither a URL nor a relative path.
+/// A variable of k3s that must be the absolute path of a file or a folder.
 fn absolute_for_k3s(given: &Given, name: &'static str) -> Result<Option<Value>> {
     let value = given.for_k3s(name);
     value.as_ref().map(Value::absolute_path).transpose()?;
@@ -105,8 +105,8 @@ fn https_proxy(given: &Given) -> Result<Option<String>> {
     Ok(Some(value.text))
 }
 
-/// Whether k3s would reach its server through the proxy. A value that is no truth value for k3s
-/// (Go, `strconv.ParseBool`) counts as false there too.
+/// Whether k3s would reach its server through the proxy. A value that k3s cannot read as true or
+/// false (Go, `strconv.ParseBool`) counts as false, as in k3s.
 fn proxy_to_server(given: &Given) -> bool {
     let allowed = given.for_k3s("K3S_AGENT_HTTP_PROXY_ALLOWED");
     allowed

@@ -65,8 +65,8 @@ pub(super) fn mirrors(given: &Given) -> Result<Vec<Mirror>> {
     }
 }
 
-/// Reads `word`, the value or one word of it, as a base URL that the tag and the asset follow.
-/// Plain http is accepted, because a digest that came over it is never used.
+/// Reads `word`, the value or one word of it, as a base URL, to which the tag and the name of the
+/// asset are added. Plain http is accepted, because a digest that came over it is never used.
 fn base(value: &Value, word: &str) -> Result<Url> {
     value.url(word, &["https", "http"])
 }

@@ -31,8 +31,8 @@ impl fmt::Display for Source {
     }
 }
 
-/// What the caller passes in for reading the settings. All else is read through
-/// [`Host`](crate::host::Host).
+/// What the caller of [`load`](super::load) must pass in. The settings file and the kernel command
+/// line are read through [`Host`](crate::host::Host).
 pub struct Sources {
     /// The names and values of `--set NAME=VALUE`, in the order of the command line.
     pub flags: Vec<(String, String)>,
@@ -113,7 +113,8 @@ pub fn conf_code(text: &str) -> Option<usize> {
     let mut assigned = conf_assignments(text).into_iter().peekable();
     for (index, line) in text.lines().enumerate() {
         match assigned.next_if(|(number, ..)| *number == index + 1) {
-            // An open quote makes the next lines a part of the value.
+            // The value may have an open quote. Then the next lines are a part of the value, and
+            // not code.
             Some((.., Err(_))) => return None,
             Some((.., Ok(_))) => continue,
             None => {}

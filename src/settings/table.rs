@@ -63,7 +63,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "INSTALL_K3S_BIN_DIR_READ_ONLY",
         "false",
-        "true: never write to that folder",
+        "true: never write to the folder of k3s",
     ),
     setting(
         "INSTALL_K3S_SYMLINK",
@@ -85,7 +85,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "MUSTER_AIRGAP_IMAGES",
         "no",
-        "yes: fetch the release's image archive too",
+        "yes: fetch the archive of container images too",
     ),
     setting(
         "MUSTER_INTERFACE",
@@ -120,7 +120,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "MUSTER_NODE_SECRET_FILE",
         "",
-        "secret file for the node password; unset: the token",
+        "file to derive node password from; unset: the token",
     ),
     setting(
         "MUSTER_LOG",

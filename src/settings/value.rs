@@ -1,4 +1,4 @@
-//! One setting's value as it was given, and the checks that several settings share.
+//! Holds the value of a setting as it was given, and makes the checks that several settings share.
 
 use super::sources::Source;
 use crate::host::Host;
@@ -123,7 +123,7 @@ impl Value {
         Ok(url)
     }
 
-    /// The value is the path of a file that does not exist. Returns the error for this.
+    /// Returns the error for a value that is the path of a missing file.
     pub(super) fn no_such_file(&self, host: &Host) -> anyhow::Error {
         let root = host.path("/");
         match root.components().as_path() {
@@ -170,7 +170,7 @@ impl Value {
     }
 }
 
-/// Whether a text begins with a URL's scheme, in either case, and `://`.
+/// Whether a text begins with a URL's scheme, in upper or lower case, and `://`.
 fn begins_with_scheme(text: &str, scheme: &str) -> bool {
     let found = text.split_once("://");
     found.is_some_and(|(found, _)| found.eq_ignore_ascii_case(scheme))

@@ -1,4 +1,4 @@
-//! One step in the status file.
+//! Reads and writes one step of the status file.
 
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -44,13 +44,13 @@ pub struct Download {
     pub bytes: u64,
     /// How many bytes the complete file has, if that is known.
     pub total: Option<u64>,
-    /// The bytes per second of the last seconds; `None` at the start.
+    /// The rate over the last few seconds (bytes per second); `None` until it was measured.
     pub rate: Option<u64>,
-    /// When this was reported (time since boot).
+    /// When this progress was reported (time since boot).
     pub at: Duration,
 }
 
-/// A step, and how it is going.
+/// A step, with its state and its times.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub step: String,

@@ -1,4 +1,5 @@
-//! What this boot did, for `muster status`: each step with its state, its time and its last error.
+//! Records what this boot did, for `muster status`: each step with its state, its time and its last
+//! error.
 //!
 //! `docs/status.md` describes the status file, which other programs may read.
 
@@ -36,7 +37,7 @@ pub struct Status {
     restarted: Option<Duration>,
     /// Why the last boot attempt failed.
     last_error: Option<String>,
-    /// The time of the next boot attempt (time since boot).
+    /// When the next boot attempt starts.
     next_try: Option<Duration>,
 }
 

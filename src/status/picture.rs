@@ -1,4 +1,4 @@
-//! Draws the status of a boot as a picture: one row a step.
+//! Draws the status of a boot as a picture, with one row for each step.
 
 use super::shown::{history, number, outlook, progress, times};
 use crate::svg::{Axis, Bar, Colour, Picture, Row};
@@ -31,7 +31,8 @@ pub fn draw(text: &str) -> Result<String, serde_json::Error> {
         notes,
         legend: legend.into(),
         axis: Axis {
-            // A later attempt may begin hours after power-on.
+            // A later attempt may begin hours after power-on, so its axis does not begin at
+            // power-on.
             from: if is_first { 0.0 } else { start },
             to: end,
         },

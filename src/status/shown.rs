@@ -1,4 +1,5 @@
-//! The status file as `muster status` shows it: corrected to the present time, and as a table.
+//! Prepares the status file for `muster status`: corrects it to the present time, and formats it as
+//! a table.
 
 use super::advice::advice;
 use super::entry::{rounded, seconds};
@@ -6,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The width of a bar (characters).
+/// The width of the bar that shows when a step ran (characters).
 const BAR: usize = 32;
 /// The name of the line that says when the next boot attempt comes.
 const NEXT_TRY: &str = "next try";
@@ -68,8 +69,8 @@ pub fn table(text: &str) -> Result<String, serde_json::Error> {
     Ok(table)
 }
 
-/// Why the last boot attempt failed, when the next one comes, and what the operator should do: the
-/// name of each line and its text.
+/// Returns lines, each as a name and a text: why the last boot attempt failed, when the next
+/// attempt comes, and what the operator should do.
 pub(super) fn outlook(status: &Value, steps: &[Value], now: f64) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(error) = status["last_error"].as_str() {
@@ -82,8 +83,8 @@ pub(super) fn outlook(status: &Value, steps: &[Value], now: f64) -> Vec<(&'stati
     lines
 }
 
-/// When the first of these steps began, and when the last one ended. Both are `now` when no step has
-/// begun.
+/// When the first of these steps began, and when the last one ended. Both are `now` when no step
+/// has begun.
 pub(super) fn times(steps: &[Value], now: f64) -> (f64, f64) {
     let begun = steps.iter().filter(|step| step["state"] != "pending");
     let times = begun.map(|step| (number(&step["started"]), number(&step["seconds"])));
@@ -119,8 +120,8 @@ pub(super) fn history(status: &Value, now: f64) -> String {
     table
 }
 
-/// Adds the lines of one step. `start` is where the bars begin, and `length` how much time a whole
-/// bar is (seconds).
+/// Adds the lines of one step. `start` is the time at which the bars begin, and `length` is the
+/// time that a whole bar stands for (seconds).
 fn add_step(table: &mut String, step: &Value, now: f64, start: f64, length: f64) {
     let state = step["state"].as_str().unwrap_or_default();
     let name = step["step"].as_str().unwrap_or_default();
@@ -177,7 +178,7 @@ pub(super) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(0.0)
 }
 
-/// A time in seconds, in words.
+/// Formats a time in seconds, such as `41.2 s` or `15 min`.
 fn span(seconds: f64) -> String {
     match seconds {
         ..120.0 => format!("{seconds:.1} s"),

@@ -48,8 +48,8 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
         Some(result) => host.set_result(result),
         None => host.set_result("no time server is asked (MUSTER_NTP=no)".into()),
     }
-    // The lines for the log server have a time from here on. This is so with MUSTER_NTP=no too:
-    // with that setting the operator says that the clock is right.
+    // From here on, the messages to the log server have a timestamp. They have one with
+    // MUSTER_NTP=no too, because with this setting the operator says that the clock is right.
     host.send_log_with_time();
     Ok(())
 }

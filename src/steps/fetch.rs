@@ -19,11 +19,10 @@ use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
 use std::path::{Path, PathBuf};
 
-/// Makes sure that the right k3s is installed, and that commands such as `kubectl` lead to it. With
-/// `MUSTER_AIRGAP_IMAGES`, it also gets k3s's container images; when it cannot, this is only a warning.
-/// Returns k3s's digest; `None` in a dry run, and when the image already has k3s. `link` connects to
-/// the k3s server; it is needed only when the version or a mirror comes from that server
-/// ([`Settings::fetch_needs_server`]).
+/// Makes sure that the right k3s is installed, and that commands such as `kubectl` are links to it.
+/// With `MUSTER_AIRGAP_IMAGES`, it also gets k3s's container images; when it cannot, this is only a
+/// warning. Returns k3s's digest; `None` in a dry run, and with `INSTALL_K3S_SKIP_DOWNLOAD`. `link`
+/// connects to the k3s server; it is needed only when [`Settings::fetch_needs_server`] is true.
 pub fn run(
     host: &Host,
     settings: &Settings,
@@ -40,8 +39,8 @@ pub fn run(
         host.set_result("the k3s of the image is used (INSTALL_K3S_SKIP_DOWNLOAD)".into());
         if settings.airgap_images {
             warn!(
-                "MUSTER_AIRGAP_IMAGES does nothing with INSTALL_K3S_SKIP_DOWNLOAD: put the image \
-                 archive of the same release into the image too"
+                "MUSTER_AIRGAP_IMAGES does nothing with INSTALL_K3S_SKIP_DOWNLOAD: put the archive \
+                 of k3s's container images, of the same release, into the boot image too"
             );
         }
         link_commands(host, settings);
@@ -67,14 +66,15 @@ pub fn run(
     Ok(digest)
 }
 
-/// Links the commands that k3s also is. A failure is only a warning, because k3s runs without them.
+/// Makes the links to k3s for the commands that k3s contains, such as `kubectl`. A failure is only
+/// a warning, because k3s runs without them.
 fn link_commands(host: &Host, settings: &Settings) {
     if let Err(error) = symlinks(host, settings) {
         warn!("{error:#}");
     }
 }
 
-/// Where a release is downloaded from.
+/// A release of k3s, and what is needed to download its files.
 struct Source<'a> {
     host: &'a Host,
     settings: &'a Settings,
@@ -83,7 +83,7 @@ struct Source<'a> {
     link: Option<&'a ServerLink>,
     /// The connected k3s server, if it is needed or was asked already; `None` in a dry run.
     server: Option<&'a Server>,
-    /// The release; `None` in a dry run, when it must be asked for.
+    /// The release; `None` in a dry run when a server would have to be asked for it.
     tag: Option<Tag>,
 }
 
@@ -115,9 +115,8 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Downloads a file of the release to `target`, unless the right one is there, and returns its
-    /// digest; `None` in a dry run. `pin` is its pinned digest, and `minimum_rate` is how many bytes
-    /// must come.
+    /// Downloads a file of the release to `target`, unless the right file is there, and returns its
+    /// digest; `None` in a dry run. `pin` is its pinned digest.
     fn install(
         &self,
         asset: Asset,
@@ -185,7 +184,8 @@ impl<'a> Source<'a> {
     /// Downloads the archive of container images, which k3s imports when it starts.
     fn images(&self, data_dir: &str) -> Result<()> {
         let folder = Path::new(data_dir).join(paths::IMAGES_FOLDER);
-        // A slow mirror must not hold up the node for long.
+        // The images must arrive faster than k3s itself, because they are optional and must not
+        // delay the node for long.
         let usual = self.clients.timeouts.minimum_rate;
         let minimum_rate = MinimumRate {
             bytes: usual.slow,
@@ -231,7 +231,7 @@ fn version(
             let url = link.map_or("", ServerLink::url);
             host.ask(format_args!("version: ask {url}/version"), || {
                 let server = server.ok_or_else(|| {
-                    anyhow!("this is a bug in muster: there is no connection to the k3s server")
+                    anyhow!("this is a bug in muster: the step fetch has no connection to the k3s server")
                 })?;
                 server.version(host, seed)
             })

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 /// The kernel's folder of network interfaces.
 const INTERFACES: &str = "/sys/class/net";
-/// How long the step waits until a driver has made the interface.
+/// The interface may be missing for this long, because a driver may create it late. After that,
+/// [`Wait::Short`] ends with an error, and [`Wait::ForEver`] reports the problem.
 const INTERFACE_WAIT: Duration = Duration::from_secs(10);
 /// The time between two checks whether the interface exists.
 const POLL: Duration = Duration::from_millis(100);

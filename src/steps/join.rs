@@ -1,5 +1,6 @@
 //! The join step: it writes the files that k3s reads (the node password, the node's own
-//! configuration), and then replaces this process with `k3s agent`.
+//! configuration, and a token that was not given in a file). After this step, [`crate::handover`]
+//! replaces this process with `k3s agent`.
 
 use crate::board::node::Node;
 use crate::host::Host;
@@ -33,10 +34,10 @@ pub fn keep_files(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     }
 }
 
-/// Writes the files that k3s reads. After that, only [`exec`] remains to be done.
+/// Writes the files that k3s reads.
 ///
-/// Fails when the file with the join token has changed since `link` read it. k3s reads the file once,
-/// and with a token that the server does not accept it would ask again for ever.
+/// Fails when the file with the join token has changed since `link` read it. k3s reads the file
+/// once, and with a token that the server does not accept it would ask again for ever.
 pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> Result<()> {
     let password = settings.node_password(host, node, link.token())?;
     let line = format!("{password}\n");

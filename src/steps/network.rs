@@ -25,7 +25,7 @@ const CLIENT_CHECK: Duration = Duration::from_secs(5);
 const IFF_UP: u32 = 1;
 
 /// Brings the interface up and waits, with no time limit, until k3s can use it. Fails when the DHCP
-/// client cannot be started.
+/// client is not installed. When an installed client does not start, this function tries again.
 pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let interface = node.interface.as_str();
     if settings.dhcp {
@@ -56,8 +56,8 @@ pub fn run(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Returns a message when there is no address because nobody has asked for one yet; `None` when
-/// somebody has.
+/// Returns a message when no DHCP client has asked for an address yet; `None` when a client has,
+/// and when muster does not run the client (`MUSTER_DHCP=no`).
 pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Option<String>> {
     let interface = node.interface.as_str();
     if !settings.dhcp {
@@ -70,8 +70,8 @@ pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Opti
         ))
     } else if !is_client_running(host, interface) {
         Some(format!(
-            "no address on {interface} yet: no DHCP client is running, so nobody has asked for one: \
-             the network step of a boot starts one"
+            "no address on {interface} yet: no DHCP client is running, so nobody has asked for an \
+             address: the network step of a boot starts a client"
         ))
     } else {
         None
@@ -91,7 +91,7 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     let mut routers = Routers::new(interface);
     let mut heard = Advertisement::default();
     loop {
-        // The log goes out as soon as there is an address, even if k3s needs more than that.
+        // The log is sent as soon as there is an address, even if something else is still missing.
         host.send_log(&settings.log_server, interface);
         let Some(missing) = all_missing(host, interface)?.into_iter().next() else {
             let address = host.address(interface);
@@ -117,9 +117,9 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         let message = missing.message(host, interface, settings.dhcp) + why_not_by_ipv6(&heard);
         let lasts = host.report_problem(&format!("{message}; still waiting"));
         if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
-            // The lease may be right, but the client's script may have failed to write the file,
-            // for example because the disk was full. Renewing the lease runs the script again now.
-            // Without this the client would run it again only after hours.
+            // The lease may be right, but the client's script may have failed, for example because
+            // the disk was full when the script wrote /etc/resolv.conf. When the client renews the
+            // lease now, it runs the script again. By itself it would do so only after hours.
             if let Err(error) = renew_lease(host, interface) {
                 warn!("{error:#}");
             }
@@ -132,8 +132,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
                     warn!("the DHCP client of {interface} is not running; starting it again");
                 }
                 let result = start_client(host, node);
-                // A client that fails each time is reported once. What is missing is reported again
-                // and again.
+                // A client that fails to start each time is reported only once, because the message
+                // about what is missing is repeated anyway.
                 if let (Err(error), false) = (&result, client_failed) {
                     warn!("{error:#}");
                 }
@@ -144,7 +144,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
     }
 }
 
-/// The end of a message about what is missing: why the advertisements of routers do not give it.
+/// Returns a reason why router advertisements do not provide what is missing, for the end of the
+/// message about it. The text is empty when no such reason is known.
 fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     if heard.by_dhcp {
         "; the IPv6 router leaves this to DHCPv6, for which muster starts no client"
@@ -155,7 +156,7 @@ fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     }
 }
 
-/// Writes the DNS servers that a router has named.
+/// Writes the DNS servers that a router has advertised to `/etc/resolv.conf`.
 fn write_resolvers(host: &Host, heard: &Advertisement) {
     let old = host.read_text(paths::RESOLV_CONF.path).unwrap_or_default();
     let text = with_resolvers(&old, &heard.resolvers);
@@ -191,7 +192,7 @@ impl Missing {
                 let why = text.trim();
                 format!(
                     "no address on {interface} yet: the DHCP server refuses the lease that it \
-                     offered (NAK: {why}): check its ranges, and whether there is a second DHCP server"
+                     offered (NAK: {why}); check its address ranges, and whether there is a second DHCP server"
                 )
             }
             (Missing::Address, false) => format!(
@@ -210,7 +211,8 @@ impl Missing {
     }
 }
 
-/// Returns what is missing now, in the order of [`Missing`]; nothing when k3s can use the interface.
+/// Returns what is missing now, in the order of [`Missing`]; nothing when k3s can use the
+/// interface.
 pub fn all_missing(host: &Host, interface: &str) -> Result<Vec<Missing>> {
     let carrier = host.read_text(format!("/sys/class/net/{interface}/carrier"));
     let has_address = host.address(interface).is_some();

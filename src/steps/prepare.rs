@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use log::warn;
 use std::path::Path;
 
-/// The size of the smallest k3s among the releases in use (bytes); the largest has 81 MB. The fetch
+/// The size of the smallest k3s among the releases in use (bytes). The fetch
 /// step knows the real size and checks the space again.
 const SMALLEST_K3S: u64 = 65_000_000;
 /// The memory that k3s's documentation requires for an agent (bytes).
@@ -105,8 +105,8 @@ pub fn file_system_problem(mounts: &[Mount], config: &AgentConfig) -> Option<Str
     })
 }
 
-/// Whether k3s makes overlays in its data folder. Its own containerd does, with the snapshotters
-/// `overlayfs`, which is the default, and `stargz`.
+/// Whether k3s mounts overlays in its data folder. The containerd of k3s does so with the
+/// snapshotters `overlayfs`, which is the default, and `stargz`.
 fn unpacks_to_overlays(config: &AgentConfig) -> bool {
     let has_other_runtime = config.get("container-runtime-endpoint").is_some()
         || config.get("docker").is_some_and(|value| value == "true");

@@ -1,23 +1,25 @@
-//! The axis of time: where a time is, and the lines that show it.
+//! The time axis of a picture: it computes the position of a time, and draws a line for each tick.
 
 use super::shapes::{BARS, BARS_WIDTH, CHARACTER, text};
 use crate::text::clock;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The times between two lines of the axis (seconds), of which the first that gives few lines is
-/// used. After the last one come its multiples.
+/// The possible times between two ticks (seconds). An axis uses the shortest time that divides it
+/// into at most [`TICKS_MAX`] intervals. If even the longest time is too short for that, the ticks
+/// are several whole hours apart.
 const TICKS: [f64; 12] = [
     1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
 ];
+/// The largest number of intervals between ticks.
 const TICKS_MAX: f64 = 10.0;
 
 /// An axis of time (seconds since power-on).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Axis {
-    /// Where it begins.
+    /// The time at the left end.
     pub from: f64,
-    /// Where it ends.
+    /// The time at the right end.
     pub to: f64,
 }
 
@@ -38,7 +40,8 @@ impl Axis {
         let hours = || (length / TICKS_MAX / 3600.0).ceil() * 3600.0;
         let tick = TICKS.into_iter().find(enough).unwrap_or_else(hours);
         let mut time = (self.from / tick).ceil() * tick;
-        // The times of a status file can be anything, so the number of lines is limited too.
+        // The times in a status file may be wrong, even infinite. So this loop has a limit of its
+        // own.
         for _ in 0..=TICKS_MAX as usize {
             if time > self.from + length {
                 break;

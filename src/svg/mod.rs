@@ -1,9 +1,10 @@
-//! Draws boots as a picture (SVG): rows with bars on an axis of time, after `systemd-analyze plot`.
+//! Draws boots as a picture (SVG): rows with bars on a time axis, like the pictures of
+//! `systemd-analyze plot`.
 //!
-//! Every text goes through [`escaped`], so a text that somebody else chose cannot add markup. All
-//! widths are fixed, because a program that draws text does not know the reader's font. The colours
-//! are those of Okabe and Ito, which colour-blind people can tell apart; each bar also has a number
-//! or a word.
+//! Every text goes through [`escaped`], so a text that somebody else chose cannot add markup. The
+//! width of a text is computed from a fixed width for each character, because the font of the
+//! reader is not known. The colours are those of Okabe and Ito, which colour-blind people can tell
+//! apart. A bar that is wide enough also shows the number or the name of its step, or its state.
 
 mod axis;
 mod shapes;
@@ -32,14 +33,14 @@ const BAR: f64 = 18.0;
 const LINE: f64 = 17.0;
 /// The least width of a bar (pixels), so that a short one can be seen.
 const LEAST: f64 = 2.0;
-/// A time in a row.
+/// A span of time that is shown as a bar in a row.
 #[derive(Clone, Debug)]
 pub struct Bar {
     /// Begin and end, in seconds on the axis.
     pub from: f64,
     pub to: f64,
     pub colour: Colour,
-    /// Texts for the bar, the longest first. The first one that has room is shown.
+    /// Texts for the bar, the longest first. The first text that fits into the bar is shown.
     pub texts: Vec<String>,
     /// Whether the bar is hatched. A hatched bar shows time that was spent waiting.
     pub is_hatched: bool,
@@ -56,7 +57,7 @@ pub struct Row {
     pub after: String,
     /// A text below the bars, in several lines if it is long.
     pub below: String,
-    /// What a browser shows for the row under the mouse.
+    /// The tooltip that a browser shows for the row.
     pub hint: String,
 }
 

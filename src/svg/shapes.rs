@@ -1,4 +1,4 @@
-//! The elements of a picture: rectangles, texts and their colours.
+//! Draws the elements of a picture: rectangles and texts, with their colours.
 
 use crate::text::printable;
 use std::fmt::Write;
@@ -6,12 +6,12 @@ use std::fmt::Write;
 /// Where the column of the bars begins, and its width (pixels).
 pub(super) const BARS: f64 = 150.0;
 pub(super) const BARS_WIDTH: f64 = 510.0;
-/// The width of a character (pixels). A monospaced font has 0.6 of its height, and some have a
-/// little more.
+/// The width of a character (pixels). In most monospaced fonts it is 0.6 of the font size, which is
+/// 12 pixels here, and in some fonts it is a little more.
 pub(super) const CHARACTER: f64 = 7.3;
 
-/// The colours: `.b` is the time before muster, and `.c0` to `.c6` are for the seven steps. The text
-/// on a bar is black (`.k`) or white (`.w`) in both schemes.
+/// The colours: `.b` is the time before muster, and `.c0` to `.c6` are those of [`Colour::Number`].
+/// The text on a bar is black (`.k`) or white (`.w`), in the light and in the dark colour scheme.
 pub(super) const STYLE: &str = "\
 <style>
 svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}
@@ -29,16 +29,16 @@ text{fill:#1f2328;white-space:pre}.g{stroke:#d1d9e0}.p{fill:#fff}.m{fill:#59636e
 /// A colour of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// Grey: what was before muster.
+    /// Grey, for the time before muster started.
     Before,
-    /// The hatch that is drawn over a bar: a time that was spent waiting.
+    /// The hatch that is drawn over a bar, for time that was spent waiting.
     Hatch,
     /// One of seven colours, by its number from 0 to 6.
     Number(usize),
 }
 
 impl Colour {
-    /// The classes of a bar, and of the text on it.
+    /// The CSS classes of a bar, and of the text on the bar.
     pub(super) fn classes(self) -> (String, &'static str) {
         match self {
             Colour::Before => ("b".into(), "k"),
@@ -64,8 +64,8 @@ pub(super) fn text(out: &mut String, x: f64, y: f64, class: &str, text: &str) {
     );
 }
 
-/// The text as it stands in an element or between quotes in XML. What XML cannot have, such as
-/// control characters, is replaced ([`printable`]).
+/// Escapes a text for an XML element or attribute. Characters that XML does not allow, such as
+/// control characters, are replaced ([`printable`]).
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars().map(printable) {

@@ -20,7 +20,7 @@ fn drawn(rows: Vec<Row>, to: f64) -> String {
     .draw()
 }
 
-/// What is between the tags.
+/// The texts between the tags.
 fn texts(svg: &str) -> Vec<&str> {
     let parts = svg.split('<').filter_map(|part| part.split_once('>'));
     let texts = parts.map(|(_, text)| text).filter(|text| text.trim() != "");

@@ -1,4 +1,4 @@
-//! What `muster watch` knows about one board.
+//! Keeps the state of one board, as `muster watch` knows it.
 
 use super::condition::{Condition, STUCK_AFTER};
 use super::datagram::Report;
@@ -12,8 +12,10 @@ use crate::report::format::{State, severity};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A datagram that was sent before the last one can arrive this much later than it. A board that was
-/// powered off and on again says nothing for longer than this.
+/// The longest time by which the network may delay a datagram. A datagram whose time since power-on
+/// is shorter than in the previous datagram was delayed, if it arrives within this time after the
+/// previous one. If it arrives later, the board was powered off and on again, because that takes
+/// longer than this.
 const LATE: Duration = Duration::from_secs(2);
 
 /// A board, as its last datagrams describe it.
@@ -29,20 +31,21 @@ pub struct Board {
     pub state: Option<State>,
     /// The number of the boot attempt, counted from 1.
     pub attempt: Option<u32>,
-    /// The download of k3s, while it runs.
+    /// The download of k3s or of its image archive; `None` when nothing is being downloaded.
     pub download: Option<Download>,
     /// When the steps began and ended.
     pub timeline: Timeline,
     /// The last warning or error, until the step that it is about is done.
     pub trouble: Option<String>,
     trouble_step: Option<Step>,
-    /// The time since power-on when the board was heard last.
+    /// The time since power-on in the last datagram.
     uptime: Option<Duration>,
-    /// When the board was heard last; `None` for a board that is only in the list of MAC addresses.
+    /// When the last datagram arrived; `None` for a board that is only in the list of MAC
+    /// addresses.
     heard: Option<Instant>,
     /// When the board began to wait; `None` when it does not wait.
     waits: Option<Instant>,
-    /// The time from power-on until the board joined first.
+    /// The time from power-on until the board first joined.
     joined: Option<Duration>,
 }
 
@@ -56,7 +59,7 @@ impl Board {
         }
     }
 
-    /// Takes in what the board said at the time `now`.
+    /// Updates the board with a report that arrived at the time `now`.
     pub fn hear(&mut self, report: Report, now: Instant) {
         let before = (self.uptime, report.uptime, self.heard);
         if let (Some(last), Some(uptime), Some(heard)) = before
@@ -87,7 +90,7 @@ impl Board {
         self.progress(&report, now);
     }
 
-    /// Takes in the step, its state, the download and the trouble.
+    /// Updates the step, its state, the download and the trouble.
     fn progress(&mut self, report: &Report, now: Instant) {
         let moved = report.step.is_some() && report.step != self.step;
         if moved {
@@ -124,7 +127,7 @@ impl Board {
         }
     }
 
-    /// How the board is doing at the time `now`.
+    /// The condition of the board at the time `now`.
     pub fn condition(&self, now: Instant) -> Condition {
         let Some(silence) = self.silence(now) else {
             return Condition::Unheard;
@@ -139,7 +142,7 @@ impl Board {
         }
     }
 
-    /// For how long the board has said nothing; `None` when it was never heard.
+    /// For how long the board has sent nothing; `None` when it never sent anything.
     pub fn silence(&self, now: Instant) -> Option<Duration> {
         Some(now.saturating_duration_since(self.heard?))
     }
@@ -151,7 +154,7 @@ impl Board {
     }
 
     /// The time since power-on at the time `now`; for a board that has joined, the time from
-    /// power-on until it joined. `None` when the board has not told it.
+    /// power-on until it joined. `None` when no datagram of the board had its time since power-on.
     pub fn since_power_on(&self, now: Instant) -> Option<Duration> {
         match self.state {
             Some(State::Joined) => self.joined,

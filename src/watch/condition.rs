@@ -1,24 +1,25 @@
-//! How a board is doing.
+//! Names the conditions of a board: whether it boots, is stuck or has joined.
 
 use crate::report::led::PATIENCE;
 use std::time::Duration;
 
-/// A board that waits this long, or that says nothing for this long, is stuck unless it has joined.
-/// A board that waits logs a line every 30 s. The board's LED blinks fast after the same time.
+/// A board that waits this long, or that sends nothing for this long, is stuck unless it has
+/// joined. A board that waits logs a line every 30 s, so a silent board is not just waiting.
+/// The LED of a board that waits blinks fast after the same time.
 pub const STUCK_AFTER: Duration = PATIENCE;
 
-/// How a board is doing. The conditions are in the order in which the rack is shown.
+/// The condition of a board. The conditions are in the order in which the rack is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Condition {
     /// A step or the boot has failed. The board tries again later.
     Failed,
-    /// The board has not joined, and has said nothing for longer than [`STUCK_AFTER`].
+    /// The board has not joined, and has sent nothing for longer than [`STUCK_AFTER`].
     Silent,
     /// The board has been waiting for longer than [`STUCK_AFTER`].
     Stuck,
-    /// The board is in the list of MAC addresses, and has said nothing yet.
+    /// The board is in the list of MAC addresses, and has sent nothing yet.
     Unheard,
-    /// The board waits for something outside of it.
+    /// The board waits for something outside of the board, such as the k3s server.
     Waiting,
     /// The board boots.
     Booting,

@@ -3,8 +3,8 @@
 //! boards sent to it, in the older format of RFC 3164.
 //!
 //! Anyone in the network can send a datagram. Apart from the text, each field is parsed into a type
-//! that has no room for anything else. The text is short, and has no character that could change a
-//! terminal.
+//! that can hold only valid values. The text is cut, and characters that could control a terminal
+//! are replaced.
 
 use super::syntax::{is_tag, seconds, structured_data, without_time};
 use crate::board::hostname::Hostname;
@@ -18,11 +18,11 @@ use std::time::Duration;
 
 /// The most characters that are kept of a text.
 pub const TEXT_MAX: usize = 300;
-/// The longest time since power-on that is believed (100 years), so that no sum of times overflows.
+/// The longest time since power-on that is accepted (100 years), so that no sum of times overflows.
 const UPTIME_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// What a board says in one datagram. A field is `None` where the datagram does not have a valid
-/// value.
+/// The contents of one datagram of a board. A field is `None` where the datagram does not have a
+/// valid value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub mac: Option<Mac>,
@@ -35,9 +35,9 @@ pub struct Report {
     /// The step that the text is about; `None` when it is about the whole boot.
     pub step: Option<Step>,
     pub state: Option<State>,
-    /// How many bytes of k3s have been downloaded.
+    /// How many bytes have been downloaded of the file under way: k3s, or its image archive.
     pub bytes: Option<u64>,
-    /// The size of k3s (bytes).
+    /// The size of that file (bytes).
     pub total: Option<u64>,
     /// The number of the boot attempt, counted from 1.
     pub attempt: Option<u32>,
@@ -57,7 +57,7 @@ pub fn parse(datagram: &[u8]) -> Option<Report> {
     }
 }
 
-/// Parses what follows `<PRI>1 ` in RFC 5424.
+/// Parses the part of a board's syslog message (RFC 5424) that follows `<PRI>1 `.
 fn of_board(severity: u8, rest: &str) -> Option<Report> {
     let mut fields = rest.splitn(6, ' ');
     let mut next = || fields.next();
@@ -74,16 +74,17 @@ fn of_board(severity: u8, rest: &str) -> Option<Report> {
     report.set_sender(hostname);
     let text = structured_data(rest, |name, value| report.set(name, value))?;
     let text = text.strip_prefix(' ').unwrap_or(text);
-    // A log server that forwards a line of the older format moves its text here.
+    // RFC 5424 allows a byte order mark before the text. When a log server has converted a line of
+    // the older format, the text begins as on muster's console, and `set_text` parses that.
     report.set_text(text.strip_prefix('\u{feff}').unwrap_or(text));
     Some(report)
 }
 
-/// Parses what follows `<PRI>` in a line of RFC 3164: the time, the host and the program, of which a
-/// log server may leave out the first two.
+/// Parses what follows `<PRI>` in a line of RFC 3164: the time, the host and the program, of which
+/// a log server may leave out the first two.
 ///
 /// BusyBox's `syslogd -R` sends `Jan 18 00:11:22 muster: TEXT`. rsyslog sends
-/// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT` by default, or has the time of RFC 3339.
+/// `Jan 18 00:11:22 worker-43dfae muster[412] TEXT` by default, or writes the time as in RFC 3339.
 fn forwarded(severity: u8, rest: &str) -> Option<Report> {
     let rest = without_time(rest);
     let (first, after) = rest.split_once(' ')?;

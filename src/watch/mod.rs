@@ -4,8 +4,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`datagram`], [`syntax`] | parse a datagram |
-//! | [`board`], [`progress`], [`timeline`], [`condition`] | hold what is known about one board, its download, its steps, and how it is doing |
-//! | [`rack`] | has all boards |
+//! | [`board`], [`progress`], [`timeline`], [`condition`] | hold what is known about one board: its state, its download, its steps, and its condition |
+//! | [`rack`] | holds all boards |
 //! | [`words`] | describes a board in words, and as JSON |
 //! | [`screen`], [`picture`] | draw the rack for a terminal, and as a picture |
 
@@ -37,7 +37,8 @@ use std::time::{Duration, Instant};
 /// The port that `muster watch` listens on by default. Ports below 1024, such as that of syslog
 /// (514), need root.
 pub const PORT: u16 = 5514;
-/// How often the screen is drawn, and how often muster checks whether a board has become silent.
+/// The interval at which the screen is drawn, and at which muster checks whether a board has become
+/// silent.
 const LOOK: Duration = Duration::from_millis(500);
 /// The longest datagram that is read (bytes). What is longer is cut: a board sends 1024 bytes at
 /// most, and a log server adds little.
@@ -54,7 +55,8 @@ enum Output {
     Json,
 }
 
-/// Receives datagrams and shows the rack, until the process is killed or nobody reads its output.
+/// Receives datagrams and shows the rack, until the process is killed or the reader of its output
+/// closes the pipe.
 pub fn run(host: &Host, settings: &Settings, options: &WatchOptions) -> Result<()> {
     let listed = match &options.macs {
         Some(file) => name::addresses(host, std::slice::from_ref(file))?,
@@ -73,7 +75,8 @@ pub fn run(host: &Host, settings: &Settings, options: &WatchOptions) -> Result<(
         started: now,
         picture: options.svg.as_deref().map(|path| File::new(path, now)),
     };
-    // A file that can never be written is an error of the command line.
+    // The picture is written once before the watch begins, so that a wrong path is an error at
+    // once.
     watch.update_picture(host, now)?;
     log::info!(target: "watch", "listening on {}", socket.local_addr()?);
     match watch.run(host, &socket) {
@@ -112,8 +115,8 @@ fn listen(text: &str) -> Result<UdpSocket> {
     })
 }
 
-/// The address that `--listen` names: an IP address, an IP address with a port, or a port. What is
-/// left out is [`PORT`] and every address of this machine.
+/// The address that `--listen` names: an IP address, an IP address with a port, or a port. The
+/// default port is [`PORT`], and the default address is every address of this machine.
 pub fn listen_address(text: &str) -> Option<SocketAddr> {
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     if text.is_empty() {
@@ -202,7 +205,7 @@ impl Watch {
                         the name or address of this machine";
             lines.push(hint.into());
         }
-        // The screen is drawn over what was logged.
+        // The screen covers the log, so the last line of the screen shows the error.
         let error = self.picture.as_ref().and_then(|file| file.error.as_deref());
         if let Some(error) = error {
             lines.truncate(size.rows.saturating_sub(1));
@@ -239,7 +242,7 @@ fn size() -> Size {
     }
 }
 
-/// Whether receiving can go on after this error.
+/// Whether receiving can continue after this error.
 fn is_passing(error: &io::Error) -> bool {
     let passing = [
         ErrorKind::WouldBlock,

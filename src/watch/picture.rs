@@ -1,4 +1,5 @@
-//! Draws the rack as a picture, one row a board with its steps in colours, and keeps it in a file.
+//! Draws the rack as a picture, with one row for each board and one colour for each step, and
+//! writes it to a file.
 
 use super::board::Board;
 use super::condition::Condition;
@@ -12,11 +13,12 @@ use crate::text::clock;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// The most boards that a picture shows. It has about 1 KiB for each.
+/// The most boards that a picture shows. A picture has about 1 KiB for each board.
 const BOARDS_MAX: usize = 500;
-/// The longest axis, so that a board which waits for hours leaves room for the bars of the others.
+/// The longest axis (seconds). With a longer axis, a board that waits for hours would make the bars
+/// of the other boards too narrow.
 const AXIS_MAX: f64 = 900.0;
-/// The shortest axis.
+/// The shortest axis (seconds).
 const AXIS_MIN: f64 = 10.0;
 
 /// The shortest time between two writes of the file.
@@ -84,7 +86,7 @@ pub fn draw(boards: &[&Board], now: Instant) -> String {
         rows,
         end: match more {
             0 => Vec::new(),
-            _ => vec![format!("{more} more boards have no room here")],
+            _ => vec![format!("boards that the picture has no room for: {more}")],
         },
     }
     .draw()
@@ -128,7 +130,8 @@ fn bars(board: &Board, condition: Condition, now: Instant) -> Vec<Bar> {
                 is_hatched: false,
             });
         }
-        // The step that is under way lasts until now, unless the board says nothing any more.
+        // The step that is under way lasts until now, unless it has failed or the board sends
+        // nothing any more.
         let is_open = board.step == Some(step) && !span.is_done;
         let goes_on = is_open && condition > Condition::Silent && condition != Condition::Joined;
         let now = board.since_power_on(now).filter(|_| goes_on);

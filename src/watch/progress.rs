@@ -1,9 +1,10 @@
-//! The progress of a download, and its rate.
+//! Computes the rate of a download from its progress.
 
 use std::time::{Duration, Instant};
 
-/// How long the rate of a download is measured (milliseconds). Datagrams that the network delayed
-/// arrive within a shorter time.
+/// The shortest time over which the rate of a download is measured (milliseconds). Datagrams that
+/// the network delayed may arrive together, within a shorter time, and must not count as a high
+/// rate.
 const MEASURE: u64 = 500;
 
 /// How far a download is.
@@ -11,7 +12,7 @@ const MEASURE: u64 = 500;
 pub struct Download {
     /// How many bytes the board has.
     pub bytes: u64,
-    /// How many bytes there are.
+    /// The size of the complete file (bytes), if it is known.
     pub total: Option<u64>,
     /// The bytes per second, as an average in which the last seconds weigh most.
     pub rate: Option<u64>,

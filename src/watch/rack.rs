@@ -1,4 +1,4 @@
-//! All boards that `muster watch` knows.
+//! Holds all boards that `muster watch` knows.
 
 use super::board::Board;
 use super::condition::Condition;
@@ -13,8 +13,8 @@ use std::time::Instant;
 /// The most boards that are kept. A board needs less than 1 KiB.
 pub const BOARDS_MAX: usize = 10_000;
 
-/// What tells one board from another. A line that a log server forwarded without structured data has
-/// no MAC address.
+/// What identifies a board. A line that a log server forwarded without structured data has no MAC
+/// address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Mac(Mac),
@@ -27,10 +27,10 @@ pub enum Key {
 #[derive(Default)]
 pub struct Rack {
     boards: BTreeMap<Key, Entry>,
-    /// The boards by their name.
+    /// The keys of the boards, by their name.
     names: BTreeMap<Hostname, Key>,
-    /// The boards that are not in the list, by the number of the datagram in which they were heard
-    /// last. The first one was unheard for the longest time.
+    /// The boards that are not in the list of [`Rack::new`], each by the number of its last
+    /// datagram. The first entry is the board that has sent nothing for the longest time.
     turns: BTreeMap<u64, Key>,
     datagrams: u64,
 }
@@ -39,9 +39,9 @@ struct Entry {
     board: Board,
     /// The board's number in [`Rack::turns`]; `None` for a board that is in the list.
     turn: Option<u64>,
-    /// The hash of the last text that [`Rack::changed`] was given.
+    /// The hash of the text that described the board at the last call of [`Rack::changed`].
     told: u64,
-    /// The condition at that time.
+    /// The condition of the board at the last call of [`Rack::changed`].
     condition: Option<Condition>,
 }
 
@@ -57,8 +57,8 @@ impl Entry {
 }
 
 impl Rack {
-    /// A rack with the boards of a list, which have not been heard yet. They are never left out.
-    /// The list has [`BOARDS_MAX`] boards at most.
+    /// A rack with the boards of a list, which have not been heard yet. These boards are never
+    /// removed. The list has [`BOARDS_MAX`] boards at most.
     pub fn new(listed: &[Mac], naming: &Naming) -> Rack {
         let mut rack = Rack::default();
         for mac in listed {
@@ -70,8 +70,8 @@ impl Rack {
         rack
     }
 
-    /// Takes in what a board said at the time `now`, in a datagram from the address `from`. Returns
-    /// which board it is; `None` when there is no room for one more.
+    /// Updates a board with a report that arrived at the time `now`, in a datagram from the address
+    /// `from`. Returns the key of the board; `None` when there is no room for another board.
     pub fn hear(&mut self, mut report: Report, from: IpAddr, now: Instant) -> Option<Key> {
         let key = self.key(&report, from);
         if let Key::Address(address) = key {
@@ -96,7 +96,8 @@ impl Rack {
         entry.board.hear(report, now);
         let (after, address) = (entry.board.name.clone(), entry.board.address);
         self.rename(&key, before, after);
-        // This board is the one for which lines without a name made a row.
+        // Lines without a name may have made a row for the address of this board. That row is
+        // removed.
         if let Some(placeholder) = address.map(Key::Address).filter(|other| *other != key) {
             self.forget(&placeholder);
         }
@@ -118,8 +119,9 @@ impl Rack {
         known.map_or(Key::Address(address), |(key, _)| key.clone())
     }
 
-    /// Keeps [`Rack::names`] right after a board was heard under a name. If lines without a MAC
-    /// address made a row for the name, this board is the one, and the row is left out.
+    /// Updates [`Rack::names`] after a report of the board `key`, whose name was `before` and is
+    /// `after`. Lines without a MAC address may have made a row for this name. That row is removed,
+    /// because it is the same board.
     fn rename(&mut self, key: &Key, before: Option<Hostname>, after: Option<Hostname>) {
         if before != after
             && let Some(name) = before
@@ -149,22 +151,23 @@ impl Rack {
         }
     }
 
-    /// The boards as they are shown: those that are stuck first, then those that were not heard, and
-    /// by name.
+    /// The boards in the order in which they are shown: sorted by their condition, stuck boards
+    /// first, and then by name.
     pub fn rows(&self, now: Instant) -> Vec<&Board> {
         let mut boards: Vec<&Board> = self.boards.values().map(|entry| &entry.board).collect();
         boards.sort_by_cached_key(|board| (board.condition(now), board.name.clone(), board.mac));
         boards
     }
 
-    /// The boards whose condition is another one than at the last call of [`Rack::changed`].
+    /// The keys of the boards whose condition has changed since the last call of [`Rack::changed`].
     pub fn turned(&self, now: Instant) -> Vec<Key> {
         let turned = |entry: &Entry| entry.condition != Some(entry.board.condition(now));
         let boards = self.boards.iter().filter(|(_, entry)| turned(entry));
         boards.map(|(key, _)| key.clone()).collect()
     }
 
-    /// The board, if the text that `describe` makes of it is another one than at the last call.
+    /// Returns the board if the text that `describe` returns for it has changed since the last
+    /// call.
     pub fn changed(
         &mut self,
         key: &Key,

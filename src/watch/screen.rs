@@ -19,12 +19,12 @@ const TITLES: [&str; COLUMNS] = [
     "LAST TROUBLE",
 ];
 const COLUMNS: usize = 8;
-/// The column with the last trouble. It has the rest of the line.
+/// The column with the last trouble. It takes the rest of the line.
 const TROUBLE: usize = COLUMNS - 1;
-/// The columns that a narrow window leaves out, the first one first.
+/// The columns that a narrow window leaves out, in this order, until the rest fits.
 const OPTIONAL: [usize; 4] = [3, 2, 1, 6];
-/// How many characters of the last trouble are shown at least. Where less is left, other columns are
-/// left out.
+/// How many characters of the last trouble are shown at least. When there is no room for them,
+/// columns of [`OPTIONAL`] are left out.
 const TROUBLE_LEAST: usize = 20;
 /// The space between two columns.
 const GAP: usize = 2;
@@ -51,7 +51,7 @@ pub(super) fn summary(boards: &[&Board], now: Instant) -> String {
 }
 
 /// The lines of the screen: `title`, how many boards there are, the titles of the columns, and the
-/// boards. No line is longer than the window, and there are no more lines than it has.
+/// boards. The lines fit into a window of this size.
 pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<String> {
     let rows: Vec<[String; COLUMNS]> = boards
         .iter()
@@ -87,7 +87,7 @@ pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<Str
     lines
 }
 
-/// The text that makes a terminal show these lines in place of what it shows.
+/// The text, with escape sequences, that replaces the contents of a terminal with these lines.
 pub fn frame(lines: &[String]) -> String {
     // The cursor goes to the upper left corner. Each line is cleared after its text, and then the
     // rest of the screen, so that nothing flickers.
@@ -135,14 +135,14 @@ fn columns(widths: &[usize; COLUMNS], window: usize) -> Vec<usize> {
     columns
 }
 
-/// The number of characters before the last trouble.
+/// The number of characters of a line before the column with the last trouble.
 fn start_of_trouble(columns: &[usize], widths: &[usize; COLUMNS]) -> usize {
     let before = columns.iter().filter(|column| **column != TROUBLE);
     GAP + before.map(|column| widths[*column] + GAP).sum::<usize>()
 }
 
-/// The line of a board. Where a board is stuck and its last trouble has no room in the line, the
-/// lines that follow have all of it.
+/// The line of a board. When a board is stuck and its last trouble does not fit into the line, the
+/// whole text is in the lines that follow.
 fn board_lines(
     board: &Board,
     row: &[String; COLUMNS],

@@ -1,4 +1,4 @@
-//! The syntax of syslog lines: structured data, times and the characters of a text.
+//! Parses the parts of syslog lines: structured data, times and tags.
 
 use crate::report::format::{APP_NAME, NIL, SD_ID};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub fn structured_data(text: &str, mut set: impl FnMut(&str, &str)) -> Option<&s
         }
         rest = rest.strip_prefix(']')?;
     }
-    // At least one element was there.
+    // Structured data has at least one element.
     (rest.len() < text.len()).then_some(rest)
 }
 

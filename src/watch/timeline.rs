@@ -1,4 +1,4 @@
-//! When the steps of a board's boot began and ended, for a picture.
+//! Keeps when the steps of a board's boot began and ended, for a picture.
 
 use super::datagram::Report;
 use crate::boot::Step;
@@ -26,11 +26,16 @@ pub struct Span {
 
 impl Timeline {
     /// Whether the report is about a step that an operator runs by hand, such as `muster fetch`.
-    /// Such a step is not a part of the boot. The lines of a boot have the number of the attempt,
-    /// and those of a restart of k3s belong to the step `join` or to none.
+    /// Such a step is not a part of the boot, so its report has no number of a boot attempt.
+    ///
+    /// In these cases a report without this number is not from a step by hand:
+    /// - The board has not reported such a number before.
+    /// - The report is about a restart of k3s. It names the step `join`, or it has neither a step
+    ///   nor a state.
+    /// - The report has no MAC address, because a log server has removed the structured data, and
+    ///   the number with it.
     pub fn is_by_hand(&self, report: &Report) -> bool {
         let is_of_boot = report.attempt.is_some() || self.attempt.is_none();
-        // A log server that left out the MAC address left out the attempt too.
         let is_of_restart = match report.step {
             Some(step) => step == Step::Join,
             None => report.state.is_none(),
@@ -38,8 +43,8 @@ impl Timeline {
         !is_of_boot && !is_of_restart && report.mac.is_some()
     }
 
-    /// Takes in what the board said. A new boot attempt begins a new timeline. A restart of k3s,
-    /// which belongs to no attempt, changes nothing.
+    /// Updates the timeline with a report of the board. A new boot attempt begins a new timeline. A
+    /// restart of k3s, which belongs to no attempt, changes nothing.
     pub fn hear(&mut self, report: &Report) {
         let (Some(step), Some(uptime)) = (report.step, report.uptime) else {
             return;

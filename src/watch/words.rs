@@ -1,4 +1,4 @@
-//! How a board is described in words, as a line of text, and as JSON.
+//! Describes a board in words, as a line of text, and as JSON.
 
 use super::board::Board;
 use super::condition::{Condition, STUCK_AFTER};
@@ -8,13 +8,13 @@ use crate::text::clock;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// The version of the format of `muster watch --json`. It is raised when a field changes its meaning
-/// or is removed, and not when a field is added.
+/// The version of the format of `muster watch --json`. It is raised when a field changes its
+/// meaning or is removed, and not when a field is added.
 pub const FORMAT: u64 = 1;
 
 /// What stands for an unknown value in a table.
 const UNKNOWN: &str = "-";
-/// The number of characters in a bar.
+/// The width of the bar that shows the progress of a download (characters).
 const BAR: u64 = 10;
 
 /// The text of a value that may be unknown.
@@ -27,7 +27,8 @@ pub fn step(board: &Board) -> &'static str {
     board.step.map_or(UNKNOWN, |step| step.name())
 }
 
-/// How the board is doing, with the progress of its download, for a screen that is drawn again.
+/// The state of the board, with the progress of its download, for a screen that is drawn
+/// repeatedly.
 pub fn state(board: &Board, now: Instant) -> String {
     let silence = || clock(board.silence(now).unwrap_or_default());
     match board.condition(now) {
@@ -71,8 +72,8 @@ fn progress(download: &Download) -> String {
     text
 }
 
-/// The board in one line, for an output that is not drawn again. It changes only when the board
-/// does: it has no running times, and a quarter of a download at a time.
+/// The board in one line, for an output that is not drawn again. The line changes only when the
+/// state of the board changes: it has no running times, and shows a download in steps of 25 %.
 pub fn line(board: &Board, now: Instant) -> String {
     let limit = STUCK_AFTER.as_secs();
     let condition = board.condition(now);
@@ -127,7 +128,8 @@ pub fn to_json(board: &Board, now: Instant) -> Value {
     })
 }
 
-/// Adds the fields that change all the time. `elapsed` is the time since `muster watch` was started.
+/// Adds the fields that change all the time. `elapsed` is the time since `muster watch` was
+/// started.
 pub fn with_times(mut object: Value, board: &Board, elapsed: Duration, now: Instant) -> Value {
     let download = board.download;
     object["time"] = seconds(elapsed);

@@ -128,7 +128,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
 ];
 
 /// What may be on the page and is no text of muster's.
-const OF_THE_SYSTEM: [&str; 1] = ["WARN:"];
+const OF_THE_SYSTEM: [&str; 2] = ["WARN:", "failed to lookup address information"];
 
 /// The messages of the source, each with its file.
 fn messages() -> Vec<(String, String)> {

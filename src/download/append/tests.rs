@@ -15,7 +15,7 @@ fn with_few_and_many_cpus_the_file_and_its_digest_are_those_of_the_body() {
         let path = Path::new("/bin/k3s");
         let mut part = PartialFile::open(&host, Asset::K3s, path, Sha256::of(&body)).unwrap();
         let mut rest = body.as_slice();
-        // Each round is an attempt that ends early, and the next one appends to its bytes.
+        // Each round is an attempt that ends early, and the next attempt appends to its bytes.
         for _attempt in 0..4 {
             let mut appender = Appender::for_cpus(&mut part, cpus);
             assert_eq!(appender.thread.is_some(), cpus > 2);

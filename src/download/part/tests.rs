@@ -54,7 +54,8 @@ fn nothing_is_executable_before_it_is_installed() {
     assert_eq!(host.list("/bin"), ["k3s"]);
 }
 
-/// One is a boot in the background, the other is an operator's `muster fetch` at the console.
+/// The first process is a boot in the background, and the second is an operator's `muster fetch` at
+/// the console.
 #[test]
 fn two_musters_do_not_write_one_partial_file() {
     let root = tempfile::tempdir().unwrap();
@@ -83,7 +84,7 @@ fn two_musters_do_not_write_one_partial_file() {
     assert_eq!(installed(&host, target, K3s.mode()).unwrap(), Some(whole));
 }
 
-/// Who can write to the folder must not be able to redirect what root writes.
+/// A user who can write to the folder must not be able to redirect root's writes to another file.
 #[test]
 fn no_symbolic_link_is_followed() {
     use std::os::unix::fs::symlink;

@@ -95,7 +95,7 @@ fn a_dry_run_sends_nothing_and_neither_does_a_board_without_a_log_server() {
     let off = Host::new(root.path(), Mode::Perform);
     off.send_log(&LogServer::No, "lo");
     off.send_log(&server, "lo");
-    // DHCP has named none.
+    // DHCP has named no log server.
     let none = Host::new(root.path(), Mode::Perform);
     none.send_log(&LogServer::Dhcp, "lo");
     for host in [dry_run, off, none] {

@@ -7,7 +7,7 @@ fn second(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// What a server answers whose clock says `time` (seconds since 1970).
+/// The answer of a server whose clock shows `time` (seconds since 1970).
 fn answer(nonce: Nonce, time: u64) -> [u8; PACKET] {
     let mut packet = [0; PACKET];
     packet[0] = 4 << 3 | SERVER;
@@ -20,8 +20,8 @@ fn answer(nonce: Nonce, time: u64) -> [u8; PACKET] {
     packet
 }
 
-/// A time server on this loopback address. It sends what `answers` makes of one request, and the
-/// first of its answers from another port. Returns its address.
+/// Starts a time server on this loopback address, and returns its address. The server receives one
+/// request and sends the packets that `answers` returns, the first of them from another port.
 fn server(ip: &str, answers: fn(Nonce) -> Vec<[u8; PACKET]>) -> SocketAddr {
     let socket = UdpSocket::bind((ip, 0)).unwrap();
     let other = UdpSocket::bind((ip, 0)).unwrap();
@@ -117,7 +117,7 @@ fn an_answer_without_a_usable_time_is_refused() {
             },
             "it refuses to answer (kiss-o'-death RA\\u{1b}E)",
         ),
-        // Half of the delay to its own source, and the dispersion.
+        // The error is half of the root delay plus the root dispersion.
         (
             |packet| (packet[5], packet[9]) = (20, 7),
             "its clock may be wrong by 17 s",

@@ -8,8 +8,8 @@ fn host() -> (tempfile::TempDir, Host) {
     (root, host)
 }
 
-/// The acceptance: at most 20 questions to one server in the first ten minutes, where a failed
-/// boot asks it four.
+/// A failed boot sends at most four requests to a server. So with five boots a server gets at most
+/// 20 requests in the first ten minutes, which is the limit.
 #[test]
 fn a_board_that_fails_tries_five_times_in_ten_minutes_and_then_every_five() {
     for board in 0..500 {

@@ -17,7 +17,7 @@ fn three_early_ends_in_a_row_cause_one_run_of_all_steps_each_five_minutes() {
         starts.started = Some(now);
     }
     assert_eq!(runs, [320, 620, 920, 1220, 1520]);
-    // It is the third early end that causes one.
+    // The third early end in a row causes a run of all steps.
     let mut starts = Starts {
         started: Some(second(1000)),
         ..Starts::default()

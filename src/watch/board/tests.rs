@@ -17,7 +17,7 @@ impl Story {
         self.start + Duration::from_secs_f64(second)
     }
 
-    /// Lets the board say something at this second after its power-on.
+    /// Sends a report of the board at this second after its power-on.
     fn say(&mut self, second: f64, severity: u8, step: Step, state: State, text: &str) {
         let report = Report {
             uptime: Some(Duration::from_secs_f64(second)),

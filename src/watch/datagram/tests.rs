@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::format::Message;
 
-/// What a board sends.
+/// A datagram of a board.
 const SENT: &str = "<28>1 2026-08-12T10:00:00.123Z worker-43dfae muster 123 network \
     [muster@32473 mac=\"dc:a6:32:01:02:03\" ip=\"192.0.2.7\" uptime=\"12.345\" \
     state=\"waiting\" attempt=\"2\"] no carrier on eth0";

@@ -2,7 +2,8 @@ use super::*;
 use crate::host::Mode;
 use crate::watch::datagram::parse;
 
-/// A board that has said this at these seconds after power-on: step, and more parameters.
+/// A board that has sent these datagrams: the seconds after power-on, the step, and more
+/// parameters.
 fn board(story: &[(u64, &str, &str)], start: Instant) -> Board {
     let mut board = Board::default();
     for (second, step, params) in story {
@@ -44,7 +45,7 @@ fn a_row_has_the_steps_to_scale_and_the_last_one_until_now() {
         (shown.label.as_str(), shown.after.as_str()),
         ("worker-43dfae", "fetch: running")
     );
-    // What a board does that says nothing any more is not known.
+    // When a board sends nothing any more, it is not known what the board does.
     steps[3].2 = 12.0;
     let silent = row(&running, at(100));
     assert_eq!((seconds(&silent), silent.is_marked), (steps, true));
@@ -80,6 +81,6 @@ fn the_file_is_written_when_the_picture_changes_and_once_a_second_at_most() {
     assert!(!update(&joined, 2000) && !update(&joined, 90_000));
     let many: Vec<&Board> = std::iter::repeat_n(&joined, BOARDS_MAX + 7).collect();
     let svg = draw(&many, start);
-    assert!(svg.contains(">7 more boards have no room here<"));
+    assert!(svg.contains(">boards that the picture has no room for: 7<"));
     assert_eq!(svg.matches("<g>").count(), BOARDS_MAX);
 }

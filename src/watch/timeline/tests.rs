@@ -24,7 +24,7 @@ fn seconds(timeline: &Timeline) -> Vec<(Step, u64, u64)> {
 #[test]
 fn a_timeline_has_the_steps_of_the_last_attempt_and_no_restart() {
     let mut timeline = Timeline::default();
-    // The service names the board before the first attempt.
+    // The service runs `muster identity` before the first attempt.
     say(&mut timeline, 9, None, Step::Identity, State::Done);
     say(&mut timeline, 10, Some(1), Step::Identity, State::Running);
     say(&mut timeline, 11, Some(1), Step::Identity, State::Done);
@@ -63,7 +63,7 @@ fn a_step_by_hand_does_not_change_a_board_that_has_joined() {
     let joined = Condition::Joined;
     assert_eq!(say(900, None, Step::Fetch, State::Running), joined);
     assert_eq!(say(910, None, Step::Fetch, State::Failed), joined);
-    // A restart of k3s that does not end is told of.
+    // A restart of k3s that does not end is shown.
     let silent = Condition::Silent;
     assert_eq!(say(920, None, Step::Join, State::Running), silent);
     assert_eq!(say(930, Some(2), Step::Fetch, State::Running), silent);

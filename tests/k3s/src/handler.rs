@@ -61,6 +61,10 @@ impl Handler {
                 .peer_certificates()
                 .and_then(|certs| pki::common_name(certs.first()?));
             let client = self.front.pass(client);
+            if let Some(bytes) = self.front.bytes(&request) {
+                stream.write_all(&bytes)?;
+                break;
+            }
             let answer = match self.front.refuse(&request) {
                 Some(refusal) => Ok(refusal),
                 None => self.answer(&request, client.as_deref(), peer.ip()),

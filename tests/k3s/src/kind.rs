@@ -3,6 +3,7 @@
 
 use crate::http::{Request, Response};
 use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A release line, as far as agents see a difference.
@@ -98,6 +99,8 @@ pub struct Front {
     drops_client_certificates: bool,
     /// Method, path and status of what it answers by itself.
     refuses: Vec<(String, String, u16)>,
+    /// Method, path and file of the answers that it takes from files.
+    from_files: Vec<(String, String, PathBuf)>,
 }
 
 impl Front {
@@ -111,11 +114,15 @@ impl Front {
         {
             match rule.split_whitespace().collect::<Vec<_>>()[..] {
                 ["no-client-certificates"] => front.drops_client_certificates = true,
+                [method, path, file] if file.starts_with('/') => {
+                    let rule = (method.into(), path.into(), file.into());
+                    front.from_files.push(rule);
+                }
                 [method, path, status] => {
                     let status = status.parse().context("STANDIN_FRONT")?;
                     front.refuses.push((method.into(), path.into(), status));
                 }
-                _ => bail!("STANDIN_FRONT={rule}: must be METHOD PATH STATUS"),
+                _ => bail!("STANDIN_FRONT={rule}: must be METHOD PATH STATUS or FILE"),
             }
         }
         Ok(front)
@@ -124,6 +131,15 @@ impl Front {
     /// The client certificate that reaches the server.
     pub fn pass(&self, client: Option<String>) -> Option<String> {
         client.filter(|_| !self.drops_client_certificates)
+    }
+
+    /// All bytes that the balancer answers in place of the server, whether they are HTTP or not. The
+    /// server itself answers while there is no such file.
+    pub fn bytes(&self, request: &Request) -> Option<Vec<u8>> {
+        let path = request.path()?;
+        let rule = |rule: &&(String, String, PathBuf)| rule.0 == request.method && rule.1 == path;
+        let (_, _, file) = self.from_files.iter().find(rule)?;
+        std::fs::read(file).ok()
     }
 
     /// What the balancer answers in place of the server.

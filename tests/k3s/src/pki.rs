@@ -39,7 +39,11 @@ impl Authority {
         );
         if !cert_file.exists() {
             let key = KeyPair::generate()?;
-            let params = ca_params(&format!("k3s-{name}@{}", unix_now().as_secs()));
+            let mut params = ca_params(&format!("k3s-{name}@{}", unix_now().as_secs()));
+            if parent.is_some() {
+                let until = crate::env_number("STANDIN_INTERMEDIATE_NOT_AFTER")?;
+                params.not_after = date(until.unwrap_or(NOT_AFTER));
+            }
             let cert = match parent {
                 Some(parent) => params.signed_by(&key, &parent.issuer)?,
                 None => params.self_signed(&key)?,

@@ -31,6 +31,8 @@ pub struct Options {
     /// Whether the site has IPv6 and no IPv4. dnsmasq is then the router, which advertises itself, the
     /// prefix and the DNS server. It has no DHCP.
     pub ipv6_only: bool,
+    /// The names that have the site's address in the DNS of a site without machines.
+    pub names: &'static str,
     /// More of dnsmasq's configuration, lines as in its file.
     pub dnsmasq: String,
     /// More of the mirror's nginx configuration.
@@ -55,6 +57,7 @@ impl Options {
             },
             dhcp: true,
             ipv6_only: false,
+            names: "k3s.lan,mirror.lan",
             dnsmasq: String::new(),
             nginx: String::new(),
             k3s_size: match kind {

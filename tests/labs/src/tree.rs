@@ -99,12 +99,14 @@ pub(crate) fn dnsmasq_conf(site: &Site, options: &Options) -> String {
         }
         // Nothing of a namespace board boots over the network, so there is no tree.
         Kind::Namespace if options.ipv6_only => format!(
-            "interface={BRIDGE}\nbind-dynamic\nhost-record=k3s.lan,mirror.lan,{ADDRESS_V6}\nlocal=/lan/\n\
-             enable-ra\ndhcp-range=::,constructor:{BRIDGE},ra-only\n"
+            "interface={BRIDGE}\nbind-dynamic\nhost-record={},{ADDRESS_V6}\nlocal=/lan/\n\
+             enable-ra\ndhcp-range=::,constructor:{BRIDGE},ra-only\n",
+            options.names
         ),
         Kind::Namespace => format!(
-            "interface={BRIDGE}\nbind-dynamic\nhost-record=k3s.lan,mirror.lan,{ADDRESS}\nlocal=/lan/\n\
-             dhcp-range=10.11.0.50,10.11.0.250,12h\ndhcp-option=option:ntp-server,0.0.0.0\n"
+            "interface={BRIDGE}\nbind-dynamic\nhost-record={},{ADDRESS}\nlocal=/lan/\n\
+             dhcp-range=10.11.0.50,10.11.0.250,12h\ndhcp-option=option:ntp-server,0.0.0.0\n",
+            options.names
         ),
     };
     if !options.dhcp {

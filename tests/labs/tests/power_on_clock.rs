@@ -106,4 +106,24 @@ fn a_clock_that_something_sets_back_is_set_right_again() {
         "muster: WARN: register: something has set the clock back; setting it forward again";
     assert!(log.contains(warning), "{log}");
     assert_clock_is_right(&board);
+    the_page_tells_how_to_set_the_clock(&board);
+}
+
+/// `muster check` says that the clock is wrong. What `docs/troubleshooting.md` says sets it right.
+fn the_page_tells_how_to_set_the_clock(board: &MachineBoard) {
+    // A time daemon may correct the clock too, so the check comes at once.
+    let (_, check) = board.try_shell("date -s @100000; muster check");
+    for message in [
+        "MISSING  clock     the clock is ",
+        "earlier than the build of muster or its settings file",
+        "the server's certificate is not valid yet (this board's clock says Fri, 02 Jan 1970)",
+    ] {
+        assert!(check.contains(message), "{message:?}: {check}");
+    }
+    let (_, refused) = board.try_shell("date -s @100000; su -s /bin/sh nobody -c 'muster clock'");
+    assert!(refused.contains("cannot set the clock"), "{refused}");
+    board.shell("muster clock");
+    assert_clock_is_right(board);
+    let check = board.shell("muster check");
+    assert!(!check.contains("MISSING"), "{check}");
 }

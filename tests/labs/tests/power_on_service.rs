@@ -87,6 +87,10 @@ fn k3s_is_supervised_killed_stopped_and_started() {
     assert_eq!(board.service_state("muster"), "started");
 
     plan_prints_the_plan(&board);
+    check_finds_nothing_missing(&board);
+    status_shows_the_boot_and_the_service(&board);
+    // The check asks the mirror for the first byte.
+    let fetched = downloads(&site);
 
     // Stopped, nothing of it is left, nor of what k3s leaves behind: a pod's shim, and the pod's own cgroup.
     board.shell(
@@ -117,13 +121,68 @@ fn plan_prints_the_plan(board: &MachineBoard) {
     let plan = board.shell("rc-service muster plan");
     let run = format!("K3S_NODE_NAME={} /usr/local/bin/k3s agent", board.name());
     assert!(plan.contains(&run), "{plan}");
-    let token = site.token();
-    let (_, secret) = token.rsplit_once(':').expect("a whole token");
-    assert!(!plan.contains(secret), "{plan}");
+    assert_no_secret(site, &plan);
     let mut asked: Vec<Request> = site.server_requests().split_off(before);
     // The running k3s goes on asking.
     asked.retain(|request| !request.path.starts_with("/api/"));
     assert!(asked.is_empty(), "{asked:?}");
+}
+
+/// `rc-service muster check` finds all that a boot needs, and succeeds.
+fn check_finds_nothing_missing(board: &MachineBoard) {
+    let check = board.shell("rc-service muster check");
+    let site = board.site();
+    let (name, mac) = (board.name(), board.mac());
+    let server = format!(
+        "{} accepts the token and runs k3s {}",
+        site.server_url(),
+        site.tag()
+    );
+    let mirror = format!("{}/static/k3s has k3s {}", site.server_url(), site.tag());
+    for (what, found) in [
+        ("interface", format!("{name} (eth0 {mac})")),
+        ("carrier", "eth0 has a carrier".into()),
+        ("route", "there is a default route".into()),
+        (
+            "cgroups",
+            "the kernel has the controllers that k3s needs".into(),
+        ),
+        ("modules", "the kernel has what k3s needs".into()),
+        ("server", server),
+        ("mirror", mirror),
+    ] {
+        let line = format!("ok       {what:<9} {found}\n");
+        assert!(check.contains(&line), "{line:?}: {check}");
+    }
+    assert!(
+        !check.contains("MISSING") && !check.contains("UNKNOWN"),
+        "{check}"
+    );
+    assert_no_secret(site, &check);
+}
+
+/// `rc-service muster status` shows what the boot did, what there is to do, and OpenRC's own state.
+fn status_shows_the_boot_and_the_service(board: &MachineBoard) {
+    let status = board.shell("rc-service muster status");
+    let (site, pid) = (board.site(), board.shell("pidof k3s"));
+    for line in [
+        format!("hostname  {}\n", board.name()),
+        format!("k3s       {}\n", site.tag()),
+        "boot      attempt 1, which started k3s ".into(),
+        "identity  done ".into(),
+        "join      done ".into(),
+        format!("to do     nothing: k3s runs as process {}\n", pid.trim()),
+        "status: started\n".into(),
+    ] {
+        assert!(status.contains(&line), "{line:?}: {status}");
+    }
+    assert_no_secret(site, &status);
+}
+
+fn assert_no_secret(site: &Site, text: &str) {
+    let token = site.token();
+    let (_, secret) = token.rsplit_once(':').expect("a whole token");
+    assert!(!text.contains(secret), "{text}");
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Reads the entries of `docs/troubleshooting.md`.
 
-use crate::message_words::{has_words, spans};
+use crate::message_words::spans;
+use std::collections::BTreeSet;
 
 const PAGE: &str = include_str!("../../../../docs/troubleshooting.md");
+const CHECKS: &str = include_str!("../../../../docs/check.md");
 
 /// An entry: a heading, or a row of a table.
 #[derive(Debug)]
 pub struct Entry {
-    /// The words of its messages; `…` stands for any text. The first ones name the entry.
+    /// The words of its messages; `…` stands for any text.
     pub messages: Vec<&'static str>,
     /// Its text: cause, remedy and confirmation, or the rest of the row.
     text: &'static str,
@@ -36,16 +38,27 @@ pub fn entries() -> Vec<Entry> {
     headings.chain(tables).collect()
 }
 
+/// The entry of a message.
+pub fn entry_of<'a>(entries: &'a [Entry], message: &str) -> &'a Entry {
+    let entry = entries
+        .iter()
+        .find(|entry| entry.messages.contains(&message));
+    entry.unwrap_or_else(|| panic!("the page has no {message:?}"))
+}
+
+/// The names of the checks that can find something missing: those that `docs/check.md` gives a section of
+/// this page.
+pub fn checks_that_can_miss() -> BTreeSet<String> {
+    let rows = CHECKS
+        .lines()
+        .filter(|row| row.contains("](troubleshooting.md#"));
+    rows.filter(|row| row.starts_with("| `"))
+        .filter_map(|row| spans(row).next())
+        .map(String::from)
+        .collect()
+}
+
 impl Entry {
-    pub fn name(&self) -> &'static str {
-        self.messages[0]
-    }
-
-    /// Whether a line has one of the messages.
-    pub fn is_in(&self, line: &str) -> bool {
-        self.messages.iter().any(|words| has_words(line, words))
-    }
-
     /// The code blocks of the remedy: the place that each is for, and its lines.
     pub fn blocks(&self) -> Vec<(&'static str, Vec<&'static str>)> {
         let blocks = self.text.split("\n  ```").skip(1).step_by(2);
