@@ -49,7 +49,7 @@ quick: ## checks format and lints, and runs `cargo test`: under a minute, needs 
 
 # The power-on tests are the ones whose file begins with `p`. Test files of the labs run three at a time:
 # they wait for boards most of the time.
-test: setup both standin ## runs all tests but the power-on ones; does all the set-up first
+test: setup both standin ## runs all tests but the power-on ones; does all the set-up first; K3S names a real server for them
 	cargo test --workspace --locked --exclude muster-labs
 	@tests/labs/host/build.sh
 	cargo test --locked -p muster-labs --lib

@@ -4,6 +4,7 @@
 
 use crate::args::{Flags, UnknownKey};
 use crate::client::{Address, Client};
+use crate::kubelet::Kubelet;
 use crate::token::Token;
 use crate::{Service, log, trust};
 use anyhow::{Context, Result, bail};
@@ -29,7 +30,7 @@ pub struct Agent {
     name: String,
     password: String,
     node_ip: Option<String>,
-    labels: String,
+    labels: Vec<String>,
     log_megabytes: usize,
 }
 
@@ -58,7 +59,7 @@ impl Agent {
             name: name.to_lowercase(),
             password: ensure_password(&root)?,
             node_ip: flags.last("node-ip").map(String::from),
-            labels: flags.all("node-label").join(","),
+            labels: flags.all("node-label"),
             log_megabytes,
         })
     }
@@ -148,16 +149,14 @@ impl Service for Agent {
             self.join(&address, &token, &bundle)
                 .context("Waiting to retrieve agent configuration; server is not ready")
         });
-        let mut client = Client::new(&address, trust::pinned(&bundle, Some(&identity))?);
-        let (path, body) = (
-            format!("/api/v1/nodes/{}", self.name),
-            format!("{}\n{}\n", crate::version(), self.labels),
-        );
-        let mut heartbeat = || match client.request("PUT", &path, &[], body.as_bytes()) {
-            Ok((200 | 201, _)) => Ok(()),
-            Ok((status, _)) => bail!("Unable to register node with API server: {status}"),
-            Err(error) => Err(error.context("Unable to register node with API server")),
-        };
+        let client = Client::new(&address, trust::pinned(&bundle, Some(&identity))?);
+        let mut kubelet = Kubelet::new(client, &self.name, &self.labels);
+        retry(CONNECT_RETRY, || {
+            kubelet
+                .register()
+                .context("Unable to register node with API server")
+        });
+        let mut heartbeat = || kubelet.heartbeat().context("Failed to renew the lease");
         retry(CONNECT_RETRY, &mut heartbeat);
         log::raw(&format!("joined as {}\n", self.name));
         write_log(self.log_megabytes);

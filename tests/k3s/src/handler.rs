@@ -5,10 +5,12 @@ use crate::hash::Password;
 use crate::http::{Request, Response};
 use crate::kind::{Front, Kind, State, States};
 use crate::nodes::{Nodes, is_name};
+use crate::objects;
 use crate::pki::{self, Authority};
 use crate::static_files;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value;
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -81,7 +83,7 @@ impl Handler {
     }
 
     fn log(&self, request: &Request, status: u16, peer: IpAddr) -> Result<()> {
-        let from_path = request.target.strip_prefix("/api/v1/nodes/");
+        let from_path = objects::Kind::of_path(&request.target).and_then(|(_, name)| name);
         let node = request
             .headers
             .get("k3s-Node-Name")
@@ -110,8 +112,8 @@ impl Handler {
                     static_files::answer(&self.data_dir.join("server/static"), name, request)
                 } else if let Some(name) = path.strip_prefix("/v1-k3s/") {
                     self.for_agents(name, request, client)
-                } else if let Some(name) = path.strip_prefix("/api/v1/nodes/") {
-                    self.heartbeat(name, request, client, peer)
+                } else if let Some((kind, name)) = objects::Kind::of_path(&path) {
+                    self.write(kind, name, request, client, peer)
                 } else if client.is_some() {
                     Ok(Response::refusal(
                         404,
@@ -158,32 +160,38 @@ impl Handler {
         response
     }
 
-    /// Registers a node or renews its heartbeat. This PUT, with the kubelet's certificate, exists
-    /// in the stand-in only.
-    fn heartbeat(
+    /// Writes a node's object or its lease, as its kubelet asks for it.
+    fn write(
         &self,
-        name: &str,
+        kind: objects::Kind,
+        name: Option<&str>,
         request: &Request,
         client: Option<&str>,
         peer: IpAddr,
     ) -> Result<Response> {
-        if client != Some(&format!("system:node:{name}")) || !is_name(name) {
-            return Ok(Response::refusal(
-                if client.is_some() { 403 } else { 401 },
-                "not this node's certificate",
-            ));
+        let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
+            return Ok(Response::refusal(400, "the body is not JSON"));
+        };
+        let in_body = body["metadata"]["name"].as_str().unwrap_or_default();
+        let (method, target) = (request.method.as_str(), name.unwrap_or(in_body));
+        if client != Some(&format!("system:node:{target}")) || !is_name(target) {
+            let status = if client.is_some() { 403 } else { 401 };
+            return Ok(Response::refusal(status, "not this node's certificate"));
         }
-        if request.method != "PUT" {
-            bail!("only PUT is supported");
+        let objects = self.nodes.objects(kind);
+        let status = match (method, name) {
+            ("POST", None) if objects.create(target, &body)? => 201,
+            ("POST", None) => 409,
+            ("PATCH", Some(name)) if objects.patch(name, &body)? => 200,
+            ("PATCH", Some(_)) => 404,
+            _ => 405,
+        };
+        if (kind, status) == (objects::Kind::Nodes, 201) {
+            crate::log::info(&format!("node {target} registered from {peer}"));
         }
-        let text = String::from_utf8_lossy(&request.body);
-        let (version, labels) = text.split_once('\n').unwrap_or((&text, ""));
-        let new = self
-            .nodes
-            .heartbeat(name, version, labels.trim(), &peer.to_string())?;
-        if new {
-            crate::log::info(&format!("node {name} registered from {peer}"));
-        }
-        Ok(Response::text(if new { 201 } else { 200 }, ""))
+        Ok(match status {
+            200 | 201 => Response::text(status, "{}"),
+            _ => Response::refusal(status, &format!("{method} {} {target:?}", kind.name())),
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! The part of HTTP/1.1 that the server and the agent need: messages with a Content-Length, and
-//! connections that stay open.
+//! The part of HTTP/1.1 that the server and the agent need: messages with a Content-Length or in
+//! chunks, and connections that stay open.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
@@ -58,6 +58,9 @@ fn read_head(from: &mut impl BufRead) -> Result<Option<(String, Headers)>> {
 }
 
 fn read_body(from: &mut impl BufRead, headers: &Headers) -> Result<Vec<u8>> {
+    if headers.has_word("Transfer-Encoding", "chunked") {
+        return read_chunks(from);
+    }
     let length: u64 = headers
         .get("Content-Length")
         .unwrap_or("0")
@@ -68,6 +71,34 @@ fn read_body(from: &mut impl BufRead, headers: &Headers) -> Result<Vec<u8>> {
     from.take(length).read_to_end(&mut body)?;
     ensure!(body.len() as u64 == length, "the body is incomplete");
     Ok(body)
+}
+
+/// Reads a body whose length its sender did not know before, as the API server sends what is long.
+fn read_chunks(from: &mut impl BufRead) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        from.take(MAX_HEAD).read_line(&mut line)?;
+        let size = line.trim_end().split(';').next().unwrap_or_default();
+        let size = u64::from_str_radix(size, 16).context("the size of a chunk")?;
+        ensure!(
+            body.len() as u64 + size <= MAX_BODY,
+            "a body in chunks is too long"
+        );
+        let before = body.len();
+        from.take(size).read_to_end(&mut body)?;
+        ensure!(
+            (body.len() - before) as u64 == size,
+            "a chunk is incomplete"
+        );
+        // Each chunk ends with an empty line, and so does the body behind its last, empty chunk.
+        let mut end = String::new();
+        from.take(MAX_HEAD).read_line(&mut end)?;
+        ensure!(end.trim_end().is_empty(), "no end of a chunk");
+        if size == 0 {
+            return Ok(body);
+        }
+    }
 }
 
 pub struct Request {
@@ -206,6 +237,7 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        409 => "Conflict",
         416 => "Requested Range Not Satisfiable",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
@@ -224,4 +256,20 @@ pub fn read_answer(from: &mut impl BufRead) -> Result<(u16, Vec<u8>, bool)> {
         .context("the answer is not HTTP")?;
     let body = read_body(from, &headers)?;
     Ok((status, body, !headers.has_word("Connection", "close")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_an_answer_in_chunks_and_the_one_behind_it() {
+        let chunks = "4;x=y\r\n{\r\n}\r\n1\r\n!\r\n0\r\n\r\n";
+        let first = format!("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+        let both = first + "HTTP/1.1 204 No Content\r\n\r\n";
+        let mut from = both.as_bytes();
+        let answer = read_answer(&mut from).unwrap();
+        assert_eq!(answer, (201, b"{\r\n}!".to_vec(), true));
+        assert_eq!(read_answer(&mut from).unwrap().0, 204);
+    }
 }

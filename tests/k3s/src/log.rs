@@ -23,18 +23,29 @@ pub fn unix_now() -> Duration {
 }
 
 fn line(level: &str, text: &str) {
-    let now = rcgen::date_time_ymd(1970, 1, 1) + unix_now();
-    let (date, time) = (now.date(), now.time());
+    let stamp = stamp(unix_now());
+    raw(&format!("time=\"{stamp}Z\" level={level} msg={text:?}\n"));
+}
+
+/// The time in the form of Kubernetes, with microseconds.
+pub fn now() -> String {
+    let now = unix_now();
+    format!("{}.{:06}Z", stamp(now), now.subsec_micros())
+}
+
+/// A time since 1970 as date and time of day.
+fn stamp(unix: Duration) -> String {
+    let at = rcgen::date_time_ymd(1970, 1, 1) + unix;
+    let (date, time) = (at.date(), at.time());
     let month = u8::from(date.month());
-    let stamp = format!(
-        "{:04}-{month:02}-{:02}T{:02}:{:02}:{:02}Z",
+    format!(
+        "{:04}-{month:02}-{:02}T{:02}:{:02}:{:02}",
         date.year(),
         date.day(),
         time.hour(),
         time.minute(),
         time.second()
-    );
-    raw(&format!("time=\"{stamp}\" level={level} msg={text:?}\n"));
+    )
 }
 
 /// Writes a text without a prefix. As in k3s, a closed stderr is not an error.

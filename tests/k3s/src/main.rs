@@ -1,9 +1,8 @@
 //! A stand-in for k3s, for tests only.
 //!
 //! It implements the part of k3s's protocol that a joining agent and a release mirror use, with
-//! k3s's flags, environment variables and files. It runs no containers. The labs' tests wait for
-//! its own log lines, so a real k3s cannot replace it there. `tests/k3s/README.md` lists its
-//! settings and its differences from k3s.
+//! k3s's flags, environment variables and files. It runs no containers. `tests/k3s/README.md` lists
+//! its settings and its differences from k3s.
 
 mod admission;
 mod agent;
@@ -16,8 +15,10 @@ mod hash;
 mod http;
 mod kind;
 mod kubectl;
+mod kubelet;
 mod log;
 mod nodes;
+mod objects;
 mod pki;
 mod server;
 mod static_files;

@@ -1,45 +1,49 @@
-//! The server's data about nodes: a hash of each node's password, and a record of each node. The
-//! modification time of a record is the node's last heartbeat. All are files under
-//! `<data-dir>/server`, so that `k3s kubectl`, another process, can read and change them.
+//! The server's data about nodes: a hash of each node's password, its object and its lease. All are
+//! files under `<data-dir>/server`, so that `k3s kubectl`, another process, can read and change them.
 
 use crate::hash;
+use crate::objects::{Kind, Objects, remove, write_whole};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// A node is NotReady when its last heartbeat is older than this.
 const READY_FOR: Duration = Duration::from_secs(8);
 
 pub struct Nodes {
     passwords: PathBuf,
-    records: PathBuf,
+    nodes: Objects,
+    leases: Objects,
     /// Locked while a first password is stored, so that only one of two simultaneous passwords is
     /// stored.
     storing: Mutex<()>,
 }
 
-pub struct Node {
-    pub name: String,
-    pub ready: bool,
-    pub age: Duration,
-    pub version: String,
-    pub labels: String,
-}
-
 impl Nodes {
     pub fn open(data_dir: &Path) -> Result<Self> {
         let server = data_dir.join("server");
-        let nodes = Self {
-            passwords: server.join("node-passwords"),
-            records: server.join("nodes"),
+        let passwords = server.join("node-passwords");
+        fs::create_dir_all(&passwords).with_context(|| format!("{}", passwords.display()))?;
+        Ok(Self {
+            passwords,
+            nodes: Objects::open(&server, Kind::Nodes)?,
+            leases: Objects::open(&server, Kind::Leases)?,
             storing: Mutex::default(),
-        };
-        for folder in [&nodes.passwords, &nodes.records] {
-            fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+        })
+    }
+
+    pub fn objects(&self, kind: Kind) -> &Objects {
+        match kind {
+            Kind::Nodes => &self.nodes,
+            Kind::Leases => &self.leases,
         }
-        Ok(nodes)
+    }
+
+    /// Whether a node's last heartbeat is recent.
+    pub fn is_ready(&self, name: &str) -> bool {
+        self.leases.age(name).is_some_and(|age| age < READY_FOR)
     }
 
     /// Returns whether this is the node's password. The first password for a name is stored, and so
@@ -67,56 +71,12 @@ impl Nodes {
         remove(&self.passwords.join(name))
     }
 
-    /// Deletes a node and its password, as k3s does. Returns false if there was no such node.
+    /// Deletes a node, its lease and its password, as k3s does. Returns false if there was no such
+    /// node.
     pub fn delete(&self, name: &str) -> Result<bool> {
         self.forget_password(name)?;
-        remove(&self.records.join(name))
-    }
-
-    /// Records a heartbeat. Returns true if it is the first of this node.
-    pub fn heartbeat(
-        &self,
-        name: &str,
-        version: &str,
-        labels: &str,
-        address: &str,
-    ) -> Result<bool> {
-        let file = self.records.join(name);
-        let old = fs::read_to_string(&file).unwrap_or_default();
-        let now = crate::log::unix_now().as_secs().to_string();
-        let since = old.lines().next().unwrap_or(&now);
-        write_whole(&file, &format!("{since}\n{version}\n{labels}\n{address}\n"))?;
-        Ok(old.is_empty())
-    }
-
-    pub fn list(&self) -> Result<Vec<Node>> {
-        let mut nodes = Vec::new();
-        for entry in fs::read_dir(&self.records)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // A temporary file has a name that is not a valid node name.
-            if is_name(&name) {
-                let beat = SystemTime::now()
-                    .duration_since(entry.metadata()?.modified()?)
-                    .unwrap_or_default();
-                let text = fs::read_to_string(entry.path())?;
-                let mut lines = text.lines().map(String::from);
-                let mut next = || lines.next().unwrap_or_default();
-                let since: u64 = next()
-                    .parse()
-                    .with_context(|| format!("record of {name}"))?;
-                let age = crate::log::unix_now().saturating_sub(Duration::from_secs(since));
-                nodes.push(Node {
-                    name,
-                    ready: beat < READY_FOR,
-                    age,
-                    version: next(),
-                    labels: next(),
-                });
-            }
-        }
-        nodes.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(nodes)
+        self.leases.delete(name)?;
+        self.nodes.delete(name)
     }
 }
 
@@ -141,24 +101,4 @@ fn verify(file: &Path, password: &str) -> Result<Option<bool>> {
     };
     let right = hash::verify(&entry, password);
     Ok(Some(right.with_context(|| format!("{}", file.display()))?))
-}
-
-/// Writes a file whole or not at all.
-fn write_whole(file: &Path, text: &str) -> Result<()> {
-    let name = file
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    // Several threads write the same file, so each uses its own temporary file.
-    let temporary = file.with_file_name(format!(".{name}.{:?}", std::thread::current().id()));
-    fs::write(&temporary, text)?;
-    fs::rename(&temporary, file).with_context(|| format!("{}", file.display()))
-}
-
-fn remove(file: &Path) -> Result<bool> {
-    match fs::remove_file(file) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("{}", file.display())),
-    }
 }

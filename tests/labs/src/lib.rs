@@ -2,7 +2,7 @@
 //!
 //! A [`Site`] is one segment with all its services, in a network namespace of its own. A [`Board`] is either a set of namespaces
 //! ([`NamespaceBoard`], which starts in milliseconds) or a QEMU machine that boots Alpine ([`MachineBoard`]). Only k3s is a
-//! stand-in (`tests/k3s`). Whatever is made ends with its value, and also when the test process is killed.
+//! stand-in (`tests/k3s`), and its server may be a real one (`K3S`). Whatever is made ends with its value, and also when the test process is killed.
 
 mod board;
 mod capture;
@@ -15,6 +15,7 @@ mod overlay;
 mod records;
 mod restart;
 pub mod scenarios;
+mod server;
 mod services;
 mod shell;
 mod site;
@@ -32,9 +33,10 @@ pub use output::{Line, Output};
 pub use overlay::Overlay;
 pub use records::Request;
 pub use restart::restart;
+pub use server::{ASKED, is_standin, needs_standin, server_k3s};
 pub use services::Service;
 pub use site::{ADDRESS, ADDRESS_V6, BRIDGE, Options, Site};
-pub use tools::{cache, host_program, k3s, mix, muster, run, wait_for};
+pub use tools::{cache, host_program, mix, muster, run, wait_for};
 
 /// How long the labs wait for an event: a machine under load is slow, and a test that hangs has no message.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

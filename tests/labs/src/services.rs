@@ -1,7 +1,7 @@
 //! The site's services, each of which can be stopped and started while boards are on.
 
-use crate::tools::{host_program, k3s, run, text, wait_for};
-use crate::{Kind, Options, Output, PATIENCE, Site, tree};
+use crate::tools::{host_program, run, text, wait_for};
+use crate::{Options, Output, PATIENCE, Site, tree};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,6 +65,9 @@ impl Site {
 
     /// Stops a service: from now on its port answers nobody.
     pub fn stop(&self, service: Service) {
+        if service == Service::Server {
+            *self.heartbeats.lock().unwrap() = None;
+        }
         let stopped = self.services.lock().unwrap().remove(&service);
         assert!(stopped.is_some(), "{service:?} does not run");
     }
@@ -80,7 +83,7 @@ impl Site {
         services.get(&service).map(Output::text).unwrap_or_default()
     }
 
-    fn run_service(&self, service: Service, command: &mut Command) {
+    pub(crate) fn run_service(&self, service: Service, command: &mut Command) {
         let (name, mut starts) = (service.name(), 1);
         while self.log_path(&format!("{name}-{starts}.log")).exists() {
             starts += 1;
@@ -109,10 +112,9 @@ impl Site {
         self.run_service(Service::Dhcp, &mut command);
         // It listens nowhere at all when the options turn off DNS and DHCP.
         wait_for("dnsmasq serves", PATIENCE, || {
-            let services = self.services.lock().unwrap();
-            let output = &services[&Service::Dhcp];
-            assert!(!output.has_ended(), "dnsmasq ended: {}", output.text());
-            output.text().contains("started, version").then_some(())
+            self.assert_runs(Service::Dhcp);
+            let log = self.service_log(Service::Dhcp);
+            log.contains("started, version").then_some(())
         });
     }
 
@@ -205,29 +207,15 @@ impl Site {
         whole.lines().map(String::from).collect()
     }
 
-    fn start_server(&self, environment: &[(String, String)]) {
-        let mut command = self.command(text(&k3s(Kind::Namespace)));
-        command.args(["server", "--data-dir", text(&self.path("k3s"))]);
-        command.args([
-            "--bind-address",
-            self.address(),
-            "--https-listen-port",
-            "6443",
-            "--tls-san",
-            "k3s.lan",
-            "--disable-agent",
-        ]);
-        command.envs(environment.iter().map(|(k, v)| (k, v)));
-        self.run_service(Service::Server, &mut command);
-        self.wait_for_port(Service::Server, 6443);
-        let token = self.path("k3s/server/node-token");
-        wait_for("the k3s server's token", PATIENCE, || {
-            token.exists().then_some(())
-        });
+    /// Panics, with all its output, when a service has ended by itself.
+    pub(crate) fn assert_runs(&self, service: Service) {
+        let services = self.services.lock().unwrap();
+        let output = &services[&service];
+        assert!(!output.has_ended(), "{service:?} ended: {}", output.text());
     }
 
     /// Waits until the service listens, by TCP or UDP, at the site's address.
-    fn wait_for_port(&self, service: Service, port: u16) {
+    pub(crate) fn wait_for_port(&self, service: Service, port: u16) {
         let (what, port) = (format!("{service:?} listens"), format!("sport = :{port}"));
         let argv = [
             "ip",
@@ -239,10 +227,7 @@ impl Site {
             &port,
         ];
         wait_for(&what, PATIENCE, || {
-            let services = self.services.lock().unwrap();
-            let output = &services[&service];
-            assert!(!output.has_ended(), "{service:?} ended: {}", output.text());
-            drop(services);
+            self.assert_runs(service);
             run(&argv).contains(self.address()).then_some(())
         });
     }

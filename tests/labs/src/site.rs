@@ -1,7 +1,7 @@
 //! The site: one segment with its services, in a network namespace of its own.
 
 use crate::isolation::{log_folder, remove_left_namespaces, take_slot};
-use crate::tools::{k3s, run, text};
+use crate::tools::{board_k3s, run, text};
 use crate::{Board, Kind, MachineBoard, NamespaceBoard, Output, Overlay, Service, tree};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,8 +19,6 @@ pub const BRIDGE: &str = "lan0";
 /// The bridge's MAC address. Without one of its own, a bridge takes the lowest of its ports' addresses, and changes it when that
 /// port goes: the other boards then send to the old address until their kernels ask again.
 const BRIDGE_MAC: &str = "02:00:00:0b:00:01";
-/// The release that the stand-in runs.
-pub(crate) const TAG: &str = "v1.34.1+k3s1";
 /// How a site is laid out.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -41,7 +39,7 @@ pub struct Options {
     pub nginx: String,
     /// Bytes that the k3s of the release is padded to; 0: as it is.
     pub k3s_size: u64,
-    /// Environment of the k3s server.
+    /// Environment of the k3s server, which only the stand-in knows.
     pub server: Vec<(String, String)>,
     /// The Alpine release that machines boot; `None`: `ALPINE`, else the one that the labs build.
     pub release: Option<PathBuf>,
@@ -88,6 +86,8 @@ pub struct Site {
     folder: tempfile::TempDir,
     logs: PathBuf,
     pub(crate) services: Mutex<BTreeMap<Service, Output>>,
+    /// What follows the heartbeats of the nodes while the k3s server runs.
+    pub(crate) heartbeats: Mutex<Option<Output>>,
     pub(crate) archives: Mutex<BTreeMap<Overlay, PathBuf>>,
     boards: AtomicU32,
     /// Whether dnsmasq refuses each lease that it has offered.
@@ -113,6 +113,7 @@ impl Site {
             folder,
             logs: log_folder(),
             services: Mutex::default(),
+            heartbeats: Mutex::default(),
             archives: Mutex::default(),
             boards: AtomicU32::new(0),
             refuses_leases: AtomicBool::new(false),
@@ -273,7 +274,7 @@ impl Site {
         } else {
             "mirror/k3s"
         };
-        self.path(base).join(TAG)
+        self.path(base).join(self.tag())
     }
 
     /// Puts the mirror's release on the k3s server too.
@@ -285,7 +286,7 @@ impl Site {
         let release = self.release(false);
         fs::create_dir_all(&release).expect("the mirror's folder");
         let binary = release.join(self.assets().0);
-        fs::copy(k3s(self.kind()), &binary).expect("a copy of k3s");
+        fs::copy(board_k3s(self.kind()), &binary).expect("a copy of k3s");
         let size = fs::metadata(&binary).expect("k3s").len();
         if self.options.k3s_size > size {
             // Bytes behind an ELF's sections are no part of the program.
@@ -305,6 +306,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
+        *self.heartbeats.get_mut().unwrap() = None;
         self.services.get_mut().unwrap().clear();
         // Whatever else runs in the namespace, such as a capture, goes by its pid.
         for pid in run(&["ip", "netns", "pids", &self.namespace]).split_whitespace() {

@@ -96,20 +96,29 @@ pub fn muster(kind: Kind) -> PathBuf {
     }
 }
 
-/// `K3S` or `K3S_ARM64`, else the stand-in that make builds for this kind of board. The server is a namespace board's.
-pub fn k3s(kind: Kind) -> PathBuf {
+/// The k3s of a board: the stand-in that make builds for this kind.
+pub(crate) fn board_k3s(kind: Kind) -> PathBuf {
     match kind {
-        Kind::Namespace => program("K3S", "x86_64-unknown-linux-musl", "k3s"),
-        Kind::Machine => program("K3S_ARM64", "aarch64-unknown-linux-musl", "k3s"),
+        Kind::Namespace => built("x86_64-unknown-linux-musl", "k3s"),
+        Kind::Machine => built("aarch64-unknown-linux-musl", "k3s"),
     }
 }
 
 fn program(variable: &str, architecture: &str, name: &str) -> PathBuf {
-    let built = target().join(architecture).join("release").join(name);
-    let path = std::env::var_os(variable).map_or(built, PathBuf::from);
+    match std::env::var_os(variable) {
+        Some(path) => existing(path.into()),
+        None => built(architecture, name),
+    }
+}
+
+fn built(architecture: &str, name: &str) -> PathBuf {
+    existing(target().join(architecture).join("release").join(name))
+}
+
+fn existing(path: PathBuf) -> PathBuf {
     path.canonicalize().unwrap_or_else(|error| {
         panic!(
-            "{}: {error}: run `make amd64 standin standin-arm64`, or set {variable}",
+            "{}: {error}: run `make amd64 standin standin-arm64`, or set MUSTER or MUSTER_ARM64",
             path.display()
         )
     })

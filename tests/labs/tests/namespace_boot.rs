@@ -1,8 +1,10 @@
 //! One board's boot, on real parts.
 
 use muster_labs::{
-    Board, Kind, NamespaceBoard, Options, Output, PATIENCE, Service, Site, scenarios, wait_for,
+    ASKED, Board, Kind, NamespaceBoard, Options, Output, PATIENCE, Service, Site, needs_standin,
+    scenarios, server_k3s, wait_for,
 };
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const MAC: &str = "52:54:00:12:34:56";
@@ -10,6 +12,29 @@ const MAC: &str = "52:54:00:12:34:56";
 #[test]
 fn joins_and_is_the_same_node_after_a_boot_from_nothing() {
     scenarios::the_same_node_after_each_power_on(Kind::Namespace, 2);
+}
+
+/// `K3S` names a server in place of the stand-in. Here that is the stand-in once more, so that the way to a real one stays open.
+#[test]
+fn a_server_that_the_environment_names_is_joined_and_tests_of_the_standin_are_skipped() {
+    if needs_standin("it names a server by itself") {
+        return;
+    }
+    let logs = tempfile::tempdir().unwrap();
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let skipped = "a_check_tells_what_is_missing_and_changes_nothing";
+    again.args(["--exact", "powered_off_it_keeps_nothing", skipped]);
+    again
+        .env("K3S", server_k3s())
+        .env("LABS_CACHE", logs.path());
+    let output = again.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains(" 2 passed; "), "{text}");
+    let line = format!("skipped with a real k3s: {skipped}: {ASKED}");
+    assert!(text.contains(&line), "{text}");
+    assert_eq!(text.matches("skipped with").count(), 1, "{text}");
 }
 
 #[test]
@@ -328,6 +353,9 @@ fn another_root_folder_is_named_and_the_machine_is_not() {
 
 #[test]
 fn a_check_tells_what_is_missing_and_changes_nothing() {
+    if needs_standin(ASKED) {
+        return;
+    }
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
     board.power_on_without_muster();
@@ -357,11 +385,11 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
         "{check}"
     );
     assert!(
-        check.contains("accepts the token and runs k3s v1.34.1+k3s1"),
+        check.contains(&format!("accepts the token and runs k3s {}", site.tag())),
         "{check}"
     );
     assert!(
-        check.contains("mirror.lan:8443/k3s has k3s v1.34.1+k3s1"),
+        check.contains(&format!("mirror.lan:8443/k3s has k3s {}", site.tag())),
         "{check}"
     );
     // It asked for no node: the server knows none, nor a password.

@@ -62,13 +62,19 @@ fn the_images_arrive_verified_and_a_restart_leaves_them() {
     assert_eq!(meta.permissions().mode() & 0o7777, 0o644);
     let agent = board.run(&["stat", "-c", "%a", "/var/lib/rancher/k3s/agent"]);
     assert_eq!(agent, "700\n");
-    boot.wait_for("installed the image archive of k3s v1.34.1+k3s1 as ");
+    boot.wait_for(&format!(
+        "installed the image archive of k3s {} as ",
+        site.tag()
+    ));
     assert_eq!(asked(&site), 1);
     // Nothing is asked for what this boot has verified.
     let requests = site.mirror_requests().len();
     let again = board.run_muster(&["fetch"]);
     assert!(
-        again.contains("the image archive of k3s v1.34.1+k3s1 is already installed"),
+        again.contains(&format!(
+            "the image archive of k3s {} is already installed",
+            site.tag()
+        )),
         "{again}"
     );
     assert_eq!(site.mirror_requests().len(), requests);

@@ -92,10 +92,11 @@ fn the_whole_story_of_a_boot_arrives_in_order_and_without_a_secret() {
         assert!(state("done"), "{step}");
     }
     let last = lines.last().unwrap();
-    assert!(
-        last.contains("attempt=\"1\" version=\"v1.34.1+k3s1\"] worker-64e59a is ready"),
-        "{last}"
+    let summary = format!(
+        "attempt=\"1\" version=\"{}\"] worker-64e59a is ready",
+        site.tag()
     );
+    assert!(last.contains(&summary), "{last}");
 
     let token = site.token();
     let password = board.read("/etc/rancher/node/password").unwrap();

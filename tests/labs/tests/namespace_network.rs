@@ -1,6 +1,6 @@
 //! The ways in which a board may come to its address. (Its clock is this machine's, so that is tested in the power-on lab.)
 
-use muster_labs::{ADDRESS, NamespaceBoard, Options, Service, Site};
+use muster_labs::{ADDRESS, NamespaceBoard, Options, Service, Site, needs_standin};
 use std::time::SystemTime;
 
 const MAC: &str = "52:54:00:12:34:56";
@@ -99,6 +99,9 @@ fn the_time_servers_of_the_setting_of_dhcp_and_of_the_default_are_asked_in_this_
 
 #[test]
 fn a_certificate_that_is_not_valid_yet_has_the_time_asked_again() {
+    if needs_standin("its certificate begins in 2040") {
+        return;
+    }
     let in_2040 = ("STANDIN_NOT_BEFORE".into(), "2208988800".into());
     let site = Site::new(Options {
         server: vec![in_2040],

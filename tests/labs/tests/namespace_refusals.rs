@@ -1,6 +1,8 @@
 //! What must not be run, and who says no: each ends in one line that says what to do, and nothing executable is left behind.
 
-use muster_labs::{ADDRESS, Board, NamespaceBoard, Options, Service, Site};
+use muster_labs::{
+    ADDRESS, ASKED, Board, NamespaceBoard, Options, Service, Site, is_standin, needs_standin,
+};
 use std::time::SystemTime;
 
 const MAC: &str = "52:54:00:12:34:56";
@@ -32,7 +34,7 @@ fn wrong_bytes_never_become_executable() {
     board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
-        said.contains("no mirror could supply k3s v1.34.1+k3s1")
+        said.contains(&format!("no mirror could supply k3s {}", site.tag()))
             && said.contains("SHA-256 mismatch"),
         "{said}"
     );
@@ -49,6 +51,9 @@ fn wrong_bytes_never_become_executable() {
 
 #[test]
 fn a_mirror_without_the_release_is_passed_over() {
+    if needs_standin(ASKED) {
+        return;
+    }
     let site = Site::new(Options::default());
     let (binary, aside) = (site.release(false).join("k3s"), site.path("aside"));
     std::fs::rename(&binary, &aside).unwrap();
@@ -156,10 +161,12 @@ fn a_node_that_is_known_by_another_password() {
     let mut board = NamespaceBoard::new(&site, MAC);
     board.power_on_without_muster();
     drop(board.boot_to_joined());
-    // Each request for a certificate carries a password: one is muster's, three are k3s's.
-    let asked = site.server_requests();
-    let certificates = asked.iter().filter(|asked| asked.path.ends_with(".crt"));
-    assert_eq!(certificates.count(), 4, "{asked:?}");
+    if is_standin() {
+        // Each request for a certificate carries a password: one is muster's, three are k3s's.
+        let asked = site.server_requests();
+        let certificates = asked.iter().filter(|asked| asked.path.ends_with(".crt"));
+        assert_eq!(certificates.count(), 4, "{asked:?}");
+    }
     let downloads = site.mirror_requests().len();
     // Its secret changed: the same board, another password.
     board
@@ -187,6 +194,9 @@ fn a_node_that_is_known_by_another_password() {
 /// Each costs the server a scrypt, so a first boot sends as few as it can before k3s takes over.
 #[test]
 fn a_first_boot_sends_one_request_with_a_password_and_two_with_the_fallback() {
+    if needs_standin(ASKED) {
+        return;
+    }
     for (front, passwords) in [("", 1), ("POST /v1-k3s/client-kubelet.crt 405", 2)] {
         let site = Site::new(Options {
             server: vec![("STANDIN_FRONT".into(), front.into())],
@@ -209,6 +219,9 @@ fn a_first_boot_sends_one_request_with_a_password_and_two_with_the_fallback() {
 
 #[test]
 fn a_server_whose_ca_is_not_the_tokens() {
+    if needs_standin("a real server has its CA in its database too") {
+        return;
+    }
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
     let token = board.overlay.token.clone();
@@ -233,6 +246,9 @@ fn a_server_whose_ca_is_not_the_tokens() {
 
 #[test]
 fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
+    if needs_standin(ASKED) {
+        return;
+    }
     let site = Site::new(Options::default());
     site.fill_server();
     let mut board = NamespaceBoard::new(&site, MAC);
@@ -257,6 +273,9 @@ fn a_short_token_is_warned_of_and_its_server_is_no_mirror() {
 
 #[test]
 fn a_bootstrap_token_joins() {
+    if needs_standin("a real server has no file with a bootstrap token") {
+        return;
+    }
     let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
     board.overlay.token = Some(
@@ -271,6 +290,9 @@ fn a_bootstrap_token_joins() {
 
 #[test]
 fn a_server_with_a_chain_of_cas_is_pinned_by_its_root() {
+    if needs_standin("the stand-in makes the chain") {
+        return;
+    }
     let site = Site::new(Options {
         server: vec![("STANDIN_CHAIN".into(), "1".into())],
         ..Options::default()

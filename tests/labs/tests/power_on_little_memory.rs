@@ -24,13 +24,13 @@ fn a_k3s_that_logs_100_mb_costs_a_few_mb_at_most() {
     board.wait_for("login: ");
     board.shell_until("[ -s /run/muster/status.json ] && pidof k3s");
     let before = used(&board);
-    // The stand-in registers its node, writes its log, and is not heard again until it is written.
-    let path = format!("/api/v1/nodes/{}", board.name());
-    wait_for("the log", LOG_PATIENCE, || {
-        let requests = site.server_requests().into_iter();
-        let heard = requests.filter(|request| request.path == path && request.status < 300);
-        (heard.count() > 1).then_some(())
-    });
+    // The stand-in is heard, writes its log, and is not heard again until it is written.
+    let heard = |since| {
+        let heard = || site.heard(&board.name(), since);
+        wait_for("a heartbeat", LOG_PATIENCE, heard)
+    };
+    let first = heard(board.powered_on_at());
+    heard(first + Duration::from_micros(1));
     let last = LOGGED * 1024 * 1024 / 128 - 1;
     let line = format!("log line {last} of the stand-in");
     board.shell_until(&format!("grep -q '{line}' /var/log/muster.log*"));

@@ -37,7 +37,7 @@ fn a_node_joins_sends_heartbeats_and_becomes_not_ready() {
         (words[1][..3].to_vec(), &words[1][4..]),
         (
             vec!["worker-1", "Ready", "<none>"],
-            &["v1.34.1+k3s1", "rack=a,gpu=no"][..]
+            &["v1.34.1+k3s1", "gpu=no,rack=a"][..]
         )
     );
     assert_eq!(server.kubelet("worker-1", "secret").status().0, 200);

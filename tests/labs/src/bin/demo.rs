@@ -222,8 +222,8 @@ fn demonstrate(story: &Story, site: &Site, boards: &mut [MachineBoard], rack: &R
                     let seconds = took.as_secs_f64();
                     let text = format!("is the node {name}, Ready, {seconds:.1} s after power-on");
                     story.tell(board.label(), &text);
-                    let since = format!("{:?}", site.known_since(&name));
-                    (name, took, since)
+                    let uid = site.node_uid(&name);
+                    (name, took, uid)
                 })
             });
             let threads: Vec<_> = threads.collect();
@@ -238,9 +238,9 @@ fn demonstrate(story: &Story, site: &Site, boards: &mut [MachineBoard], rack: &R
             let text = format!("its picture, for a browser: {}", picture.display());
             story.tell("rack", &text);
         }
-        for (board, (name, took, since)) in boards.iter_mut().zip(results) {
+        for (board, (name, took, uid)) in boards.iter_mut().zip(results) {
             // The server has one record of the node all along.
-            same &= *known.entry(name.clone()).or_insert_with(|| since.clone()) == since;
+            same &= *known.entry(name.clone()).or_insert_with(|| uid.clone()) == uid;
             let (label, mac, seconds) = (board.label(), board.mac(), took.as_secs_f64());
             table += &format!("{boot:<6}{label:<8}{mac:<19}{name:<15}{seconds:>6.1} s\n");
             if boot == 1 && label == "board1" {

@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     );
     let mut shell = site.command("sh");
     shell.env("BOARD", format!("{program} {}", words.join(" ")));
-    shell.env("K3S", muster_labs::k3s(muster_labs::Kind::Namespace));
-    shell.env("K3S_DATA_DIR", site.path("k3s"));
+    shell.env("K3S", muster_labs::server_k3s());
+    shell.envs(site.kubectl_environment());
     shell.env("SITE", site.path(""));
     shell.env("PS1", "lab# ");
     match shell.status() {

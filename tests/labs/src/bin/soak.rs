@@ -93,7 +93,7 @@ impl fmt::Display for Boot {
 struct Worker<'a> {
     site: &'a Site,
     board: MachineBoard<'a>,
-    first: Option<(SystemTime, String)>,
+    first: Option<(String, String)>,
 }
 
 impl Worker<'_> {
@@ -139,7 +139,7 @@ impl Worker<'_> {
         let took = board.joined();
         let name = board.name();
         let password = board.read("/etc/rancher/node/password");
-        let now = (site.known_since(&name), password.expect("it has joined"));
+        let now = (site.node_uid(&name), password.expect("it has joined"));
         assert_eq!(*self.first.get_or_insert_with(|| now.clone()), now);
         let nodes: Vec<String> = site.nodes().into_keys().collect();
         assert_eq!(nodes, [name], "the server knows this node and no other");

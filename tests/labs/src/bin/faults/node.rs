@@ -1,11 +1,11 @@
 //! Whether the node has recovered.
 
 use crate::lab::Lab;
-use muster_labs::{Board, Request};
+use muster_labs::Board;
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How often the server's log is read.
+/// How often the node is looked at.
 const POLL: Duration = Duration::from_millis(250);
 
 impl Lab<'_> {
@@ -14,10 +14,10 @@ impl Lab<'_> {
     pub fn recovered(&self, since: SystemTime, patience: Duration) -> Result<Duration, String> {
         let until = Instant::now() + patience;
         loop {
-            let why = match self.first_word(since) {
+            let why = match self.site.heard(&self.board.name(), since) {
                 None => "the server has not heard the node".into(),
-                Some(request) => match self.faults_of_node() {
-                    Ok(()) => return Ok(request.at.duration_since(since).unwrap_or_default()),
+                Some(at) => match self.faults_of_node() {
+                    Ok(()) => return Ok(at.duration_since(since).unwrap_or_default()),
                     Err(why) => why,
                 },
             };
@@ -26,13 +26,6 @@ impl Lab<'_> {
             }
             std::thread::sleep(POLL);
         }
-    }
-
-    /// The first request with which the node told the server that it is alive.
-    fn first_word(&self, since: SystemTime) -> Option<Request> {
-        let path = format!("/api/v1/nodes/{}", self.board.name());
-        let is_word = |r: &Request| r.at >= since && r.path == path && r.status < 300;
-        self.site.server_requests().into_iter().find(is_word)
     }
 
     /// What must hold on a node that has joined, and at the server.
