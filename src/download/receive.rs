@@ -38,7 +38,7 @@ const CHECKED: u64 = 4 << 20;
 
 /// Why the body was not read to its end.
 enum Stop {
-    /// The partial file is not emptied here. If the mirror failed, a later attempt can resume the
+    /// The partial file keeps its bytes. If the error is the mirror's, a later attempt can resume the
     /// file.
     Keep(AttemptError),
     /// The partial file is emptied, because the object is too long to be the expected file, or

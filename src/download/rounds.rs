@@ -52,9 +52,10 @@ enum Round {
 
 impl Install<'_> {
     /// Asks the mirrors until the file is installed, and returns its digest. Fails when all mirrors
-    /// are skipped because none of them can deliver this release, when the images took too long
-    /// ([`Install::is_late`]), when something on this board fails (for example, there is too little
-    /// space), or when a watched file changes during a wait.
+    /// are skipped because none of them can deliver this release, or when something on this board
+    /// fails (for example, there is too little space). Fails also when the file is the image archive
+    /// and took too long ([`Install::is_late`]), and when the settings or the token change during a
+    /// wait ([`Host::wait`]).
     pub fn run(mut self) -> Result<Sha256> {
         let installed = target::installed(self.host, &self.target, self.asset.mode())?;
         if let Some(digest) = installed

@@ -45,7 +45,8 @@ impl Host {
     }
 
     /// Waits before the next attempt. Before the wait it corrects the clock, if that is needed
-    /// ([`super::network_time`]). Fails when a watched file has changed ([`Host::wait`]).
+    /// ([`super::network_time`]). Fails when the settings or the token have changed
+    /// ([`Host::wait`]).
     pub fn wait_before_retry(&self, time: Duration) -> Result<()> {
         self.correct_clock();
         self.wait_and_report(time)

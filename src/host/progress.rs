@@ -198,7 +198,7 @@ impl Host {
     }
 
     /// Waits before the next attempt. In a long wait the problem of the running step is logged
-    /// again every 30 s. Fails when a watched file changes ([`Host::wait`]).
+    /// again every 30 s. Fails when the settings or the token change ([`Host::wait`]).
     pub(super) fn wait_and_report(&self, time: Duration) -> Result<()> {
         let mut left = time;
         while left > LOG_AGAIN {

@@ -101,7 +101,7 @@ fn time(packet: &[u8; PACKET], took: Duration) -> Result<Duration> {
     let received = since_1970(word(32), word(36));
     let sent = since_1970(word(40), word(44));
     let Some(held) = sent.checked_sub(received) else {
-        bail!("its answer was sent before the request came");
+        bail!("by the times in its answer, it answered before it got the request");
     };
     // The request and the answer are assumed to need the same time on the network.
     Ok(sent + took.saturating_sub(held) / 2)

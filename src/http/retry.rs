@@ -70,7 +70,7 @@ impl Backoff {
 /// Repeats `attempt` until it succeeds or fails permanently. A failed attempt is logged when its
 /// error differs from the previous error. An error that stays the same is logged again every 30 s.
 /// A success after failures is logged too. `what` is the name of the requested thing in these log
-/// lines. Also fails when a watched file changes during a wait.
+/// lines. Also fails when the settings or the token change during a wait ([`Host::wait`]).
 pub fn retry<T>(
     host: &Host,
     seed: u64,

@@ -88,8 +88,8 @@ impl ServerLink {
         self.server.get()?.as_ref()
     }
 
-    /// Waits for this board's turn to send its first request with a password. Fails when a watched
-    /// file has changed ([`Host::wait`]).
+    /// Waits for this board's turn to send its first request with a password. Fails when the
+    /// settings or the token have changed ([`Host::wait`]).
     fn wait_for_turn(&self, host: &Host, seed: u64) -> Result<()> {
         let wait = spread(seed, self.spread);
         if wait > LOGGED {

@@ -117,7 +117,7 @@ pub(super) fn symlinks(given: &Given) -> Result<Symlinks> {
         "" => Symlinks::Missing,
         "skip" => Symlinks::Skip,
         "force" => Symlinks::Force,
-        _ => return Err(value.bad("must be skip, force or empty")),
+        _ => return Err(value.bad("must be skip or force, or have no value")),
     };
     match is_read_only(given)? {
         true => Ok(Symlinks::Skip),

@@ -119,7 +119,8 @@ impl Report {
         }
     }
 
-    /// Sets the value of a parameter of the structured data.
+    /// Stores a parameter of the datagram's structured data in the field of the report that belongs
+    /// to it. An unknown parameter is ignored.
     fn set(&mut self, name: &str, value: &str) {
         match name {
             param::MAC => self.mac = Mac::parse(value).ok(),

@@ -125,7 +125,7 @@ fn an_answer_without_a_usable_time_is_refused() {
         (|packet| packet[40..].fill(0), "its answer holds no time"),
         (
             |packet| packet[35] += 1,
-            "its answer was sent before the request came",
+            "by the times in its answer, it answered before it got the request",
         ),
     ];
     for (change, message) in changes {

@@ -119,7 +119,7 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
     ),
     (&["names no mirror"], Line("MUSTER_MIRRORS=,")),
     (
-        &["must be skip, force or empty"],
+        &["must be skip or force, or have no value"],
         Line("INSTALL_K3S_SYMLINK=perhaps"),
     ),
     (
