@@ -77,10 +77,6 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
         Line("MUSTER_HOSTNAME_LENGTH=x"),
     ),
     (
-        &["must be 1 to 40 hex digits"],
-        Line("MUSTER_HOSTNAME_LENGTH=41"),
-    ),
-    (
         &["a DNS label has at most 63"],
         Line(
             "MUSTER_HOSTNAME_PREFIX=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",

@@ -174,7 +174,7 @@ pub const ROWS: Rows = &[
     (
         &[
             "which Kubernetes does not support",
-            "leave INSTALL_K3S_VERSION out",
+            "leave INSTALL_K3S_VERSION and INSTALL_K3S_CHANNEL out",
         ],
         Lab(Fault {
             overlay: |_, board| board.overlay.set("INSTALL_K3S_VERSION", "v1.36.0+k3s1"),
