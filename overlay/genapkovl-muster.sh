@@ -260,7 +260,9 @@ else
 	result=0
 	env -i PATH="$PATH" "$@" --root "$tree" check --settings >"$stage/checked" 2>"$stage/said" || result=$?
 	case $result in
-		0) cat "$stage/said" >&2 ;;
+		0)
+			cat "$stage/said" >&2
+			grep '^WARNING ' "$stage/checked" >&2 || : ;;
 		1)
 			# Something else brings the token.
 			missing=$(grep '^MISSING ' "$stage/checked") || :

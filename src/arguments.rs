@@ -267,7 +267,7 @@ fn unknown_step(word: &str) -> Usage {
         .lines()
         .filter_map(|line| line.strip_prefix("  muster "));
     let commands = usage.filter_map(|line| line.split(' ').next());
-    let steps = format!("the steps are {}", names.join(", "));
+    let steps = format!("the steps are {}; see muster --help", names.join(", "));
     let hint = did_you_mean(word, commands.chain(names.iter().copied()), &steps);
     Usage(format!(
         "STEP={word:?} (command line): there is no such step or command; {hint}"

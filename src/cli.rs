@@ -37,6 +37,9 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let host = Host::new(arguments.root, mode);
     let conf = || match &arguments.conf {
+        Some(file) if !file.starts_with('/') => bail!(Usage(format!(
+            "--conf {file}: must be an absolute path; with --root it is a path below that folder"
+        ))),
         Some(file) if host.metadata(file).is_none() => {
             bail!(Usage(format!("--conf {file}: there is no such file")))
         }

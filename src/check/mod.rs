@@ -178,12 +178,18 @@ pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
     let mut report = Report::default();
     let missing = settings.missing_files(host);
     if missing.is_empty() {
-        settings.token(host)?;
+        let weak = settings.token(host)?.warnings();
         settings.node_secret(host)?;
-        report.ok(
-            "settings",
-            "no mistake was found in the settings and in the files that they name",
-        );
+        // The caller logs the warnings about the settings.
+        if weak.is_empty() && settings.warnings.is_empty() {
+            report.ok(
+                "settings",
+                "no mistake was found in the settings and in the files that they name",
+            );
+        }
+        for why in weak {
+            report.warning("token", why);
+        }
     }
     for why in missing {
         report.missing("settings", why);

@@ -102,21 +102,9 @@ impl ServerLink {
         host.wait(wait)
     }
 
-    /// Returns one message for each weakness of the join token.
+    /// Returns one message for each weakness of the join token ([`JoinToken::warnings`]).
     pub fn token_warnings(&self) -> Vec<&'static str> {
-        let JoinToken::Read(token) = &self.token else {
-            return Vec::new();
-        };
-        let unpinned = token.ca().is_none().then_some(
-            "the join token has no CA hash (K10...), so nothing proves that this is your \
-             server: use the whole token",
-        );
-        let servers_own = token.is_server_token().then_some(
-            "the join token is the server's own (its user is `server`), with which a board could \
-             administer the cluster: start the server with --agent-token, and put its file \
-             server/agent-token on the boards",
-        );
-        unpinned.into_iter().chain(servers_own).collect()
+        self.token.warnings()
     }
 
     fn cacerts(&self) -> Url {

@@ -117,6 +117,25 @@ pub enum JoinToken {
     Unreadable,
 }
 
+impl JoinToken {
+    /// Returns one message for each weakness of the token.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let JoinToken::Read(token) = self else {
+            return Vec::new();
+        };
+        let unpinned = token.ca().is_none().then_some(
+            "the join token has no CA hash (K10...), so nothing proves that this is your \
+             server: use the whole token",
+        );
+        let servers_own = token.is_server_token().then_some(
+            "the join token is the server's own (its user is `server`), with which a board could \
+             administer the cluster: start the server with --agent-token, and put its file \
+             server/agent-token on the boards",
+        );
+        unpinned.into_iter().chain(servers_own).collect()
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(<redacted>)")

@@ -18,7 +18,7 @@ pub(super) fn advice(status: &Value, steps: &[Value]) -> String {
     }
     if let Some(step) = step_in("killed") {
         return format!(
-            "muster was killed in the step {step}: read /var/log/muster.log, then run: \
+            "muster was stopped or killed in the step {step}: read /var/log/muster.log, then run: \
              rc-service muster restart"
         );
     }

@@ -109,10 +109,13 @@ pub(super) fn history(status: &Value, now: f64) -> String {
     }
     let restarts = status["restarts"].as_u64().unwrap_or(0);
     if restarts > 0 {
-        let _ = write!(
-            table,
-            "restarts  k3s was restarted {restarts} times in this boot"
-        );
+        let _ = match restarts {
+            1 => write!(table, "restarts  k3s was restarted once in this boot"),
+            _ => write!(
+                table,
+                "restarts  k3s was restarted {restarts} times in this boot"
+            ),
+        };
         if let Some(last) = status["restarted"].as_f64() {
             let _ = write!(table, ", the last time {} ago", span(now - last));
         }

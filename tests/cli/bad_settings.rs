@@ -192,6 +192,11 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             ["--dry-run", "--conf", "/etc/none"],
             &["--conf /etc/none: there is no such file"],
         ),
+        (
+            "relative conf",
+            ["--dry-run", "--conf", "muster.conf"],
+            &["--conf muster.conf: must be an absolute path"],
+        ),
     ];
     for (name, arguments, words) in cases {
         let root = Root::new();

@@ -224,3 +224,17 @@ fn the_json_has_the_documented_fields_and_checks() {
         "documented and not in the source: {missing:?}"
     );
 }
+
+#[test]
+fn a_weak_token_is_told_before_the_first_boot() {
+    let root = board("K3S_URL=https://127.0.0.1:1\n");
+    root.write("etc/muster/token", "only-a-password\n");
+    let output = root.muster(&["check", "--settings"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("WARNING  token     the join token has no CA hash"),
+        "{text}"
+    );
+    assert!(!text.contains("no mistake"), "{text}");
+}

@@ -159,6 +159,19 @@ fn an_added_tree_does_not_close_the_systems_folders() {
 }
 
 #[test]
+fn a_weak_token_is_packed_with_a_warning() {
+    let folder = Folder::new();
+    let arguments = [OVERLAY, &["--check-with", MUSTER]].concat();
+    let output = command(&folder, &arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("WARNING  token     the join token is the server's own"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_muster_refuses_is_not_packed() {
     let folder = Folder::new();
     folder.write("short", "K10abc\n", 0o600);

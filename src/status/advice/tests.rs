@@ -22,7 +22,7 @@ fn the_operator_is_told_what_to_do() {
         "start the boot: rc-service muster start\n"
     );
     status.start("join", MS(1));
-    assert!(to_do(&status, false).starts_with("muster was killed in the step join"));
+    assert!(to_do(&status, false).starts_with("muster was stopped or killed in the step join"));
     status.end("join", MS(2), None);
     status.join(MS(3));
     let pid = std::process::id();

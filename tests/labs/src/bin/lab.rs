@@ -29,7 +29,10 @@ fn main() -> ExitCode {
         site.mirror_url(),
     );
     let mut shell = site.command("sh");
-    shell.env("BOARD", format!("{program} {}", words.join(" ")));
+    // The board's programs must not get this user's settings, such as SSL_CERT_FILE.
+    let path = std::env::var("PATH").unwrap_or_default();
+    let clean = format!("env -i PATH={path} TERM=linux");
+    shell.env("BOARD", format!("{clean} {program} {}", words.join(" ")));
     shell.env("K3S", muster_labs::server_k3s());
     shell.envs(site.kubectl_environment());
     shell.env("SITE", site.path(""));
