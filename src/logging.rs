@@ -127,8 +127,13 @@ pub fn one_line(error: &anyhow::Error) -> String {
 /// The text in one line, without secrets. Line breaks and other control characters are replaced
 /// with spaces: a server or a file may send them, and they must not reach a terminal.
 fn plain_line(text: &str) -> String {
+    let text = redacted(text);
+    // Nearly every text has none, and is not copied.
+    if !text.contains(char::is_control) {
+        return text;
+    }
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    redacted(text).chars().map(plain).collect()
+    text.chars().map(plain).collect()
 }
 
 /// Prints the error with which muster or a boot attempt ends. It does not use the log, which is not
