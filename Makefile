@@ -82,7 +82,7 @@ setup: ## installs what is missing on Debian or Ubuntu; no other target calls ap
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 COMMIT_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),$(shell date +%s))
 aarch64 amd64 both armv7 dist: export BUILD_COMMIT = $(COMMIT)
-aarch64 amd64 both armv7 dist: export SOURCE_DATE_EPOCH = $(COMMIT_TIME)
+aarch64 amd64 both armv7 dist standin standin-arm64: export SOURCE_DATE_EPOCH = $(COMMIT_TIME)
 
 aarch64: ## builds the program for a board
 	cargo build --release --locked -p muster --target $(ARM64)

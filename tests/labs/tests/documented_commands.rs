@@ -33,7 +33,7 @@ const BLOCKS: &[(&str, &str, Runs)] = &[
         "README.md",
         "make setup aarch64",
         Never(
-            "it copies the token from a server by ssh; .ci/run runs its `make setup` and `make aarch64`",
+            "it copies the token from a server by ssh; .ci/run runs its `make setup`, and builds the program of `make aarch64`",
         ),
     ),
     (
