@@ -40,9 +40,8 @@ const NEEDS_SETTINGS: [&str; 9] = [
     "server",
     "mirror",
 ];
-/// What is checked only when the k3s server and the join token are known. The first name is
-/// left out when the row `server` already reports that the URL of the server is missing.
-const NEEDS_SERVER: [&str; 3] = ["server", "ca", "mirror"];
+/// What is checked only when the k3s server and the join token are known.
+const NEEDS_SERVER: [&str; 3] = ["ca", "server", "mirror"];
 
 /// The result of a check, and whether a setting is wrong.
 pub struct Checked {
@@ -137,10 +136,9 @@ fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&N
         bad = true;
         report.missing("server", format_args!("{error:#}"));
     });
-    let reported = usize::from(url.is_err());
     let (Ok(token), Ok(url)) = (token, url) else {
         report.all_unknown(
-            &NEEDS_SERVER[reported..],
+            &NEEDS_SERVER,
             "not asked: the server or the token is not known",
         );
         return bad;

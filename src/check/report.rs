@@ -81,10 +81,13 @@ impl Report {
         self.add(what, State::Unknown, why);
     }
 
-    /// Adds each of the things in `what` as unknown, with the same reason.
+    /// Adds each of the things in `what` as unknown, with the same reason. A thing that is already
+    /// reported as missing is left out.
     pub(super) fn all_unknown(&mut self, what: &[&'static str], why: &str) {
         for what in what {
-            self.unknown(what, why);
+            if !self.has(what, State::Missing) {
+                self.unknown(what, why);
+            }
         }
     }
 

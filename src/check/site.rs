@@ -36,7 +36,7 @@ pub fn check(
         ),
         JoinToken::Read(_) => report.ok("token", "the join token has a valid form"),
     }
-    for warning in link.token_warnings() {
+    for warning in link.token().warnings() {
         report.warning("token", warning);
     }
     let why_not = match (link.token(), connection::is_up(report)) {

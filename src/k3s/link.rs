@@ -75,7 +75,7 @@ impl ServerLink {
             // The requests until now cost the server little. The wait comes after them, because
             // boards that have waited for the server to start all get here at the same time.
             self.wait_for_turn(host, seed)?;
-            for warning in self.token_warnings() {
+            for warning in self.token.warnings() {
                 warn!(target: host.step(), "{warning}");
             }
             Ok(server)
@@ -100,11 +100,6 @@ impl ServerLink {
             );
         }
         host.wait(wait)
-    }
-
-    /// Returns one message for each weakness of the join token ([`JoinToken::warnings`]).
-    pub fn token_warnings(&self) -> Vec<&'static str> {
-        self.token.warnings()
     }
 
     fn cacerts(&self) -> Url {

@@ -5,7 +5,7 @@ use crate::hash::Password;
 use crate::http::{Request, Response};
 use crate::kind::{Front, Kind, State, States};
 use crate::nodes::{Nodes, is_name};
-use crate::objects;
+use crate::objects::Collection;
 use crate::pki::{self, Authority};
 use crate::static_files;
 use anyhow::Result;
@@ -83,7 +83,7 @@ impl Handler {
     }
 
     fn log(&self, request: &Request, status: u16, peer: IpAddr) -> Result<()> {
-        let from_path = objects::Kind::of_path(&request.target).and_then(|(_, name)| name);
+        let from_path = Collection::of_path(&request.target).and_then(|(_, name)| name);
         let node = request
             .headers
             .get("k3s-Node-Name")
@@ -112,7 +112,7 @@ impl Handler {
                     static_files::answer(&self.data_dir.join("server/static"), name, request)
                 } else if let Some(name) = path.strip_prefix("/v1-k3s/") {
                     self.for_agents(name, request, client)
-                } else if let Some((kind, name)) = objects::Kind::of_path(&path) {
+                } else if let Some((kind, name)) = Collection::of_path(&path) {
                     self.write(kind, name, request, client, peer)
                 } else if client.is_some() {
                     Ok(Response::refusal(
@@ -163,7 +163,7 @@ impl Handler {
     /// Writes a node's object or its lease, as its kubelet asks for it.
     fn write(
         &self,
-        kind: objects::Kind,
+        kind: Collection,
         name: Option<&str>,
         request: &Request,
         client: Option<&str>,
@@ -186,7 +186,7 @@ impl Handler {
             ("PATCH", Some(_)) => 404,
             _ => 405,
         };
-        if (kind, status) == (objects::Kind::Nodes, 201) {
+        if (kind, status) == (Collection::Nodes, 201) {
             crate::log::info(&format!("node {target} registered from {peer}"));
         }
         Ok(match status {

@@ -97,10 +97,21 @@ impl States {
 #[derive(Default)]
 pub struct Front {
     drops_client_certificates: bool,
-    /// Method, path and status of what it answers by itself.
-    refuses: Vec<(String, String, u16)>,
-    /// Method, path and file of the answers that it takes from files.
-    from_files: Vec<(String, String, PathBuf)>,
+    /// What it answers by itself.
+    refuses: Rules<u16>,
+    /// The files from which it takes its answers.
+    from_files: Rules<PathBuf>,
+}
+
+/// Method and path of requests, and what the answer to each is made from.
+type Rules<T> = Vec<(String, String, T)>;
+
+/// What the answer to the request is made from; `None` when no rule is for this request.
+fn rule<'a, T>(rules: &'a Rules<T>, request: &Request) -> Option<&'a T> {
+    let path = request.path()?;
+    let mut rules = rules.iter();
+    let found = rules.find(|rule| rule.0 == request.method && rule.1 == path);
+    found.map(|(_, _, answer)| answer)
 }
 
 impl Front {
@@ -136,17 +147,12 @@ impl Front {
     /// All bytes that the balancer answers in place of the server, whether they are HTTP or not. The
     /// server itself answers while there is no such file.
     pub fn bytes(&self, request: &Request) -> Option<Vec<u8>> {
-        let path = request.path()?;
-        let rule = |rule: &&(String, String, PathBuf)| rule.0 == request.method && rule.1 == path;
-        let (_, _, file) = self.from_files.iter().find(rule)?;
-        std::fs::read(file).ok()
+        std::fs::read(rule(&self.from_files, request)?).ok()
     }
 
     /// What the balancer answers in place of the server.
     pub fn refuse(&self, request: &Request) -> Option<Response> {
-        let path = request.path()?;
-        let rule = |rule: &&(String, String, u16)| rule.0 == request.method && rule.1 == path;
-        let (_, _, status) = self.refuses.iter().find(rule)?;
+        let status = rule(&self.refuses, request)?;
         let page = format!("<html><head><title>{status}</title></head><body></body></html>\n");
         let mut response = Response::text(*status, page);
         response.headers = vec![("Content-Type", "text/html".into())];

@@ -2,7 +2,7 @@
 //! the server's data folder (`K3S_DATA_DIR`).
 
 use crate::nodes::{Nodes, is_name};
-use crate::objects::Kind;
+use crate::objects::Collection;
 use anyhow::{Context, Result, bail};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde_json::Value;
@@ -38,8 +38,8 @@ pub fn run(words: &[String]) -> Result<()> {
     match plain.as_slice() {
         ["get", kind, names @ ..] => {
             let kind = match *kind {
-                "node" | "nodes" => Kind::Nodes,
-                "lease" | "leases" => Kind::Leases,
+                "node" | "nodes" => Collection::Nodes,
+                "lease" | "leases" => Collection::Leases,
                 other => bail!("the server doesn't have a resource type {other:?}"),
             };
             let table = Table {
@@ -79,7 +79,7 @@ fn deleted(existed: bool, kind: &str, kinds: &str, name: &str) -> Result<()> {
 /// What is printed of some objects.
 struct Table<'a> {
     nodes: &'a Nodes,
-    kind: Kind,
+    kind: Collection,
     /// `NAME:.path,...` where the columns were given.
     columns: Option<&'a str>,
     headers: bool,

@@ -3,7 +3,7 @@
 
 use crate::client::Client;
 use crate::log;
-use crate::objects::Kind;
+use crate::objects::Collection;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
@@ -46,8 +46,8 @@ impl Kubelet {
             "metadata": {"name": self.name, "labels": labels},
             "status": status,
         });
-        if self.send("POST", Kind::Nodes.path(), &node, 409)? == 409 {
-            let own = self.path(Kind::Nodes);
+        if self.send("POST", Collection::Nodes.path(), &node, 409)? == 409 {
+            let own = self.path(Collection::Nodes);
             self.send("PATCH", &own, &json!({"metadata": {"labels": labels}}), 200)?;
             let own_status = format!("{own}/status");
             self.send("PATCH", &own_status, &json!({"status": status}), 200)?;
@@ -62,7 +62,7 @@ impl Kubelet {
             "leaseDurationSeconds": 40,
             "renewTime": log::now(),
         });
-        let own = self.path(Kind::Leases);
+        let own = self.path(Collection::Leases);
         if self.send("PATCH", &own, &json!({"spec": spec}), 404)? == 404 {
             let lease = json!({
                 "kind": "Lease",
@@ -70,13 +70,13 @@ impl Kubelet {
                 "metadata": {"name": self.name},
                 "spec": spec,
             });
-            self.send("POST", Kind::Leases.path(), &lease, 201)?;
+            self.send("POST", Collection::Leases.path(), &lease, 201)?;
         }
         Ok(())
     }
 
     /// The path of the node's own object.
-    fn path(&self, kind: Kind) -> String {
+    fn path(&self, kind: Collection) -> String {
         format!("{}/{}", kind.path(), self.name)
     }
 

@@ -2,7 +2,7 @@
 //! files under `<data-dir>/server`, so that `k3s kubectl`, another process, can read and change them.
 
 use crate::hash;
-use crate::objects::{Kind, Objects, remove, write_whole};
+use crate::objects::{Collection, Objects, remove, write_whole};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,16 +28,16 @@ impl Nodes {
         fs::create_dir_all(&passwords).with_context(|| format!("{}", passwords.display()))?;
         Ok(Self {
             passwords,
-            nodes: Objects::open(&server, Kind::Nodes)?,
-            leases: Objects::open(&server, Kind::Leases)?,
+            nodes: Objects::open(&server, Collection::Nodes)?,
+            leases: Objects::open(&server, Collection::Leases)?,
             storing: Mutex::default(),
         })
     }
 
-    pub fn objects(&self, kind: Kind) -> &Objects {
+    pub fn objects(&self, kind: Collection) -> &Objects {
         match kind {
-            Kind::Nodes => &self.nodes,
-            Kind::Leases => &self.leases,
+            Collection::Nodes => &self.nodes,
+            Collection::Leases => &self.leases,
         }
     }
 

@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime};
 
 /// A collection of objects.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum Collection {
     Nodes,
     Leases,
 }
 
-impl Kind {
+impl Collection {
     /// Where the API has this collection.
     pub fn path(self) -> &'static str {
         match self {
@@ -49,12 +49,12 @@ impl Kind {
 
 /// A collection in its folder.
 pub struct Objects {
-    kind: Kind,
+    kind: Collection,
     folder: PathBuf,
 }
 
 impl Objects {
-    pub fn open(server: &Path, kind: Kind) -> Result<Self> {
+    pub fn open(server: &Path, kind: Collection) -> Result<Self> {
         let folder = server.join(kind.name());
         fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
         Ok(Self { kind, folder })
@@ -120,7 +120,7 @@ impl Objects {
     }
 
     fn write(&self, name: &str, mut object: Value) -> Result<()> {
-        if self.kind == Kind::Leases {
+        if self.kind == Collection::Leases {
             // A kubelet sends its own time. That of an emulated board may be another one.
             merge(
                 &mut object,
@@ -175,16 +175,22 @@ mod tests {
 
     #[test]
     fn a_path_names_a_collection_or_an_object() {
-        let leases = Kind::Leases.path();
+        let leases = Collection::Leases.path();
         for (path, expected) in [
-            ("/api/v1/nodes", Some((Kind::Nodes, None))),
-            ("/api/v1/nodes/n1", Some((Kind::Nodes, Some("n1")))),
-            ("/api/v1/nodes/n1/status", Some((Kind::Nodes, Some("n1")))),
-            (&*format!("{leases}/n1"), Some((Kind::Leases, Some("n1")))),
+            ("/api/v1/nodes", Some((Collection::Nodes, None))),
+            ("/api/v1/nodes/n1", Some((Collection::Nodes, Some("n1")))),
+            (
+                "/api/v1/nodes/n1/status",
+                Some((Collection::Nodes, Some("n1"))),
+            ),
+            (
+                &*format!("{leases}/n1"),
+                Some((Collection::Leases, Some("n1"))),
+            ),
             ("/api/v1/nodes/n1/proxy/x", None),
             ("/api/v1/pods", None),
         ] {
-            assert_eq!(Kind::of_path(path), expected, "{path}");
+            assert_eq!(Collection::of_path(path), expected, "{path}");
         }
     }
 

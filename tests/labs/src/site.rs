@@ -207,7 +207,7 @@ impl Site {
         format!("52:54:00:12:34:{:02x}", 0x55 + number)
     }
 
-    pub(crate) fn ip(&self, arguments: &[&str]) {
+    pub fn ip(&self, arguments: &[&str]) {
         run(&[&["ip", "-n", &self.namespace], arguments].concat());
     }
 

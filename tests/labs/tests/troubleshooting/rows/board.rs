@@ -1,7 +1,7 @@
 //! The sections identity, network, clock and prepare: what the board itself has.
 
 use super::Row::{Lab, Machine, Never, OnBoard, Own};
-use super::{Rows, WITH_NET, dnsmasq, ip};
+use super::{Rows, WITH_NET, dnsmasq};
 use crate::{Case, FAULT, Fault, ON_BOARD, Seen};
 use muster_labs::{BRIDGE, Board, NamespaceBoard, Output, Service, Site};
 
@@ -44,7 +44,7 @@ pub const ROWS: Rows = &[
         ..ON_BOARD
     })),
     (&["… lists no interface but lo"], Lab(Fault {
-        site: |site, board| ip(site, &["link", "del", &board.port]),
+        site: |site, board| site.ip(&["link", "del", &board.port]),
         remedy: |site, board| plug_in(site, board, &["address", board.mac()]),
         ..FAULT
     })),
@@ -65,7 +65,7 @@ pub const ROWS: Rows = &[
     (&["the kernel gave … a random MAC address"], Lab(Fault {
         // A new veth has a random address until somebody sets one.
         site: |site, board| {
-            ip(site, &["link", "del", &board.port]);
+            site.ip(&["link", "del", &board.port]);
             plug_in(site, board, &[]);
         },
         ..FAULT
@@ -94,8 +94,8 @@ pub const ROWS: Rows = &[
     (&["cannot read the hostname from the kernel"], Never("Linux tells it to each process")),
     // network
     (&["has no carrier"], Lab(Fault {
-        site: |site, board| ip(site, &["link", "set", &board.port, "down"]),
-        remedy: |site, board| ip(site, &["link", "set", &board.port, "up"]),
+        site: |site, board| site.ip(&["link", "set", &board.port, "down"]),
+        remedy: |site, board| site.ip(&["link", "set", &board.port, "up"]),
         ..FAULT
     })),
     (&["no DHCP server has answered"], Lab(Fault {
@@ -234,8 +234,8 @@ fn plug_in(site: &Site, board: &NamespaceBoard, options: &[&str]) {
     let port = board.port.as_str();
     let link = ["link", "add", port, "type", "veth", "peer", "name", "eth0"];
     let namespace = ["netns", board.namespace.as_str()];
-    ip(site, &[&link, options, &namespace].concat());
-    ip(site, &["link", "set", port, "master", BRIDGE, "up"]);
+    site.ip(&[&link, options, &namespace].concat());
+    site.ip(&["link", "set", port, "master", BRIDGE, "up"]);
 }
 
 fn right_client(board: &NamespaceBoard) {
@@ -265,10 +265,8 @@ fn joins_and_agrees(case: &mut Case) {
 
 /// A board whose time server says that it is this many seconds after 1970.
 fn wrong_clock(case: &mut Case, seconds: u64) {
-    ip(
-        case.site,
-        &["addr", "add", &format!("{WRONG_CLOCK}/24"), "dev", BRIDGE],
-    );
+    case.site
+        .ip(&["addr", "add", &format!("{WRONG_CLOCK}/24"), "dev", BRIDGE]);
     let mut server = case.site.command(env!("CARGO_BIN_EXE_time_server"));
     let server = Output::follow(server.args([WRONG_CLOCK, &seconds.to_string()]));
     server.wait_for("listens");

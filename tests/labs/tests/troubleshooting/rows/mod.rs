@@ -84,13 +84,6 @@ fn restart_as(site: &Site, service: Service, options: &Options) {
     site.start_as(service, options);
 }
 
-/// Runs `ip` in the site's network.
-fn ip(site: &Site, arguments: &[&str]) {
-    let mut command = site.command("ip");
-    let status = command.args(arguments).status().expect("ip");
-    assert!(status.success(), "{arguments:?}");
-}
-
 /// Puts the server's token for agents on the board.
 pub fn put_token(site: &Site, board: &NamespaceBoard) {
     put(&site.path("k3s/server/agent-token"), board);
