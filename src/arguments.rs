@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-muster makes a netbooted board a named, verified, joined k3s worker.
+muster turns a netbooted board into a worker of a k3s cluster.
 
 Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
@@ -21,9 +21,9 @@ Usage:
   muster watch [--listen ADDRESS] [--macs FILE] [--json] [--svg FILE]
   muster --help | --version
 
-Without a command it runs the boot: all steps, or those named, in this order:
+Without a command, muster runs all steps, or the given STEPs, in this order:
   identity, network, clock, prepare, register, fetch, join; then muster
-  becomes k3s agent, if join was among them.
+  becomes k3s agent, unless the step join was left out.
 
   --supervised      after a failure, wait and try again, as the service does
   --dry-run         print what a boot would do; change nothing, send nothing
@@ -33,13 +33,13 @@ Without a command it runs the boot: all steps, or those named, in this order:
                     (NAME=value), which overrides the environment, which
                     overrides the settings file
 
-  name              print the hostname of each MAC address; the addresses are
-                    arguments, or in a FILE or standard input (-): as a list, as
-                    output of ip neigh or arp -n, or as dnsmasq's leases;
+  name              print the hostname of each MAC address; give the addresses
+                    as arguments, in a FILE or on standard input (-), as a
+                    list, output of ip neigh or arp -n, or dnsmasq's leases;
                     exits 1 if two hostnames are the same; --json: as JSON
   check             check all that a boot needs and change nothing; exits 1 if
-                    anything is missing or unknown; --settings: only settings
-                    and files that they name, without network; --json: as JSON
+                    anything is missing or unknown; --settings: check only the
+                    settings and files given there, offline; --json: as JSON
   status            print the steps of this boot and their errors; --json: as
                     JSON; --svg: as a picture
   health            keep running and look after a node that has joined, as the
@@ -48,10 +48,10 @@ Without a command it runs the boot: all steps, or those named, in this order:
                     node's address has changed
   watch             show what the boards of a rack report to this machine, one
                     row for each board; --listen: the IP address, the port or
-                    both, instead of 0.0.0.0:5514; --macs: a file that muster
-                    name can read; its boards are shown even before they
-                    report; --json: print an object at each change; --svg: write
-                    a picture of the rack to this file at each change
+                    both to listen on, instead of 0.0.0.0:5514; --macs: show
+                    the boards of a FILE (as for muster name) even before they
+                    report; --json: print a JSON object at each change; --svg:
+                    write a picture of the rack to a FILE at each change
 
 Settings:
 ";
@@ -163,12 +163,12 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                 let word = text(&mut parser)?;
                 let (name, value) = word
                     .split_once('=')
-                    .ok_or_else(|| Usage("--set must be given a NAME=VALUE".into()))?;
+                    .ok_or_else(|| Usage("--set needs a setting of the form NAME=VALUE".into()))?;
                 arguments.set.push((name.into(), value.into()));
             }
             Long(option @ ("json" | "svg")) if is_status(&arguments.command) => {
                 if arguments.command != Command::Status(StatusForm::Table) {
-                    bail!(Usage("status takes only one of --json and --svg".into()));
+                    bail!(Usage("status accepts --json or --svg, not both".into()));
                 }
                 arguments.command = Command::Status(match option {
                     "json" => StatusForm::Json,
@@ -241,7 +241,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     }
     let runs_all = matches!(&arguments.command, Command::Boot(steps) if steps.is_empty());
     if arguments.supervised && (arguments.dry_run || !runs_all) {
-        let why = "--supervised runs the whole boot: it takes no step, command or --dry-run";
+        let why = "--supervised cannot be used with a step, a command or --dry-run";
         bail!(Usage(why.into()));
     }
     Ok(arguments)

@@ -38,7 +38,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let host = Host::new(arguments.root, mode);
     let conf = || match &arguments.conf {
         Some(file) if !file.starts_with('/') => bail!(Usage(format!(
-            "--conf {file}: must be an absolute path; with --root it is a path below that folder"
+            "--conf {file}: must be an absolute path; with --root DIR, this path is below DIR"
         ))),
         Some(file) if host.metadata(file).is_none() => {
             bail!(Usage(format!("--conf {file}: there is no such file")))
@@ -53,7 +53,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let text = host.read_text(file)?;
             if text.is_empty() {
                 bail!(
-                    "there is no {file}: muster has not run in this boot; start it with \
+                    "there is no {file}: muster has not run in this boot; to start muster, run: \
                      rc-service muster start"
                 );
             }
@@ -94,7 +94,8 @@ fn run(arguments: Arguments) -> Result<()> {
             }
         }
         Command::Health if host.plans() => {
-            bail!(Usage("health takes no --dry-run: it has no plan".into()))
+            let why = "muster health does not accept --dry-run: there is no plan to print";
+            bail!(Usage(why.into()))
         }
         Command::Health => {
             let conf = &conf()?;

@@ -85,7 +85,7 @@ pub fn restart_as_before(host: &Host, mut record: Record) -> Result<()> {
 fn write_record(host: &Host, record: &Record) {
     if let Err(error) = record.write(host) {
         // /run may be full. k3s must run nevertheless.
-        warn!(target: join::NAME, "{error:#}: the next restart of k3s may run all steps");
+        warn!(target: join::NAME, "{error:#}; so the next restart of k3s may run all steps of a boot");
     }
 }
 

@@ -62,8 +62,8 @@ fn check_levels(setting: &Value) -> Result<()> {
     for word in filters.split(',').map(str::trim) {
         if !word.is_empty() && !word.contains('=') && word.parse::<LevelFilter>().is_err() {
             return Err(setting.bad(format_args!(
-                "{word} is not a level (off, error, warn, info, debug or trace); for one module \
-                 write module=level"
+                "{word} is not a log level (off, error, warn, info, debug or trace); to set the \
+                 level of one module, write MODULE=LEVEL"
             )));
         }
     }

@@ -68,7 +68,7 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
 fn run_without_settings(host: &Host, run: &Run, error: anyhow::Error) -> Result<()> {
     if let Some(record) = restart::by_record_alone(host) {
         logging::init_default(host);
-        warn!(target: "settings", "{error:#}; so k3s is restarted with the settings that it had before");
+        warn!(target: "settings", "{error:#}; so muster restarts k3s with the settings that k3s had before");
         return boot::restart_as_before(host, record);
     }
     boot::report_bad_settings(host, run);

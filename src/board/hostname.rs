@@ -56,17 +56,20 @@ impl Naming {
             ));
         }
         if prefix.starts_with('-') {
-            return Err(BadNaming::Prefix("a DNS label cannot begin with a hyphen"));
+            return Err(BadNaming::Prefix(
+                "a hostname (a DNS label) cannot begin with a hyphen",
+            ));
         }
         if length == 0 || length > SHA1_HEX {
             return Err(BadNaming::Length(
-                "must be the number of hex digits, from 1 to 40".into(),
+                "must be the number of hex digits in a hostname, from 1 to 40".into(),
             ));
         }
         if prefix.len() + length > LABEL_MAX {
             let total = prefix.len() + length;
             return Err(BadNaming::Length(format!(
-                "makes a hostname of {total} characters; a DNS label has at most 63"
+                "with MUSTER_HOSTNAME_PREFIX, a hostname has {total} characters; a hostname is a DNS \
+                 label, and a DNS label has at most 63"
             )));
         }
         Ok(Naming {

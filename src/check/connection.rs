@@ -33,8 +33,8 @@ pub fn check(
         Some(lag) => report.missing(
             "clock",
             format_args!(
-                "the clock is {} s earlier than the build of muster or its settings file; the clock \
-                 step of a boot sets the clock",
+                "the time of this board's clock is {} s earlier than the build of muster or the last \
+                 change of the settings file; the clock step of a boot sets the clock",
                 lag.as_secs()
             ),
         ),
@@ -71,9 +71,11 @@ fn interface(
                 ),
             ),
             None => report.ok(what, fine),
-            Some(Missing::Route | Missing::Resolver) if no_address && settings.dhcp => {
-                report.unknown(what, "not known yet: it comes with the address")
-            }
+            Some(Missing::Route | Missing::Resolver) if no_address && settings.dhcp => report
+                .unknown(
+                    what,
+                    "not known yet: the route and the resolver come with the address",
+                ),
             Some(Missing::Address) if not_yet.is_some() => {
                 report.missing(what, not_yet.as_deref().unwrap_or_default())
             }

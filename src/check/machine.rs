@@ -16,7 +16,9 @@ pub fn check(report: &mut Report, host: &Host, config: &AgentConfig) {
         report.all_unknown(&["cgroups", "shared", "root"], &format!("{error:#}"));
     }
     match modules::missing(host) {
-        Ok(missing) if missing.is_empty() => report.ok("modules", "the kernel has what k3s needs"),
+        Ok(missing) if missing.is_empty() => {
+            report.ok("modules", "the kernel has the modules that k3s needs")
+        }
         Ok(missing) => modules(report, host, &missing.join(" ")),
         Err(error) => report.unknown("modules", format_args!("{error:#}")),
     }
@@ -39,19 +41,22 @@ fn file_systems(report: &mut Report, host: &Host, config: &AgentConfig) -> Resul
         }
         None => report.ok(
             "cgroups",
-            "not mounted yet; the prepare step of a boot mounts cgroup v2",
+            "cgroup v2 is not mounted yet; the prepare step of a boot mounts cgroup v2",
         ),
     }
     match mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         true => report.ok("shared", "/ is a shared mount"),
         false => report.ok(
             "shared",
-            "/ is not shared yet; the prepare step of a boot makes it a shared mount",
+            "/ is not a shared mount yet; the prepare step of a boot makes / a shared mount",
         ),
     }
     match prepare::file_system_problem(&mounts, config) {
         Some(problem) => report.missing("root", problem),
-        None => report.ok("root", "containers can start on this file system"),
+        None => report.ok(
+            "root",
+            "containers can start on the file systems of / and of k3s's data folder",
+        ),
     }
     Ok(())
 }
@@ -64,7 +69,9 @@ fn modules(report: &mut Report, host: &Host, missing: &str) {
     match host.metadata(&folder) {
         Some(_) => report.ok(
             "modules",
-            format_args!("not loaded yet; the prepare step of a boot loads {missing}"),
+            format_args!(
+                "kernel modules are not loaded yet; the prepare step of a boot loads {missing}"
+            ),
         ),
         None => report.warning(
             "modules",
@@ -103,7 +110,10 @@ pub fn space(report: &mut Report, host: &Host, settings: &Settings) {
         Ok(Some(problem)) => report.missing("space", problem),
         Ok(None) => report.ok(
             "space",
-            format_args!("k3s fits into {}", settings.bin_dir.display()),
+            format_args!(
+                "there is enough space for k3s in {}",
+                settings.bin_dir.display()
+            ),
         ),
         Err(error) => report.unknown("space", format_args!("{error:#}")),
     }

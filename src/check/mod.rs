@@ -139,7 +139,7 @@ fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&N
     let (Ok(token), Ok(url)) = (token, url) else {
         report.all_unknown(
             &NEEDS_SERVER,
-            "not asked: the server or the token is not known",
+            "not checked: the URL of the server or the join token is not known",
         );
         return bad;
     };

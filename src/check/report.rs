@@ -139,7 +139,8 @@ impl Report {
             n => Some(format!("{n} of the checks could not be made")),
         };
         let parts: Vec<String> = missing.into_iter().chain(unknown).collect();
-        (!parts.is_empty()).then(|| format!("not ready: {}, see above", parts.join(", and ")))
+        (!parts.is_empty())
+            .then(|| format!("not ready: {}; see the lines above", parts.join(", and ")))
     }
 }
 
@@ -165,7 +166,7 @@ mod tests {
             .collect();
         assert_eq!(marks, "✓!✗?");
         let problem = "not ready: 1 thing that a boot needs is MISSING, and 1 of the checks could \
-                       not be made, see above";
+                       not be made; see the lines above";
         assert_eq!(report.problem().as_deref(), Some(problem));
         let json: Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!(json["checks"][2]["state"], "missing");

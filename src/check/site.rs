@@ -40,8 +40,8 @@ pub fn check(
         report.warning("token", warning);
     }
     let why_not = match (link.token(), connection::is_up(report)) {
-        (JoinToken::Unreadable, _) => Some("not asked: this user cannot read the join token"),
-        (_, false) => Some("not asked: the interface has no address"),
+        (JoinToken::Unreadable, _) => Some("not checked: this user cannot read the join token"),
+        (_, false) => Some("not checked: the interface has no address"),
         (JoinToken::Read(_), true) => None,
     };
     if let Some(why) = why_not {
@@ -64,7 +64,7 @@ pub fn check(
             mirrors(report, settings, &clients, node, server.as_ref(), &tag)
         }
         _ => {
-            report.unknown("mirror", "not asked: the release is not known");
+            report.unknown("mirror", "not checked: the release of k3s is not known");
             Ok(())
         }
     }
@@ -81,7 +81,10 @@ fn unreached(report: &mut Report, failure: &Failure) {
         ("server", "ca")
     };
     report.missing(what, failure);
-    report.unknown(other, format_args!("not checked: see {what}"));
+    report.unknown(
+        other,
+        format_args!("not checked, because the check `{what}` found a problem"),
+    );
 }
 
 fn ask_version(
@@ -136,7 +139,9 @@ fn wanted(
     match server.map(|server| (server, tag.skew(server))) {
         None => report.unknown(
             "version",
-            format_args!("k3s {tag}; the server's version is not known"),
+            format_args!(
+                "the settings ask for k3s {tag}, and the version of the server is not known"
+            ),
         ),
         Some((_, Skew::Supported)) => report.ok(
             "version",
@@ -144,9 +149,9 @@ fn wanted(
         ),
         Some((server, skew)) => {
             let why = match skew {
-                Skew::Newer => "newer than the server, which Kubernetes does not support",
+                Skew::Newer => "newer than the server, and Kubernetes does not support this",
                 _ => {
-                    "more than three minor releases older than the server, which Kubernetes does not support"
+                    "more than three minor releases older than the server, and Kubernetes does not support this"
                 }
             };
             report.warning(
@@ -187,7 +192,10 @@ fn mirrors(
         report.missing("mirror", remedy(Asset::K3s.name(), tag, server_is_mirror));
     }
     if settings.mirrors.contains(&Mirror::Server) && server.is_none() {
-        report.unknown("mirror", "the server is a mirror, and was not reached");
+        report.unknown(
+            "mirror",
+            "the k3s server is one of the mirrors, and was not reached",
+        );
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::digest::Sha256;
 use crate::http::{Client, Clients, Failure, Request};
 use crate::k3s::release::{Arch, GITHUB, Tag, asset_url};
 use crate::k3s::{link::ServerLink, server::Server};
+use crate::paths;
 use crate::settings::{Mirror, Settings};
 use anyhow::{Result, anyhow};
 use log::warn;
@@ -70,7 +71,8 @@ impl MirrorState {
                 // trusted.
                 let skipped = (!server.pins() && pin.is_none()).then(|| {
                     let why = "the join token has no CA hash, so this server's checksum file is \
-                               not trusted: use the whole token, or set MUSTER_K3S_SHA256";
+                               not trusted: use the whole join token (K10<hash>::...), or set \
+                               MUSTER_K3S_SHA256";
                     warn!(target: "fetch", "{base}: {why}");
                     why.to_string()
                 });
@@ -103,11 +105,11 @@ impl MirrorState {
 
     /// The error that this mirror cannot be used without a digest from another place.
     fn no_digest(&self, tag: &Tag) -> anyhow::Error {
-        let (base, sums) = (&self.base, Arch::own().sums());
+        let (base, sums, folder) = (&self.base, Arch::own().sums(), paths::DATA_DIR);
         anyhow!(
             "{base}: plain http is used only with a digest from a trusted place: set \
-             MUSTER_K3S_SHA256, or put {sums} of {tag} on the k3s server, and use the whole join \
-             token (K10...)"
+             MUSTER_K3S_SHA256, or put {sums} of {tag} into {folder}/server/static/k3s/{tag}/ on \
+             the k3s server, and use the whole join token (K10<hash>::...)"
         )
     }
 

@@ -51,8 +51,11 @@ impl PartialFile {
             let shown = target.display();
             bail!("{shown} is a directory: remove it");
         }
-        let folder = target.parent().context("no folder to install into")?;
-        make_folder(asset, folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let folder = target
+            .parent()
+            .context("there is no folder to install the file into")?;
+        make_folder(asset, folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let path = part_path(&target);
         let mut file = lock(&path)?;
         let origin = Origin::read(&note_path(&target)).filter(|origin| origin.sha256 == sha256);

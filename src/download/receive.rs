@@ -126,7 +126,8 @@ fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop>
         // This counts as a failure of the mirror, because another mirror may send fewer bytes.
         Some(why) => {
             let after = megabytes(len);
-            let error = anyhow!("{url}: after {after} MB of a file of unknown length: {why}");
+            let error =
+                anyhow!("{url}: stopped after {after} MB of a file of unknown length: {why}");
             Err(Stop::Discard(Failure::permanent(error)))
         }
         None => Ok(()),
@@ -144,9 +145,11 @@ fn check_rate(host: &Host, download: Download<'_>, received: u64) -> Result<(), 
         window,
     } = download.minimum_rate;
     let error = if received < bytes {
-        anyhow!("{url}: less than {bytes} bytes in {window:?}: too slow")
+        anyhow!("{url}: fewer than {bytes} bytes came in {window:?}, which is too slow")
     } else if received < slow && (rivals.untried || rivals.best > 2 * received) {
-        let why = format!("{url}: {received} bytes in {window:?}: another mirror may be faster");
+        let why = format!(
+            "{url}: only {received} bytes came in {window:?}; another mirror may be faster"
+        );
         log::info!(target: host.step(), "{why}");
         anyhow!(why)
     } else {

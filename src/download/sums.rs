@@ -19,8 +19,11 @@ pub fn ask(client: &Client, base: &Url, tag: &Tag, asset: Asset) -> Result<Sha25
     let url = asset_url(base, tag, Arch::own().sums());
     let sums = Request::get(client, &url).body(SUMS_MAX)?;
     let asset = asset.name();
-    digest_in_sums(&String::from_utf8_lossy(&sums), asset)
-        .ok_or_else(|| Failure::permanent(anyhow!("{url}: has no digest of {asset}")))
+    digest_in_sums(&String::from_utf8_lossy(&sums), asset).ok_or_else(|| {
+        Failure::permanent(anyhow!(
+            "{url}: this checksum file has no digest of {asset}"
+        ))
+    })
 }
 
 /// The checksum file of the k3s server, which is trusted for the bytes of every mirror.

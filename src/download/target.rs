@@ -84,7 +84,7 @@ pub(super) fn lock(path: &Path) -> Result<Flock<File>> {
             Ok(file) => file,
             Err((_, Errno::EWOULDBLOCK)) => {
                 bail!(
-                    "another muster is downloading to {}: wait until it ends, or stop it",
+                    "another muster is downloading to {}: wait until that process ends, or stop it",
                     path.display()
                 )
             }

@@ -30,8 +30,8 @@ pub fn mount(host: &Host, mounts: &[Mount]) -> Result<()> {
 pub fn problem(host: &Host, mounts: &[Mount]) -> Result<Option<String>> {
     Ok(match cgroup_mount(mounts) {
         Some(mount) if mount.kind != "cgroup2" => Some(format!(
-            "{CGROUP} is a {}, and k3s needs cgroup v2: set rc_cgroup_mode=\"unified\" in the \
-             image's /etc/rc.conf",
+            "{CGROUP} has the type {}, and k3s needs cgroup v2: set rc_cgroup_mode=\"unified\" in \
+             the image's /etc/rc.conf",
             mount.kind
         )),
         _ => match host.read(CONTROLLERS_FILE)? {
@@ -91,7 +91,7 @@ fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
     let remedy = match (disabled, missing.contains(&"memory")) {
         (Some(word), true) => format!(
             "remove {word} from the kernel command line (cmdline.txt), and add \
-             cgroup_memory=1 cgroup_enable=memory"
+             cgroup_memory=1 cgroup_enable=memory there"
         ),
         (Some(word), false) => {
             format!("remove {word} from the kernel command line (cmdline.txt)")
@@ -99,7 +99,7 @@ fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
         (None, true) => "add cgroup_memory=1 cgroup_enable=memory to the kernel command line \
                          (cmdline.txt)"
             .into(),
-        (None, false) => "use an image whose kernel has what is missing".into(),
+        (None, false) => "use an image whose kernel has each of these controllers".into(),
     };
     Some(format!(
         "the kernel has no cgroup controller {names}: {remedy}"

@@ -207,7 +207,9 @@ fn read_whole(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     match fs::File::open(path).and_then(read) {
         Ok(_) if bytes.len() as u64 > limit => {
             let limit = limit >> 20;
-            Err(io::Error::other(format!("larger than {limit} MiB")))
+            Err(io::Error::other(format!(
+                "the file is larger than {limit} MiB"
+            )))
         }
         Ok(_) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -46,7 +46,9 @@ impl Host {
                     none if none.is_empty() => "none".into(),
                     names => names.join(", "),
                 };
-                warn!("there is no LED {name} (MUSTER_LED); the LEDs are: {existing}");
+                warn!(
+                    "there is no LED {name} (MUSTER_LED); the LEDs of this board are: {existing}"
+                );
             }
             return;
         };
@@ -57,9 +59,10 @@ impl Host {
             self.set_rhythm(Rhythm::Working);
             Ok(())
         };
-        if let Err(error) =
-            self.effect(format_args!("blink the LED {name} until k3s starts"), blink)
-        {
+        if let Err(error) = self.effect(
+            format_args!("make the LED {name} blink until k3s starts"),
+            blink,
+        ) {
             warn!("{error:#}");
         }
     }

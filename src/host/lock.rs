@@ -28,7 +28,7 @@ impl Host {
             Ok(file) => file,
             Err(error) => {
                 // /run may be full. k3s must start nevertheless, so this is only a warning.
-                warn!("{error:#}: without the lock, a second muster on this node is not detected");
+                warn!("{error:#}; without the lock, a second muster on this node is not noticed");
                 return Ok(());
             }
         };
@@ -40,8 +40,8 @@ impl Host {
             Err(Errno::EACCES | Errno::EAGAIN) => {
                 let pid = self.agent_pid().unwrap_or_default();
                 bail!(
-                    "muster or k3s is already running on this node (pid {pid}); to restart it: \
-                     rc-service muster restart"
+                    "muster or k3s is already running on this node (pid {pid}); to restart k3s, \
+                     run: rc-service muster restart"
                 )
             }
             Err(error) => Err(error).context(format!("cannot lock {}", paths::LOCK.path)),
@@ -66,7 +66,7 @@ impl Host {
         };
         if let Some(file) = self.agent_lock.get() {
             fcntl(file, FcntlArg::F_SETFD(flag))
-                .context("cannot set whether exec closes the lock file")?;
+                .context("cannot set whether the lock file stays open when k3s starts")?;
         }
         Ok(())
     }

@@ -121,8 +121,8 @@ pub fn no_room(host: &Host, folder: &Path, need: Need) -> Result<Option<String>>
     Ok(usable.filter(|usable| *usable < needed).map(|usable| {
         let usable = megabytes(usable);
         format!(
-            "{what} needs {wanted} MB in {shown}, which is in memory, and {usable} MB of memory are \
-             available: use a board with more memory"
+            "{what} needs {wanted} MB in {shown}, which is in memory, and only {usable} MB of \
+             memory are available: use a board with more memory"
         )
     }))
 }

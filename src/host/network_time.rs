@@ -87,7 +87,8 @@ impl Host {
             true => String::new(),
             false => format!("{named}, else "),
         };
-        let what = format!("set the clock from {first}the DHCP server's time servers, else {last}");
+        let what =
+            format!("set the clock from {first}the time servers that DHCP names, else {last}");
         self.effect(what, || self.ask_places(servers, source.earliest))
     }
 
@@ -112,8 +113,9 @@ impl Host {
             }
         }
         bail!(
-            "no network time ({names}): the clock stays as it is ({}); if certificates are \
-             rejected, set MUSTER_NTP to a time server that answers",
+            "no network time: none of these time servers gave an acceptable time: {names} ({}); \
+             the clock stays as it is; if certificates are rejected, set MUSTER_NTP to a time \
+             server that answers",
             reasons.join("; ")
         )
     }

@@ -199,7 +199,9 @@ fn run_to_end(argv: &[&str], limit: Duration) -> Result<()> {
     // muster would wait for the daemon.
     let child = command.stdout(Stdio::null()).spawn().with_context(|| {
         let path = std::env::var("PATH").unwrap_or_default();
-        format!("cannot run {program} (is it in the image, and in PATH={path})")
+        format!(
+            "cannot run {program} (the image must have this program in a folder of PATH={path})"
+        )
     })?;
     let Some(status) = wait(child, limit)? else {
         let seconds = limit.as_secs();

@@ -86,22 +86,22 @@ fn time(packet: &[u8; PACKET], took: Duration) -> Result<Duration> {
         0 => {
             let code = String::from_utf8_lossy(&packet[12..16]);
             let code = code.escape_default();
-            bail!("it refuses to answer (kiss-o'-death {code})")
+            bail!("the server refuses to answer (kiss-o'-death {code})")
         }
         1..16 if packet[0] >> 6 != 3 => {}
-        _ => bail!("its own clock is not set"),
+        _ => bail!("the server's own clock is not set"),
     }
     let error = short(word(4)) / 2 + short(word(8));
     if error > LARGEST_ERROR {
-        bail!("its clock may be wrong by {} s", error.as_secs());
+        bail!("the server's clock may be wrong by {} s", error.as_secs());
     }
     if packet[40..48] == Nonce::default() {
-        bail!("its answer holds no time");
+        bail!("the server's answer holds no time");
     }
     let received = since_1970(word(32), word(36));
     let sent = since_1970(word(40), word(44));
     let Some(held) = sent.checked_sub(received) else {
-        bail!("by the times in its answer, it answered before it got the request");
+        bail!("the times in the server's answer say that the answer came before the request");
     };
     // The request and the answer are assumed to need the same time on the network.
     Ok(sent + took.saturating_sub(held) / 2)

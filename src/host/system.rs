@@ -41,8 +41,8 @@ impl Host {
         self.effect(format_args!("set the hostname to {name}"), || {
             nix::unistd::sethostname(name).map_err(|error| match error {
                 Errno::EPERM => anyhow!(
-                    "cannot set the hostname to {name}: a boot needs root; muster --dry-run shows \
-                     what it would do"
+                    "cannot set the hostname to {name}: a boot needs root (muster --dry-run shows \
+                     the plan of a boot without root)"
                 ),
                 _ => anyhow!("cannot set the hostname to {name}: {error}"),
             })

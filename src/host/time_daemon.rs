@@ -33,7 +33,7 @@ pub fn keep_running(host: &Host, servers: &TimeServers) -> Result<()> {
         host.write_note(paths::NTPD_OPTIONS, &line)?;
     }
     info!(
-        "starting the time daemon, which asks {}",
+        "starting the time daemon, which asks the time servers {}",
         servers.join(" and ")
     );
     host.run(&[SERVICE_COMMAND, SERVICE, "restart"])

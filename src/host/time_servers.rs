@@ -83,11 +83,11 @@ fn ask_in_turn(
 fn check(time: Duration, earliest: Duration) -> Result<()> {
     let seconds = time.as_secs();
     if time < earliest {
-        bail!("it answered {seconds} s since 1970, which is before this image was made");
+        bail!("the server's time, {seconds} s since 1970, is before this image was made");
     }
     if time > earliest + ACCEPTED_RANGE {
         bail!(
-            "it answered {seconds} s since 1970, which is over 20 years after this image was made"
+            "the server's time, {seconds} s since 1970, is over 20 years after this image was made"
         );
     }
     Ok(())

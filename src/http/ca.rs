@@ -44,14 +44,14 @@ impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Untrusted::Unreadable => "the answer is not a CA certificate",
-            Untrusted::OtherCa => "its CA is not the one in the join token",
+            Untrusted::OtherCa => "the server's CA does not match the CA hash in the join token",
             Untrusted::NotTheRoot => {
-                "the answer contains the CA that the join token names, but the chain of the first \
-                 certificate does not end in this CA, so k3s's agent would refuse the answer"
+                "the answer contains the CA whose hash is in the join token, but the chain of the \
+                 first certificate does not end in this CA, so k3s's agent would refuse the answer"
             }
             Untrusted::NotNow => {
-                "the chain of certificates ends in the CA that the join token names, but one of \
-                 them is not valid at the time that this board's clock shows"
+                "the chain of certificates ends in the CA whose hash is in the join token, but a \
+                 certificate in this chain is not valid at the time that this board's clock shows"
             }
         })
     }

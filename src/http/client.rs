@@ -70,7 +70,9 @@ impl Client {
         let mut redirects = 0;
         while let Some(target) = self.target(&answer) {
             if target.scheme() != "https" {
-                return Err(io::Error::other("redirected away from https"));
+                return Err(io::Error::other(
+                    "redirected to a URL that does not begin with https",
+                ));
             }
             if redirects == REDIRECTS {
                 return Err(io::Error::other("redirected more than 5 times"));

@@ -54,7 +54,8 @@ fn secured(
         Some(Host::Ipv6(address)) => Some(ServerName::IpAddress(address.into())),
         None => None,
     };
-    let name = name.ok_or_else(|| io::Error::other("no certificate can have this host name"))?;
+    let why = "the host name in this URL is not a valid DNS name";
+    let name = name.ok_or_else(|| io::Error::other(why))?;
     let tls = Tls::connect(&mut link, config.clone(), name, deadline)?;
     Ok(Connection::new(link, Some(tls)))
 }

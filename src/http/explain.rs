@@ -68,7 +68,7 @@ fn explain_tls(error: &rustls::Error) -> String {
                 "the server's certificate is for another name".into()
             }
             Bad::UnknownIssuer => {
-                "the server's certificate is signed by a CA that is not trusted here".into()
+                "the server's certificate is signed by a CA that this board does not trust".into()
             }
             bad => format!("the server's certificate is bad: {bad:?}"),
         },

@@ -61,7 +61,7 @@ impl SigningRequest {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
         let key = EcdsaKeyPair::generate_pkcs8(algorithm, &random)
-            .map_err(|_| anyhow!("a key cannot be made: no random numbers"))?;
+            .map_err(|_| anyhow!("a key cannot be made, because there are no random numbers"))?;
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, key.as_ref(), &random)
             .map_err(|error| anyhow!("the new key cannot be used: {error}"))?;
         let public = [EC_KEY, &bit_string(pair.public_key().as_ref())].concat();
@@ -70,7 +70,7 @@ impl SigningRequest {
         let info = value(SEQUENCE, &info);
         let signature = pair
             .sign(&random, &info)
-            .map_err(|_| anyhow!("the signing request cannot be signed"))?;
+            .map_err(|_| anyhow!("the certificate signing request cannot be signed"))?;
         let signature = bit_string(signature.as_ref());
         Ok(SigningRequest {
             key: key.as_ref().to_vec(),

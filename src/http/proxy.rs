@@ -37,7 +37,7 @@ impl Proxy {
         let known = ["http", "https"].contains(&url.scheme()) && url.has_host();
         ensure!(
             known,
-            "cannot use HTTPS_PROXY: it must begin with http:// or https://"
+            "cannot use HTTPS_PROXY: the URL must begin with http:// or https://"
         );
         let entries = no_proxy.unwrap_or_default().split(',').map(str::trim);
         let exceptions = entries.filter(|entry| !entry.is_empty()).map(exception);

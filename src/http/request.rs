@@ -155,7 +155,7 @@ fn read(mut answer: Response, url: &Url, limit: u64) -> Result<Vec<u8>, Failure>
         }
         if started.elapsed() > BODY_TIMEOUT {
             return Err(Failure::transient(anyhow!(
-                "{url}: the answer was not complete after {BODY_TIMEOUT:?}: too slow"
+                "{url}: the answer was not complete after {BODY_TIMEOUT:?}, which is too slow"
             )));
         }
     }

@@ -188,7 +188,11 @@ impl Tls {
                     self.ended = true;
                     Some(Next::End)
                 }
-                Ok(_) => return Err(io::Error::other("TLS: early data was not asked for")),
+                Ok(_) => {
+                    return Err(io::Error::other(
+                        "TLS: there is early data, which muster did not request",
+                    ));
+                }
                 Err(error) => {
                     self.from += discard;
                     self.send_alert(link, deadline);

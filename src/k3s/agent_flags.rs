@@ -100,20 +100,25 @@ pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
     let on = !["0", "f", "F", "false", "False", "FALSE"].contains(&value);
     match name {
         "node-name" => Some(
-            "muster names the node, from its MAC address; remove the flag, and see \
-             MUSTER_HOSTNAME_PREFIX",
+            "muster names the node, from its MAC address; remove the flag; to change how the \
+             names begin, set MUSTER_HOSTNAME_PREFIX",
         ),
-        "with-node-id" if on => {
-            Some("muster names the node, and k3s would join under a longer name; remove the flag")
+        "with-node-id" if on => Some(
+            "muster names the node, and with this flag k3s would join under a longer name; remove \
+             the flag",
+        ),
+        "kubelet-arg" | "kube-proxy-arg" if value.contains("hostname-override") => Some(
+            "muster names the node, and the server refuses another name; remove hostname-override",
+        ),
+        "server" => {
+            Some("muster and k3s must use the same server; remove the flag, and set K3S_URL")
         }
-        "kubelet-arg" | "kube-proxy-arg" if value.contains("hostname-override") => {
-            Some("muster names the node, and the server refuses another name; remove the flag")
-        }
-        "server" => Some("the server that muster asks must be the one that k3s joins: set K3S_URL"),
         "token" | "token-file" | "agent-token" | "cluster-secret" => {
-            Some("the token that muster uses must be the one that k3s uses: set K3S_TOKEN_FILE")
+            Some("muster and k3s must use the same token; remove the flag, and set K3S_TOKEN_FILE")
         }
-        "rootless" if on => Some("muster prepares the machine for a k3s that runs as root"),
+        "rootless" if on => {
+            Some("muster prepares the machine for a k3s that runs as root; remove the flag")
+        }
         "data-dir" | "config" if !value.starts_with('/') => Some("must be an absolute path"),
         _ if is_known(name) => None,
         _ => Some("k3s agent does not have this flag, and would end at once; remove the flag"),

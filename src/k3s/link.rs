@@ -96,7 +96,7 @@ impl ServerLink {
             let seconds = wait.as_secs();
             info!(
                 target: host.step(),
-                "registering in {seconds} s, so that not all boards ask at once (MUSTER_SPREAD)"
+                "waiting {seconds} s, so that not all boards register at once (MUSTER_SPREAD)"
             );
         }
         host.wait(wait)

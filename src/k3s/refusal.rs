@@ -15,8 +15,8 @@ const SHOWN: usize = 200;
 
 /// The remedy for a wrong token. It names `agent-token`, because a server that was started with
 /// `--agent-token` refuses the token in its file `node-token`.
-const TOKEN_REMEDY: &str =
-    "put the server's token for agents (its file server/agent-token) on the board";
+const TOKEN_REMEDY: &str = "copy the token for agents (on the server: \
+                            /var/lib/rancher/k3s/server/agent-token) to the board's token file";
 
 /// The failure when the answer of `/cacerts` is not the CA that the join token pins.
 pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
@@ -24,12 +24,13 @@ pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
         // A retry can help, because muster asks the time servers again before the next attempt.
         Untrusted::NotNow => Failure::transient(WrongDates(format!("{url}: {why}")).into()),
         Untrusted::NotTheRoot => Failure::permanent(anyhow!(
-            "{url}: {why}: put the certificates of the server's server-ca.crt in order, from the \
-             CA that signs to its root"
+            "{url}: {why}: on the server, put the certificates in \
+             /var/lib/rancher/k3s/server/tls/server-ca.crt in order: first the CA that signs the \
+             server's certificate, and last the root CA"
         )),
         Untrusted::Unreadable | Untrusted::OtherCa => Failure::permanent(anyhow!(
-            "{url}: {why}: the token is from another cluster, the server's CA was changed, or this is \
-             not your server; {TOKEN_REMEDY}"
+            "{url}: {why}: the token is from another cluster, or the server's CA was changed, or \
+             this is not your server; in the first two cases, {TOKEN_REMEDY}"
         )),
     }
 }
@@ -46,8 +47,8 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
     match (refusal.failure.status(), name) {
         // `doAuth` and `basicauth` answer 401 when the token's password is wrong.
         (Some(401), _) => Failure::permanent(anyhow!(
-            "{url}: the server does not accept the join token: it was changed or has expired; \
-             {TOKEN_REMEDY}"
+            "{url}: the server does not accept the join token: the token is wrong, or was changed \
+             on the server, or has expired; {TOKEN_REMEDY}"
         )),
         // `VerifyHash` sends this text when the node password is wrong. No other 403 has this text.
         (Some(403), Some(name)) if why.contains("hash does not match") => {
@@ -59,9 +60,10 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
         (Some(403), _) if why == "forbidden" || refusal.explanation.is_empty() => {
             refusal.failure.into_transient().map_error(|_| {
                 anyhow!(
-                    "{url}: the server does not know the join token yet (403 forbidden): its API \
-                 server is starting, or it is an etcd-only server, or the bootstrap token has \
-                 expired (on the server: k3s token list)"
+                    "{url}: the server does not know the join token yet (403 forbidden): the \
+                     server's API is still starting, or this server runs only etcd, or the token \
+                     is a bootstrap token that has expired (to list these tokens, run on the server: \
+                     k3s token list)"
                 )
             })
         }
@@ -91,7 +93,7 @@ pub(super) fn of_version(url: &Url, refusal: Refusal) -> Failure {
     match failure.status() {
         Some(401) => failure.into_transient().map_error(|_| anyhow!(
             "{url}: the server did not see this board's client certificate (401): a load balancer \
-             in front of it must pass TLS through (layer 4)"
+             in front of the server must pass TLS through (layer 4)"
         )),
         // A retry can help after every other answer. For example, the API server answers 403 for
         // some seconds after its start, until its RBAC roles exist.
@@ -112,9 +114,9 @@ pub(super) fn is_etcd_only(refusal: &Refusal) -> bool {
 fn password_rejected(url: &Url, name: &str) -> anyhow::Error {
     anyhow!(
         "{url}: the server has another node password for {name}; if no other board has this name, \
-         run on the server: kubectl -n kube-system delete secret {name}.node-password.k3s, or \
-         kubectl delete node {name}, which deletes the node and this secret; if two boards have \
-         this name, raise MUSTER_HOSTNAME_LENGTH"
+         delete this password on the server (kubectl -n kube-system delete secret \
+         {name}.node-password.k3s), or delete the node, which deletes this password too (kubectl \
+         delete node {name}); if two boards have this name, raise MUSTER_HOSTNAME_LENGTH"
     )
 }
 

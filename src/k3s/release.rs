@@ -138,8 +138,8 @@ pub fn remedy(asset: &str, tag: &Tag, server_is_mirror: bool) -> String {
         false => ", and add the word server to MUSTER_MIRRORS",
     };
     format!(
-        "put {asset} and {sums} of {tag} into {folder}/server/static/k3s/{tag}/ on the k3s \
-         server{list}"
+        "put {asset} and {sums} of the release {tag} into {folder}/server/static/k3s/{tag}/ on the \
+         k3s server{list}"
     )
 }
 

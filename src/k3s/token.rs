@@ -67,7 +67,7 @@ impl Token {
                 let password = Credential::Password(password.into());
                 Ok(Token::new(text, ca, user, password))
             }
-            _ => Err("is cut short: it needs <user>:<password> or <id>.<secret> after K10<hash>::"),
+            _ => Err("is cut short: after K10<hash>:: it needs <user>:<password> or <id>.<secret>"),
         }
     }
 
@@ -124,13 +124,13 @@ impl JoinToken {
             return Vec::new();
         };
         let unpinned = token.ca().is_none().then_some(
-            "the join token has no CA hash (K10...), so nothing proves that this is your \
-             server: use the whole token",
+            "the join token has no CA hash, so nothing proves that this is your server: use the \
+             whole join token (K10<hash>::...)",
         );
         let servers_own = token.is_server_token().then_some(
-            "the join token is the server's own (its user is `server`), with which a board could \
-             administer the cluster: start the server with --agent-token, and put its file \
-             server/agent-token on the boards",
+            "the join token is the server's own token (its user is `server`), with which a board \
+             could administer the cluster: start the server with --agent-token, and copy its \
+             /var/lib/rancher/k3s/server/agent-token to the token file of each board",
         );
         unpinned.into_iter().chain(servers_own).collect()
     }

@@ -24,7 +24,7 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
     for (number, line) in (1..).zip(text.lines()) {
         // YAML has more kinds of line breaks than `str::lines` knows.
         if line.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']) {
-            return Err((number, "has a line break that is not a newline"));
+            return Err((number, "this line has a line break that is not a newline"));
         }
         let content = without_comment(line.trim_matches([' ', '\t']));
         if content.is_empty() || content == "---" && entries.is_empty() {
@@ -37,7 +37,10 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
             line.starts_with([' ', '\t', ']', '}']) || content == "-" || content.starts_with("- ");
         if continues {
             let Some(entry) = entries.last_mut() else {
-                return Err((number, "must be a line `key: value` in the first column"));
+                return Err((
+                    number,
+                    "this line must be `key: value`, and the key must begin in the first column",
+                ));
             };
             if !entry.value.is_empty() {
                 entry.value.push(' ');
@@ -47,7 +50,7 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
         }
         let (key, value) = key_and_value(content).ok_or((
             number,
-            "is not of the form `key: value`; muster reads only this part of YAML",
+            "this line is not of the form `key: value`; muster reads only this part of YAML",
         ))?;
         entries.push(Entry {
             line: number,

@@ -32,7 +32,7 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
     if starts.full_boot_is_due(host.uptime()) {
         warn!(
             "k3s ended within a minute of its start {EARLY_ENDS} times in a row: running all \
-             steps once"
+             steps of a boot once"
         );
         starts.record_full_boot(host.uptime());
         starts.write(host);
@@ -40,12 +40,15 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
         return Ok(None);
     }
     if record.server != settings.server()? || record.program != program(settings) {
-        info!("K3S_URL or the path of k3s has changed since this node joined: running all steps");
+        info!(
+            "K3S_URL or the path of k3s has changed since this node joined: running all steps of \
+             a boot"
+        );
         return Ok(None);
     }
     match verified(host, settings) {
         Ok(digest) if settings.skip_download && digest != record.sha256 => {
-            info!("the k3s in the image has changed: running all steps");
+            info!("the k3s in the image has changed: running all steps of a boot");
             return Ok(None);
         }
         // `rc-service muster upgrade` has fetched another release.
@@ -55,12 +58,12 @@ pub fn by_record(host: &Host, settings: &Settings, supervised: bool) -> Result<O
         }
         Ok(_) => {}
         Err(error) => {
-            warn!("{error:#}: running all steps");
+            warn!("{error:#}; so muster runs all steps of a boot");
             return Ok(None);
         }
     }
     info!(
-        "{} joined in this boot, and k3s {} is the verified one: restarting k3s without a network request",
+        "{} joined in this boot, and the installed k3s {} is verified: restarting k3s without a network request",
         record.node.name,
         record.tag.as_deref().unwrap_or("(version unknown)")
     );
@@ -84,7 +87,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     let program = program(settings);
     let digest = host
         .digest(&program)?
-        .with_context(|| format!("there is no {program}: run `muster fetch`"))?;
+        .with_context(|| format!("there is no {program}: to install k3s, run: muster fetch"))?;
     let known = match settings.pin {
         Some(pin) => vec![pin],
         None if settings.skip_download => return Ok(digest),
@@ -97,7 +100,7 @@ pub fn verified(host: &Host, settings: &Settings) -> Result<Sha256> {
     if !known.contains(&digest) {
         bail!(
             "{program} has the SHA-256 {digest}, which was not verified in this boot, so muster \
-             does not run it: run `muster fetch` to install the right one"
+             does not run this file: to install a verified k3s, run: muster fetch"
         );
     }
     Ok(digest)

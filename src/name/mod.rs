@@ -89,7 +89,10 @@ fn collisions(naming: &Naming, groups: &[&[Board]], shortest: usize) -> Option<S
     }
     if groups.len() > NAMED_COLLISIONS {
         let more = groups.len() - NAMED_COLLISIONS;
-        let _ = write!(text, "more hostnames of several boards: {more}; ");
+        let _ = write!(
+            text,
+            "number of other hostnames that several boards have: {more}; "
+        );
     }
     let remedy = format!("set MUSTER_HOSTNAME_LENGTH={shortest} or more on all boards");
     (!groups.is_empty()).then_some(text + &remedy)
@@ -166,7 +169,8 @@ pub fn addresses(host: &Host, words: &[String]) -> Result<Vec<Mac>> {
 }
 
 fn nothing_given() -> anyhow::Error {
-    let error = "no MAC address was given: give addresses, a file of them, or - for standard input";
+    let error = "no MAC address was given: give MAC addresses, the path of a file with MAC \
+                 addresses, or - to read MAC addresses from standard input";
     Usage(error.into()).into()
 }
 

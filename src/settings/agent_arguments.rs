@@ -16,8 +16,11 @@ pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
     if let Some(flag) = around.find_map(secret_flag) {
         let why = "every process can read a secret given as an argument";
         let remedy = match flag {
-            "vpn-auth" => "name a file that holds it in --vpn-auth-file",
-            _ => "put it in /etc/muster/token",
+            "vpn-auth" => {
+                "write the secret to a file of mode 0600, and give the path of the file in \
+                 --vpn-auth-file"
+            }
+            _ => "put the join token in /etc/muster/token",
         };
         let source = &value.source;
         let error = format!("INSTALL_K3S_EXEC=<redacted> ({source}): refused: {why}; {remedy}");
@@ -29,7 +32,9 @@ pub(super) fn parse(value: &Value) -> Result<Vec<String>> {
         Some("agent") => {
             words.remove(0);
         }
-        Some("server") => return Err(value.bad("muster runs only k3s agents: remove `server`")),
+        Some("server") => {
+            return Err(value.bad("muster runs only k3s agents: remove the word server"));
+        }
         _ => {}
     }
     for flag in flags(&words) {

@@ -77,7 +77,7 @@ impl Settings {
         }
         let files = self.config_files(host, node);
         if let (Some(value), true) = (&self.config_file, files.is_empty()) {
-            let error = value.bad("there is no such file; k3s continues without it");
+            let error = value.bad("there is no such file; k3s continues without this file");
             warn!(target: "settings", "{error}");
         }
         for file in files {

@@ -20,7 +20,7 @@ impl AgentConfig {
         (!exists).then(|| {
             format!(
                 "flannel-iface={name:?}: there is no such interface, and k3s would end at once: \
-                 configure the interface, or remove flannel-iface"
+                 configure the interface, or remove flannel-iface from k3s's configuration"
             )
         })
     }
@@ -35,18 +35,18 @@ impl AgentConfig {
         let v4 = host.read_text("/proc/net/route")?;
         let v6 = host.read_text("/proc/net/ipv6_route")?;
         let (used, why) = match self.get("flannel-iface") {
-            Some(name) => (name, "flannel-iface names it"),
+            Some(name) => (name, "flannel-iface names this interface"),
             None => match default_interface(&v4, &v6) {
-                Some(name) => (name, "the default route uses it"),
+                Some(name) => (name, "the default route uses this interface"),
                 None => return Ok(None),
             },
         };
         let own = &node.interface;
         Ok((used != own).then(|| {
             format!(
-                "k3s joins with the address of {used}, because {why}, but the node is named after \
-                 {own}: set MUSTER_INTERFACE={used}, or flannel-iface: {own} in \
-                 /etc/muster/nodes/{}.yaml",
+                "k3s joins with the address of {used}, because {why}, but the name of the node is \
+                 from the MAC address of {own}: set MUSTER_INTERFACE={used}, or write the line \
+                 `flannel-iface: {own}` in /etc/muster/nodes/{}.yaml",
                 node.name
             )
         }))

@@ -123,8 +123,8 @@ pub struct Settings {
 impl Settings {
     /// The k3s server's URL. Fails when `K3S_URL` was not given.
     pub fn url(&self) -> Result<&Url> {
-        let missing = "K3S_URL=\"\" (not given): name the k3s server, such as \
-                       K3S_URL=\"https://10.0.0.2:6443\" in /etc/conf.d/muster";
+        let missing = "K3S_URL=\"\" (not given): set the URL of the k3s server, such as \
+                       K3S_URL=\"https://10.0.0.2:6443\", in /etc/conf.d/muster";
         self.url
             .as_ref()
             .ok_or_else(|| BadSetting(missing.into()).into())
@@ -234,7 +234,7 @@ impl Settings {
     fn ca_file(&self, host: &Host) -> Option<Vec<u8>> {
         let file = self.ca_file.as_ref()?.read_certificates(host);
         file.inspect_err(|error| {
-            log::warn!(target: "settings", "{error}; using the public CAs");
+            log::warn!(target: "settings", "{error}; muster uses the public CAs instead");
         })
         .ok()
     }

@@ -14,7 +14,7 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
         && !has_port(&url.text)
     {
         warnings.push(format!(
-            "K3S_URL={:?} ({}) has no port, so 443 is used; k3s listens on 6443",
+            "K3S_URL={:?} ({}) has no port, so port 443 is used, but k3s usually listens on port 6443",
             url.text, url.source
         ));
     }
@@ -27,8 +27,8 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
     }
     if let (None, Some(digest)) = (&version, given.get("MUSTER_K3S_SHA256")) {
         warnings.push(format!(
-            "MUSTER_K3S_SHA256 ({}) is the digest of one release: set INSTALL_K3S_VERSION too, or \
-             no k3s is accepted after an upgrade of the server",
+            "MUSTER_K3S_SHA256 ({}) is the digest of one release: set INSTALL_K3S_VERSION too; \
+             otherwise muster accepts no k3s after an upgrade of the server",
             digest.source
         ));
     }

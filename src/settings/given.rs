@@ -71,7 +71,8 @@ impl Given {
         let error = if name == "K3S_VPN_AUTH" {
             format!(
                 "{name}=<redacted> ({source}): refused, because every program that k3s starts would \
-                 inherit it; put it in a file of mode 0600, and name the file in K3S_VPN_AUTH_FILE"
+                 inherit this secret; write the secret to a file of mode 0600, and give the path of \
+                 the file in K3S_VPN_AUTH_FILE"
             )
         } else if let Some(why) = readable_by.filter(|_| SECRET_VARIABLES.contains(&name)) {
             format!(
@@ -87,7 +88,7 @@ impl Given {
         } else if name == "K3S_NODE_NAME" {
             format!(
                 "{name} ({source}): muster names the node, from its MAC address; \
-                 remove {name}, and see MUSTER_HOSTNAME_PREFIX"
+                 remove {name}; to change how the names begin, set MUSTER_HOSTNAME_PREFIX"
             )
         } else if name.starts_with(installer::PREFIX) {
             match installer::answer(name) {
@@ -98,8 +99,8 @@ impl Given {
                     return Ok(());
                 }
                 _ => format!(
-                    "{name} ({source}): k3s's install script has no such variable; see \
-                     docs/settings.md"
+                    "{name} ({source}): k3s's install script has no such variable; \
+                     docs/settings.md in the repository of muster lists the variables"
                 ),
             }
         } else {

@@ -27,20 +27,20 @@ const OTHERS: [(&str, Answer); 10] = [
     (
         "INSTALL_K3S_COMMIT",
         Answer::Refused(
-            "a build of a commit is in no release, and no checksum file has its digest: set \
-             INSTALL_K3S_VERSION",
+            "a build of a commit is in no release, and no checksum file has the digest of such a \
+             build: set INSTALL_K3S_VERSION instead",
         ),
     ),
     (
         "INSTALL_K3S_PR",
         Answer::Refused(
             "a build of a pull request cannot be downloaded without a login: set \
-             INSTALL_K3S_VERSION",
+             INSTALL_K3S_VERSION instead",
         ),
     ),
     (
         "INSTALL_K3S_FORCE_RESTART",
-        Answer::Ignored("rc-service muster restart restarts k3s"),
+        Answer::Ignored("to restart k3s, run: rc-service muster restart"),
     ),
     (
         "INSTALL_K3S_NAME",
@@ -60,7 +60,9 @@ const OTHERS: [(&str, Answer); 10] = [
     ),
     (
         "INSTALL_K3S_SKIP_START",
-        Answer::Ignored("muster always starts k3s; to install it only, run muster fetch"),
+        Answer::Ignored(
+            "muster always starts k3s; to install k3s without a start, run: muster fetch",
+        ),
     ),
     (
         "INSTALL_K3S_SYSTEMD_DIR",

@@ -43,15 +43,15 @@ pub fn load(host: &Host, sources: &Sources) -> Result<Settings> {
         && is_open(host, path)
     {
         settings.warnings.push(format!(
-            "K3S_TOKEN is in {path}, which every user can read: move it to a file of mode 0600 \
-             (K3S_TOKEN_FILE)"
+            "K3S_TOKEN is in {path}, which every user can read: move the token to a file of mode \
+             0600, and give the path of the file in K3S_TOKEN_FILE"
         ));
     }
     let secrets = settings.secret_values();
     let warnings: Vec<String> = secrets
         .filter(|value| is_open(host, &value.text))
         .map(|Value { name, text, .. }| {
-            format!("{name}: every user can read {text}: run chmod 600 {text}")
+            format!("{name}: every user can read {text}; to prevent this, run: chmod 600 {text}")
         })
         .collect();
     settings.warnings.extend(warnings);

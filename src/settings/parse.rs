@@ -82,7 +82,7 @@ fn url(given: &Given) -> Result<Option<Url>> {
     };
     let url = value.url(&value.text, &["https"])?;
     if url.path() != "/" {
-        return Err(value.bad("must not have a path, just https://<host>:<port>"));
+        return Err(value.bad("must not have a path: write only https://<host>:<port>"));
     }
     Ok(Some(url))
 }
@@ -132,7 +132,7 @@ fn naming(given: &Given) -> Result<Naming> {
     let digits = length
         .text
         .parse()
-        .map_err(|_| length.bad("must be the number of hex digits, from 1 to 40"))?;
+        .map_err(|_| length.bad("must be the number of hex digits in a hostname, from 1 to 40"))?;
     Naming::new(&prefix.text, digits).map_err(|bad| match bad {
         BadNaming::Prefix(why) => prefix.bad(why),
         BadNaming::Length(why) => length.bad(why),
@@ -146,7 +146,8 @@ fn spread(given: &Given) -> Result<Duration> {
         .parse()
         .ok()
         .filter(|seconds| *seconds <= SPREAD_MAX);
-    let seconds = seconds.ok_or_else(|| value.bad("must be a number of seconds, 0 to 3600"))?;
+    let seconds =
+        seconds.ok_or_else(|| value.bad("must be a number of seconds, from 0 to 3600"))?;
     Ok(Duration::from_secs(seconds))
 }
 
@@ -168,10 +169,10 @@ fn ntp(given: &Given) -> Result<Option<TimeServers>> {
         [] => Err(value.bad("names no time server")),
         [no] if no == "no" => Ok(None),
         _ if named.iter().any(|name| name == "no") => {
-            Err(value.bad("is `no` and a name: write `no` alone, or leave it out"))
+            Err(value.bad("has the word `no` and a time server: write `no` alone, or remove `no`"))
         }
         _ if !named.iter().all(is_name) => {
-            Err(value.bad("must be names or addresses of time servers, or no"))
+            Err(value.bad("must be the names or addresses of time servers, or the word no"))
         }
         _ if value.source == Source::Default => Ok(Some(TimeServers {
             named: Vec::new(),

@@ -24,7 +24,7 @@ pub(super) fn version(given: &Given) -> Result<Version> {
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
     {
-        return Err(value.bad("is not a channel's name, such as stable or v1.34"));
+        return Err(value.bad("must be the name of a release channel, such as stable or v1.34"));
     }
     Ok(Version::Channel(below(&base_url, &[&value.text])))
 }
@@ -32,11 +32,11 @@ pub(super) fn version(given: &Given) -> Result<Version> {
 /// Reads `INSTALL_K3S_VERSION`. All releases of k3s have `+k3s` and a number in their tags.
 fn tag(value: &Value) -> Result<Tag> {
     let tag = Tag::parse(&value.text)
-        .ok_or_else(|| value.bad("is not a release tag, such as v1.34.1+k3s1"))?;
+        .ok_or_else(|| value.bad("must be a release tag, such as v1.34.1+k3s1"))?;
     match tag.as_str().contains("+k3s") {
         true => Ok(tag),
         false => Err(value.bad(format_args!(
-            "is not a whole release tag, such as {tag}+k3s1"
+            "must be a whole release tag, such as {tag}+k3s1"
         ))),
     }
 }

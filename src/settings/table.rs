@@ -24,7 +24,11 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 /// All settings, in the order of the help. A setting that k3s or its installer also has means the
 /// same here.
 pub const SETTINGS: [Setting; 28] = [
-    setting("K3S_URL", "", "the k3s server, https:// only; required"),
+    setting(
+        "K3S_URL",
+        "",
+        "the URL of the k3s server, with https://; required",
+    ),
     setting(
         "K3S_TOKEN_FILE",
         paths::TOKEN,
@@ -38,12 +42,12 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "INSTALL_K3S_VERSION",
         "",
-        "a release tag; unset: the version the server runs",
+        "k3s release tag; unset: the version the server runs",
     ),
     setting(
         "INSTALL_K3S_CHANNEL",
         "",
-        "a release channel; used if no version is set",
+        "k3s release channel; used if no version is set",
     ),
     setting(
         "INSTALL_K3S_CHANNEL_URL",
@@ -68,7 +72,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "INSTALL_K3S_SYMLINK",
         "",
-        "links kubectl, crictl, ctr to k3s: skip or force",
+        "links named kubectl, crictl, ctr: skip or force",
     ),
     setting("INSTALL_K3S_EXEC", "", "more arguments for k3s agent"),
     setting(
@@ -81,7 +85,11 @@ pub const SETTINGS: [Setting; 28] = [
         "",
         "a base URL in place of the mirror github",
     ),
-    setting("MUSTER_K3S_SHA256", "", "the only digest that k3s may have"),
+    setting(
+        "MUSTER_K3S_SHA256",
+        "",
+        "the only SHA-256 that the k3s binary may have",
+    ),
     setting(
         "MUSTER_AIRGAP_IMAGES",
         "no",
@@ -90,7 +98,7 @@ pub const SETTINGS: [Setting; 28] = [
     setting(
         "MUSTER_INTERFACE",
         "eth0",
-        "the NIC that names the node, or auto",
+        "the NIC whose MAC address names the node, or auto",
     ),
     setting(
         "MUSTER_HOSTNAME_PREFIX",

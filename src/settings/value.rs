@@ -80,13 +80,15 @@ impl Value {
     /// The value as a LED.
     pub(super) fn led(&self) -> Result<Led> {
         Led::parse(&self.text)
-            .ok_or_else(|| self.bad("must be auto, no, or a name in /sys/class/leds"))
+            .ok_or_else(|| self.bad("must be auto, no, or the name of a LED in /sys/class/leds"))
     }
 
     /// The value as the place where the log is sent.
     pub(super) fn log_server(&self) -> Result<LogServer> {
         LogServer::parse(&self.text).ok_or_else(|| {
-            self.bad("must be the name or address of a log server, such as logs.lan:514, or no")
+            self.bad(
+                "must be the name or address of a log server, such as logs.lan:514, or the word no",
+            )
         })
     }
 
@@ -155,7 +157,7 @@ impl Value {
             Ok(None) => return Err(self.no_such_file(host)),
             Err(error) => {
                 if is_unreadable_in_plan(host, &error) {
-                    let why = "this user may not read the file; muster continues without it";
+                    let why = "this user may not read the file; muster continues without the file";
                     log::warn!(target: "settings", "{}", self.bad(why));
                     return Ok(None);
                 }

@@ -9,12 +9,13 @@ pub(super) fn advice(status: &Value, steps: &[Value]) -> String {
         step["step"].as_str()
     };
     if status["next_try"].is_number() {
-        return "solve the problem that `failed` shows; muster tries again by itself, and at once when \
-                the settings or the token change"
+        return "solve the problem in the line `failed`; muster tries again by itself, or at once when \
+                the settings file or the token file changes"
             .into();
     }
     if status["last_error"].is_string() {
-        return "solve the problem that `failed` shows, then run: rc-service muster restart".into();
+        return "solve the problem in the line `failed`, then run: rc-service muster restart"
+            .into();
     }
     if let Some(step) = step_in("killed") {
         return format!(
@@ -23,17 +24,19 @@ pub(super) fn advice(status: &Value, steps: &[Value]) -> String {
         );
     }
     if let Some(step) = step_in("waiting") {
-        return format!("solve the problem of the step {step}; muster goes on by itself then");
+        return format!(
+            "solve the problem shown for the step {step}; then muster goes on by itself"
+        );
     }
     if step_in("running").is_some() {
         return "nothing: the boot is under way".into();
     }
     match (status["joined"].is_number(), status["pid"].as_u64()) {
         (true, Some(pid)) => format!("nothing: k3s runs as process {pid}"),
-        (true, None) => "k3s has ended: if OpenRC does not restart it in a few seconds, run: \
+        (true, None) => "k3s has ended: if OpenRC does not restart k3s in a few seconds, run: \
                          rc-service muster restart"
             .into(),
-        (false, _) => "start the boot: rc-service muster start".into(),
+        (false, _) => "to start the boot, run: rc-service muster start".into(),
     }
 }
 

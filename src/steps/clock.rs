@@ -38,7 +38,9 @@ pub fn run(host: &Host, settings: &Settings, conf: &str) -> Result<()> {
             ),
             || Ok(earliest),
         )?;
-        info!("the clock was earlier than this image, so it was set to the time of this image");
+        info!(
+            "the clock was before the time when this image was made, and is now set to that time"
+        );
     }
     let source = TimeSource {
         servers: settings.ntp.clone(),

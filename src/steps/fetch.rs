@@ -40,8 +40,8 @@ pub fn run(
         host.set_result("the k3s of the image is used (INSTALL_K3S_SKIP_DOWNLOAD)".into());
         if settings.airgap_images {
             warn!(
-                "MUSTER_AIRGAP_IMAGES does nothing with INSTALL_K3S_SKIP_DOWNLOAD: put the archive \
-                 of k3s's container images, of the same release, into the boot image too"
+                "MUSTER_AIRGAP_IMAGES has no effect when INSTALL_K3S_SKIP_DOWNLOAD is set: put the \
+                 archive with the container images of the same k3s release into the boot image"
             );
         }
         link_commands(host, settings);
@@ -59,7 +59,7 @@ pub fn run(
         && let Err(error) = source.images(config.data_dir())
     {
         let why = format!(
-            "{error:#}: the node joins without these images, and k3s pulls those that it needs"
+            "{error:#}; the node joins without these images, and k3s pulls the images that it needs"
         );
         host.report(|status| status.problem(host.step(), &why));
         warn!("{why}");
@@ -179,7 +179,8 @@ impl<'a> Source<'a> {
         };
         let (target, mode) = (target.display(), asset.mode());
         format!(
-            "install {target} ({mode:04o}) from {shown}, {digest}, unless it is installed{fits}"
+            "install {target} ({mode:04o}) from {shown}, {digest}, unless it is installed \
+             already{fits}"
         )
     }
 
@@ -241,7 +242,7 @@ fn version(
         Version::Channel(url) => host.ask(format_args!("version: ask {url}"), || {
             let what = "the release channel";
             let tag = retry(host, seed, what, || ask_channel(clients, url))?;
-            info!("the release channel {url} names k3s {tag}");
+            info!("the release channel {url} leads to k3s {tag}");
             Ok(tag)
         }),
     }

@@ -52,7 +52,7 @@ pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
                 let existing = interfaces(host);
                 let existing = if existing.is_empty() {
                     let folder = host.path(INTERFACES);
-                    format!("{} lists no interface but lo", folder.display())
+                    format!("{} lists no interface except lo", folder.display())
                 } else {
                     format!("the interfaces are {}", existing.join(", "))
                 };
@@ -116,7 +116,7 @@ fn find_once(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
         return Ok(Err(format!(
             "the kernel gave {interface} a random MAC address, so the node would have another name \
              at each boot: set a fixed address in the boot loader (U-Boot: ethaddr) or with \
-             hwaddress in /etc/network/interfaces, or name another interface"
+             hwaddress in /etc/network/interfaces, or set MUSTER_INTERFACE to another interface"
         )));
     }
     let text = String::from_utf8_lossy(&address);
@@ -124,7 +124,7 @@ fn find_once(host: &Host, settings: &Settings) -> Result<Result<Node, String>> {
         let shown: String = text.trim_end().chars().take(40).collect();
         settings
             .interface_value
-            .bad(format_args!("{file} holds {shown:?}, {why}"))
+            .bad(format_args!("{file} holds {shown:?}, which is {why}"))
     })?;
     Ok(Ok(Node {
         mac,
@@ -150,7 +150,7 @@ fn auto_interface(host: &Host) -> Result<Result<String, String>> {
             }
         }
         return Ok(Err(format!(
-            "no interface has the MAC address of BOOTIF={bootif}"
+            "no interface has the MAC address of BOOTIF={bootif} (from the kernel command line)"
         )));
     }
     let mut wired = interfaces(host);

@@ -50,7 +50,7 @@ pub fn run(host: &Host, settings: &Settings, node: &Node, link: &ServerLink) -> 
         Some(_) => {}
         None => keep_token(host, link.token())?,
     }
-    host.set_result("the files that k3s reads are written".into());
+    host.set_result("wrote the files that k3s reads".into());
     Ok(())
 }
 

@@ -67,13 +67,13 @@ pub fn not_started(host: &Host, settings: &Settings, node: &Node) -> Result<Opti
     }
     Ok(if is_down(host, interface)? {
         Some(format!(
-            "{interface} is down, so nobody has asked DHCP for an address yet: the network step of \
-             a boot brings it up and asks"
+            "{interface} is down, so nobody has asked DHCP for an address yet: in a boot, the step \
+             network brings {interface} up and asks"
         ))
     } else if !is_client_running(host, interface) {
         Some(format!(
             "no address on {interface} yet: no DHCP client is running, so nobody has asked for an \
-             address: the network step of a boot starts a client"
+             address; in a boot, the step network starts a DHCP client"
         ))
     } else {
         None
@@ -150,7 +150,8 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
 /// this text to the message. The text is empty when no such reason is known.
 fn why_not_by_ipv6(heard: &Advertisement) -> &'static str {
     if heard.by_dhcp {
-        "; the IPv6 router leaves this to DHCPv6, for which muster starts no client"
+        "; the IPv6 router leaves addresses or DNS servers to DHCPv6, and muster starts no DHCPv6 \
+         client"
     } else if heard.has_link_local_resolver {
         "; the IPv6 router advertises only a link-local DNS server, which pods cannot ask"
     } else {
@@ -194,19 +195,20 @@ impl Missing {
                 let why = text.trim();
                 format!(
                     "no address on {interface} yet: the DHCP server refuses the lease that it \
-                     offered (NAK: {why}); check its address ranges, and whether there is a second DHCP server"
+                     offered (NAK: {why}); check the address ranges of the DHCP server, and \
+                     whether there is a second DHCP server"
                 )
             }
             (Missing::Address, false) => format!(
-                "no address on {interface} yet: muster sets none, because MUSTER_DHCP is no"
+                "no address on {interface} yet: muster sets no address, because MUSTER_DHCP is no"
             ),
             (Missing::Route, true) => "no default route, and k3s needs one: configure the DHCP \
                                        server to send a router (option 3)"
                 .into(),
             (Missing::Route, false) => "no default route, and k3s needs one".into(),
             (Missing::Resolver, true) => "no resolver in /etc/resolv.conf: configure the DHCP \
-                                          server to send one (option 6), or the IPv6 router to \
-                                          advertise one (RDNSS)"
+                                          server to send a DNS server (option 6), or the IPv6 \
+                                          router to advertise a DNS server (RDNSS)"
                 .into(),
             (Missing::Resolver, false) => "no resolver in /etc/resolv.conf".into(),
         }

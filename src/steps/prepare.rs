@@ -85,8 +85,8 @@ pub fn file_system_problem(mounts: &[Mount], config: &AgentConfig) -> Option<Str
     let root = mount_of(mounts, Path::new("/"))?;
     if ["rootfs", "ramfs"].contains(&root.kind.as_str()) {
         return Some(format!(
-            "/ is of type {}, where no container can start (pivot_root fails): use an initramfs \
-             that does switch_root to a tmpfs, as Alpine's does",
+            "/ is a file system of type {}, where no container can start (pivot_root fails): use \
+             an initramfs that changes to a tmpfs (switch_root), as the initramfs of Alpine does",
             root.kind
         ));
     }
@@ -99,8 +99,8 @@ pub fn file_system_problem(mounts: &[Mount], config: &AgentConfig) -> Option<Str
     (kind == "overlay" || kind.starts_with("nfs")).then(|| {
         format!(
             "{folder} is on a file system of type {kind}, where containerd cannot unpack images: \
-             mount a tmpfs on {folder} in /etc/fstab, or set snapshotter: fuse-overlayfs in \
-             k3s's configuration"
+             mount a tmpfs on {folder} in /etc/fstab, or write the line \
+             `snapshotter: fuse-overlayfs` into k3s's configuration file"
         )
     })
 }

@@ -104,10 +104,12 @@ fn listen(text: &str) -> Result<UdpSocket> {
     UdpSocket::bind(address).map_err(|error| {
         let remedy = match error.kind() {
             ErrorKind::PermissionDenied => {
-                "; a port below 1024 needs root: listen on another one, and give the boards \
-                 MUSTER_SYSLOG=HOST:PORT"
+                "; a port below 1024 needs root: listen on another port, and set the boards' \
+                 MUSTER_SYSLOG to HOST:PORT of this machine"
             }
-            ErrorKind::AddrInUse => "; another program listens there: stop it, or use another port",
+            ErrorKind::AddrInUse => {
+                "; another program listens there: stop that program, or use another port"
+            }
             _ => "",
         };
         anyhow!("cannot listen on {address}: {error}{remedy}")
@@ -202,7 +204,7 @@ impl Watch {
         let size = size();
         let mut lines = screen::draw(&self.title, &boards, now, size);
         if boards.is_empty() {
-            let hint = "  no board heard yet: give them MUSTER_SYSLOG=HOST:PORT of this machine";
+            let hint = "  no report yet: on the boards, set MUSTER_SYSLOG=HOST:PORT of this host";
             lines.truncate(size.rows.saturating_sub(1));
             lines.push(clip(hint, size.columns));
         }

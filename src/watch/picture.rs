@@ -86,7 +86,9 @@ pub fn draw(boards: &[&Board], now: Instant) -> String {
         rows,
         end: match more {
             0 => Vec::new(),
-            _ => vec![format!("boards that the picture has no room for: {more}")],
+            _ => vec![format!(
+                "number of boards for which the picture has no room: {more}"
+            )],
         },
     }
     .draw()

@@ -90,7 +90,7 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
         (
             "half a version",
             set("INSTALL_K3S_VERSION=v1.34.1"),
-            &["not a whole release tag, such as v1.34.1+k3s1"],
+            &["must be a whole release tag, such as v1.34.1+k3s1"],
         ),
         (
             "no and a name",
@@ -163,7 +163,7 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             set("MUSTER_LOG=info,verbose"),
             &[
                 "MUSTER_LOG=\"info,verbose\" (--set)",
-                "verbose is not a level",
+                "verbose is not a log level",
             ],
         ),
         (

@@ -59,8 +59,8 @@ fn without_a_network_it_says_what_it_could_not_know() {
             "ok       settings  K3S_URL=\"https://10.0.0.2:6443\" (/etc/conf.d/muster line 2)\n",
             "ok       interface worker-64e59a (board0 52:54:00:12:34:56)\n",
             "MISSING  address   no address on board0 yet: no DHCP client is running",
-            "UNKNOWN  route     not known yet: it comes with the address\n",
-            "UNKNOWN  resolver  not known yet: it comes with the address\n",
+            "UNKNOWN  route     not known yet: the route and the resolver come with the address\n",
+            "UNKNOWN  resolver  not known yet: the route and the resolver come with the address\n",
             "UNKNOWN  clock     no time server was asked: there is no address or no resolver\n",
             "ok       shared    / is a shared mount\n",
             "ok       root      ",
@@ -68,9 +68,9 @@ fn without_a_network_it_says_what_it_could_not_know() {
             "ok       memory    2048 MB, of which 1536 MB are available\n",
             "ok       space     ",
             "ok       token     the join token has a valid form, and contains the hash of the server's CA\n",
-            "UNKNOWN  ca        not asked: the interface has no address\n",
-            "UNKNOWN  server    not asked: the interface has no address\n",
-            "UNKNOWN  mirror    not asked: the interface has no address\n",
+            "UNKNOWN  ca        not checked: the interface has no address\n",
+            "UNKNOWN  server    not checked: the interface has no address\n",
+            "UNKNOWN  mirror    not checked: the interface has no address\n",
         ],
     );
 }
@@ -85,8 +85,8 @@ fn half_configured_it_checks_the_rest() {
         &text,
         &[
             "MISSING  token     K3S_TOKEN_FILE=\"/etc/muster/token\" (default): there is no such file",
-            "MISSING  server    K3S_URL=\"\" (not given): name the k3s server",
-            "UNKNOWN  mirror    not asked: the server or the token is not known\n",
+            "MISSING  server    K3S_URL=\"\" (not given): set the URL of the k3s server",
+            "UNKNOWN  mirror    not checked: the URL of the server or the join token is not known\n",
             "ok       memory    ",
         ],
     );
@@ -137,7 +137,7 @@ fn each_setting_has_its_place_and_what_it_hides() {
             "WARNING  settings  K3S_URL=\"https://10.0.0.2\" (/etc/conf.d/muster line 2) has no port",
             "ok       settings  HTTPS_PROXY=\"<redacted>\" (/etc/conf.d/muster line 4)\n",
             // Somebody else configures the interface, so the route does not come with DHCP.
-            "MISSING  address   no address on board0 yet: muster sets none",
+            "MISSING  address   no address on board0 yet: muster sets no address",
             "MISSING  route     no default route, and k3s needs one\n",
         ],
     );
@@ -167,9 +167,9 @@ fn what_the_machine_lacks_is_told_with_the_remedy() {
         &[
             "MISSING  carrier   board0 has no carrier: check the cable and the switch port\n",
             "MISSING  address   board0 is down, so nobody has asked DHCP",
-            "MISSING  cgroups   /sys/fs/cgroup is a cgroup, and k3s needs cgroup v2: set rc_cgroup_mode",
-            "ok       shared    / is not shared yet; the prepare step of a boot makes it a shared mount\n",
-            "MISSING  root      / is of type rootfs, where no container can start",
+            "MISSING  cgroups   /sys/fs/cgroup has the type cgroup, and k3s needs cgroup v2: set rc_cgroup_mode",
+            "ok       shared    / is not a shared mount yet; the prepare step of a boot makes / a shared mount\n",
+            "MISSING  root      / is a file system of type rootfs, where no container can start",
             "WARNING  memory    this board has 204 MB of memory",
             "MISSING  space     k3s needs 65 MB in /usr/local/bin, which is in memory",
             "MISSING  config    flannel-iface=\"wg0\": there is no such interface",

@@ -60,7 +60,7 @@ fn the_plan_names_the_image_archive_where_it_is_asked_for() {
 fn the_watch_over_a_node_has_no_plan() {
     let output = Root::new().muster(&["--dry-run", "health"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("health takes no --dry-run"));
+    assert!(stderr(&output).contains("muster health does not accept --dry-run"));
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn name_prints_json() {
     assert!(groups.iter().all(|group| named(group) > 1));
     let error = stderr(&output);
     assert!(
-        error.contains("; more hostnames of several boards: "),
+        error.contains("; number of other hostnames that several boards have: "),
         "{error}"
     );
     assert_eq!(error.lines().count(), 1, "{error}");

@@ -91,7 +91,7 @@ fn a_status_is_drawn_with_a_row_for_each_step() {
     let to_do = texts.iter().find(|text| text.starts_with("to do: "));
     assert!(to_do.unwrap().contains("muster tries again by itself"));
     let output = root.muster(&["status", "--svg", "--json"]);
-    assert_one_line("both", &output, &["one of --json and --svg"]);
+    assert_one_line("both", &output, &["--json or --svg, not both"]);
     let output = root.muster(&["--svg"]);
     assert_one_line("boot", &output, &["--svg"]);
 }

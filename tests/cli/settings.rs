@@ -186,7 +186,7 @@ fn values_that_are_probably_a_mistake_are_warned_of() {
     let digest = "MUSTER_K3S_SHA256=".to_string() + &"0".repeat(64);
     let version = ["--set", "INSTALL_K3S_VERSION=v1.34.1+k3s1"];
     let cases: &[(&str, &[&str], &str)] = &[
-        ("K3S_URL=https://a", &[], "no port, so 443 is used"),
+        ("K3S_URL=https://a", &[], "no port, so port 443 is used"),
         ("K3S_ULR=https://a:6443", &[], "did you mean K3S_URL?"),
         (&digest, &[], "set INSTALL_K3S_VERSION too"),
         ("INSTALL_K3S_CHANNEL=stable", &version, "is not used"),
@@ -231,7 +231,7 @@ fn a_file_of_cas_without_a_certificate_is_warned_of_and_fails_the_check() {
         }
         let warning = stderr(&root.muster(&["--dry-run", "identity"]));
         assert!(
-            warning.contains(expected) && warning.contains("using the public CAs"),
+            warning.contains(expected) && warning.contains("uses the public CAs"),
             "{warning}"
         );
         let output = root.muster(&["check", "--settings"]);

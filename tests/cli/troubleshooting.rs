@@ -73,7 +73,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("check/machine.rs", "not checked: "),
     // The last line and the counts.
     ("check/report.rs", ""),
-    ("check/site.rs", "not asked: "),
+    ("check/site.rs", "not checked: "),
     ("host/dhcp_client.rs", "make the DHCP client of"),
     // The plan.
     ("host/network_time.rs", "set the clock"),
@@ -89,14 +89,20 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     // Words of the server's that muster looks for.
     ("k3s/refusal.rs", "apiserver disabled"),
     ("k3s/refusal.rs", "hash does not match"),
-    ("settings/agent_interface.rs", "flannel-iface names it"),
-    ("settings/agent_interface.rs", "the default route uses it"),
+    (
+        "settings/agent_interface.rs",
+        "flannel-iface names this interface",
+    ),
+    (
+        "settings/agent_interface.rs",
+        "the default route uses this interface",
+    ),
     ("settings/doubts.rs", "muster --help lists the settings"),
     // Why a variable means nothing here.
     ("settings/installer.rs", "Alpine has no"),
     ("settings/installer.rs", "muster always starts k3s"),
     ("settings/installer.rs", "muster runs under OpenRC"),
-    ("settings/installer.rs", "rc-service muster restart"),
+    ("settings/installer.rs", "to restart k3s, run: "),
     ("settings/installer.rs", "the overlay enables the service"),
     ("settings/installer.rs", "the service is called muster"),
     ("settings/sources.rs", "kernel command line"),
@@ -111,7 +117,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("steps/network.rs", "wait for an address"),
     ("steps/register.rs", "ask … whether"),
     ("settings/value.rs", "this user may not read the file"),
-    ("settings/agent_arguments.rs", "name a file that holds it"),
+    ("settings/agent_arguments.rs", "write the secret to a file"),
     ("download/writer.rs", "no thread panics"),
     // What is downloaded.
     ("download/asset.rs", "the image archive of k3s"),
@@ -124,7 +130,7 @@ const NO_MESSAGES: &[(&str, &str)] = &[
     ("settings/agent_config.rs", "… (… line …): …"),
     ("settings/checked.rs", "the join token …"),
     ("steps/identity.rs", "BOOTIF=…: …"),
-    ("steps/identity.rs", "… holds …, …"),
+    ("steps/identity.rs", "… holds …, which is …"),
 ];
 
 /// What may be on the page and is no text of muster's.

@@ -13,7 +13,7 @@ pub fn rows() -> Vec<Row> {
         row("403, another mirror works", [refused(403), mirror()]).installs(SIZE),
         row("404", [refused(404)]).fails("answers 404"),
         row("404 from each mirror", [refused(404), refused(404)])
-            .fails(" of v1.34.1+k3s1 into /var/lib/rancher/k3s/server/static/k3s/v1.34.1+k3s1/ on"),
+            .fails(" of the release v1.34.1+k3s1 into /var/lib/rancher/k3s/server/static/k3s/v1.34.1+k3s1/ on"),
         row("404, another mirror works", [refused(404), mirror()]).installs(SIZE),
         row("416 to a request without Range", [refused(416)]).fails("answers 416"),
         row("408", passing(408)).installs(SIZE).logs("answers 408"),
@@ -58,7 +58,7 @@ pub fn rows() -> Vec<Row> {
         .fails("answers 404"),
         row("302 to http", [mirror().binary([redirect(302, "{plain}")])])
             .installs(SIZE)
-            .logs("redirected away from https"),
+            .logs("redirected to a URL that does not begin with https"),
         row(
             "302 to an invalid URL",
             [mirror().binary([redirect(302, "https://:0/")])],

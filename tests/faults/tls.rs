@@ -29,7 +29,7 @@ pub fn rows() -> Vec<Row> {
             .logs("is for another name"),
         row("certificate of an unknown CA", with(Cert::UnknownCa))
             .installs(SIZE)
-            .logs("a CA that is not trusted here"),
+            .logs("a CA that this board does not trust"),
         row(
             "a mirror with an unknown CA before a right one",
             [
@@ -45,7 +45,7 @@ pub fn rows() -> Vec<Row> {
             .installs(SIZE)
             .requests_start_at([0]),
         server("token with another CA hash", Pin::Other)
-            .fails("its CA is not the one in the join token"),
+            .fails("the server's CA does not match the CA hash in the join token"),
         server(
             "token without a CA hash: the server's sums are not trusted",
             Pin::Missing,

@@ -59,7 +59,10 @@ fn a_file_larger_than_the_limit_is_an_error_that_names_it() {
     assert!(host.read(FILE.path).unwrap() == Some(largest));
     fs::write(host.path(FILE.path), vec![0; READ_MAX as usize + 1]).unwrap();
     let error = format!("{:#}", host.read(FILE.path).unwrap_err());
-    assert_eq!(error, "cannot read /etc/example: larger than 1 MiB");
+    assert_eq!(
+        error,
+        "cannot read /etc/example: the file is larger than 1 MiB"
+    );
     assert_eq!(host.read("/etc/absent").unwrap(), None);
 }
 

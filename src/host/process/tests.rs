@@ -7,7 +7,7 @@ fn a_failed_program_is_named_with_its_status() {
     let error = run_to_end(&["sh", "-c", "exit 3"]).unwrap_err();
     assert_eq!(error.to_string(), "sh -c 'exit 3' failed: exit status: 3");
     let error = run_to_end(&["no-such-program"]).unwrap_err().to_string();
-    assert!(error.starts_with("cannot run no-such-program (is it in the image"));
+    assert!(error.starts_with("cannot run no-such-program (the image must have"));
 }
 
 #[test]

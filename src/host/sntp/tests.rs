@@ -108,24 +108,30 @@ fn a_packet_that_is_no_answer_to_the_request_does_not_count() {
 fn an_answer_without_a_usable_time_is_refused() {
     type Change = fn(&mut [u8; PACKET]);
     let changes: [(Change, &str); 6] = [
-        (|packet| packet[0] |= 3 << 6, "its own clock is not set"),
-        (|packet| packet[1] = 16, "its own clock is not set"),
+        (
+            |packet| packet[0] |= 3 << 6,
+            "the server's own clock is not set",
+        ),
+        (|packet| packet[1] = 16, "the server's own clock is not set"),
         (
             |packet| {
                 packet[1] = 0;
                 packet[12..16].copy_from_slice(b"RA\x1bE");
             },
-            "it refuses to answer (kiss-o'-death RA\\u{1b}E)",
+            "the server refuses to answer (kiss-o'-death RA\\u{1b}E)",
         ),
         // The error is half of the root delay plus the root dispersion.
         (
             |packet| (packet[5], packet[9]) = (20, 7),
-            "its clock may be wrong by 17 s",
+            "the server's clock may be wrong by 17 s",
         ),
-        (|packet| packet[40..].fill(0), "its answer holds no time"),
+        (
+            |packet| packet[40..].fill(0),
+            "the server's answer holds no time",
+        ),
         (
             |packet| packet[35] += 1,
-            "by the times in its answer, it answered before it got the request",
+            "the times in the server's answer say that the answer came before the request",
         ),
     ];
     for (change, message) in changes {

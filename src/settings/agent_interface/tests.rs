@@ -24,11 +24,11 @@ fn the_interface_that_k3s_takes_is_named_when_it_is_not_the_nodes() {
     assert_eq!(other("eth1", &[]), None);
     let why = other("eth0", &[]).unwrap();
     assert!(why.starts_with("k3s joins with the address of eth1, because the default"));
-    assert!(why.ends_with("flannel-iface: eth0 in /etc/muster/nodes/worker-1.yaml"));
+    assert!(why.ends_with("`flannel-iface: eth0` in /etc/muster/nodes/worker-1.yaml"));
     assert_eq!(other("eth0", &[("flannel-iface", "eth0")]), None);
     let why = other("eth1", &[("flannel-iface", "eth0")]).unwrap();
     assert!(
-        why.contains("eth0, because flannel-iface names it"),
+        why.contains("eth0, because flannel-iface names this interface"),
         "{why}"
     );
     assert_eq!(other("eth0", &[("node-ip", "10.0.0.7")]), None);

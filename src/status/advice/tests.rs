@@ -19,7 +19,7 @@ fn the_operator_is_told_what_to_do() {
     };
     assert_eq!(
         to_do(&status, false),
-        "start the boot: rc-service muster start\n"
+        "to start the boot, run: rc-service muster start\n"
     );
     status.start("join", MS(1));
     assert!(to_do(&status, false).starts_with("muster was stopped or killed in the step join"));

@@ -56,7 +56,7 @@ to do     nothing: the boot is under way
         "{waiting}"
     );
     assert!(
-        waiting.contains("solve the problem of the step fetch"),
+        waiting.contains("solve the problem shown for the step fetch"),
         "{waiting}"
     );
 }

@@ -81,6 +81,6 @@ fn the_file_is_written_when_the_picture_changes_and_once_a_second_at_most() {
     assert!(!update(&joined, 2000) && !update(&joined, 90_000));
     let many: Vec<&Board> = std::iter::repeat_n(&joined, BOARDS_MAX + 7).collect();
     let svg = draw(&many, start);
-    assert!(svg.contains(">boards that the picture has no room for: 7<"));
+    assert!(svg.contains(">number of boards for which the picture has no room: 7<"));
     assert_eq!(svg.matches("<g>").count(), BOARDS_MAX);
 }

@@ -367,7 +367,7 @@ fn a_check_tells_what_is_missing_and_changes_nothing() {
     let text = String::from_utf8(check.stdout).unwrap();
     let down = "MISSING  address   eth0 is down, so nobody has asked DHCP for an address yet";
     assert!(text.contains(down), "{text}");
-    let not_asked = "UNKNOWN  server    not asked: the interface has no address";
+    let not_asked = "UNKNOWN  server    not checked: the interface has no address";
     assert!(text.contains(not_asked), "{text}");
     board.boot(&["identity", "network"]).end();
     let check = board.run(&["/usr/sbin/muster", "check"]);

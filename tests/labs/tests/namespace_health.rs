@@ -113,7 +113,7 @@ fn a_k3s_that_dies_after_a_mistake_in_the_settings_is_started_as_before() {
     }
     let log = service.text();
     let warnings =
-        log.matches("the closing quote is missing; so k3s is restarted with the settings");
+        log.matches("the closing quote is missing; so muster restarts k3s with the settings");
     assert_eq!(warnings.count(), 2, "{log}");
     // What is not the recorded k3s is not run.
     board.shell("echo >>/usr/local/bin/k3s.new; cp /usr/local/bin/k3s.new /usr/local/bin/k3s.tmp");

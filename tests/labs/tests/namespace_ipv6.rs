@@ -134,5 +134,5 @@ fn dns_servers_that_pods_cannot_ask_and_those_of_dhcp_are_told_of() {
     let mut board = self::board(&site);
     board.power_on_without_muster();
     let boot = board.boot(&[]);
-    boot.wait_for("the IPv6 router leaves this to DHCPv6, for which muster starts no client");
+    boot.wait_for("the IPv6 router leaves addresses or DNS servers to DHCPv6, and muster starts no DHCPv6 client");
 }

@@ -64,7 +64,7 @@ fn a_mirror_without_the_release_is_passed_over() {
         said.contains("mirror.lan:8443/k3s/v1.34.1%2Bk3s1/k3s answers 404 Not Found"),
         "{said}"
     );
-    let remedy = "put k3s and sha256sum-amd64.txt of v1.34.1+k3s1 into \
+    let remedy = "put k3s and sha256sum-amd64.txt of the release v1.34.1+k3s1 into \
                   /var/lib/rancher/k3s/server/static/k3s/v1.34.1+k3s1/ on the k3s server";
     assert!(said.contains(remedy), "{said}");
     let check = board.command(&["/usr/sbin/muster", "check"]).output();
@@ -234,10 +234,10 @@ fn a_server_whose_ca_is_not_the_tokens() {
     board.power_on_without_muster();
     let said = fails(&board, &[]);
     assert!(
-        said.contains("its CA is not the one in the join token"),
+        said.contains("the server's CA does not match the CA hash in the join token"),
         "{said}"
     );
-    assert!(said.contains("put the server's token for agents"), "{said}");
+    assert!(said.contains("copy the token for agents"), "{said}");
     // Nothing but the question for the CA reached it.
     let asked = site.server_requests();
     let last = asked.last().unwrap();

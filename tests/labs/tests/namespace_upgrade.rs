@@ -56,7 +56,7 @@ fn it_fetches_what_is_asked_for_and_restarts_only_another_k3s() {
     let (network, log) = restart(&board, &site);
     assert_eq!(network, "", "{log}");
     assert!(
-        log.contains(&format!("k3s {NEXT} is the verified one")),
+        log.contains(&format!("the installed k3s {NEXT} is verified")),
         "{log}"
     );
     let text = board.shell(&format!("RC_SVCNAME=muster; {UPGRADE}"));

@@ -115,7 +115,7 @@ fn the_page_tells_how_to_set_the_clock(board: &MachineBoard) {
     let (_, check) = board.try_shell("date -s @100000; muster check");
     for message in [
         "MISSING  clock     the clock is ",
-        "earlier than the build of muster or its settings file",
+        "earlier than the build of muster or the last change of the settings file",
         "the server's certificate is not valid yet (this board's clock says Fri, 02 Jan 1970)",
     ] {
         assert!(check.contains(message), "{message:?}: {check}");

@@ -164,7 +164,7 @@ fn killed_ten_times_it_sends_nothing(board: &MachineBoard) {
         .collect();
     assert!(sent.is_empty(), "{sent:#?}");
     let log = board.log();
-    let restarts = log.matches("k3s is restarted with the settings that it had before");
+    let restarts = log.matches("muster restarts k3s with the settings that k3s had before");
     assert_eq!(restarts.count(), 11, "{log}");
     board.shell("cp /run/right /etc/conf.d/muster");
 }

@@ -147,7 +147,10 @@ fn check_finds_nothing_missing(board: &MachineBoard) {
             "cgroups",
             "the kernel has the controllers that k3s needs".into(),
         ),
-        ("modules", "the kernel has what k3s needs".into()),
+        (
+            "modules",
+            "the kernel has the modules that k3s needs".into(),
+        ),
         ("server", server),
         ("mirror", mirror),
     ] {

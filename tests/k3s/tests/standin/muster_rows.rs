@@ -42,7 +42,7 @@ const ACCEPT: Row = Row {
 const REJECTED: Row = Row {
     asks: &[Accept("n1", "pw"), Accept("n1", "another")],
     must: Stop(
-        "kubectl -n kube-system delete secret n1.node-password.k3s, or kubectl delete node n1",
+        "(kubectl -n kube-system delete secret n1.node-password.k3s), or delete the node, which",
     ),
     certificates: 2,
     ..READY
@@ -76,7 +76,7 @@ const ETCD_ONLY: (&str, &str) = ("STANDIN_STATE", "etcd-only");
 const LOCKED: (&str, &str) = ("STANDIN_STATE", "locked");
 const NOT_YET: Must = Retry("does not know the join token yet (403 forbidden)");
 const WRONG_TOKEN: Must = Stop(
-    "does not accept the join token: it was changed or has expired; put the server's token for agents (its file server/agent-token)",
+    "does not accept the join token: the token is wrong, or was changed on the server, or has expired; copy the token for agents (on the server: /var/lib/rancher/k3s/server/agent-token) to",
 );
 const NOT_THE_ROOT: Must = Stop("k3s's agent would refuse the answer");
 
@@ -91,7 +91,7 @@ pub const ROWS: &[Row] = &[
     // The CA and its hash (hashCA).
     Row { what: "one certificate, the server's token", ..READY },
     Row { what: "one certificate, the hash of its DER", on: On::Hash(Certificate(0)), must: NOT_THE_ROOT, ..READY },
-    Row { what: "one certificate, another hash", on: On::Hash(Nothing), must: Stop("not the one in the join token"), ..READY },
+    Row { what: "one certificate, another hash", on: On::Hash(Nothing), must: Stop("does not match the CA hash in the join token"), ..READY },
     Row { what: "a chain, the server's token", env: &[CHAIN], ..READY },
     Row { what: "a chain, the hash of its root", env: &[CHAIN], on: On::Hash(Certificate(1)), ..READY },
     Row { what: "a chain, the hash of its first certificate", env: &[CHAIN], on: On::Hash(Certificate(0)), must: NOT_THE_ROOT, ..READY },
@@ -112,7 +112,7 @@ pub const ROWS: &[Row] = &[
     Row { what: "another password", ..REJECTED },
     Row { what: "another password, 1.21", env: &[OLD], ..REJECTED },
     Row { what: "another password, 1.37", env: &[NEW], ..REJECTED },
-    Row { what: "another password, two boards of one name", must: Stop("delete secret n1.node-password.k3s, or kubectl delete node n1, which deletes the node and this secret; if two boards have this name, raise MUSTER_HOSTNAME_LENGTH"), ..REJECTED },
+    Row { what: "another password, two boards of one name", must: Stop("delete secret n1.node-password.k3s), or delete the node, which deletes this password too (kubectl delete node n1); if two boards have this name, raise MUSTER_HOSTNAME_LENGTH"), ..REJECTED },
     Row { what: "no name", asks: &[Accept("", "pw")], must: Stop("400 Bad Request: node name not set"), ..ACCEPT },
     Row { what: "the password alone", on: Bare, ..ACCEPT },
     Row { what: "a password with colons, alone", args: &["--token", "a:b::c"], on: Bare, ..ACCEPT },
@@ -127,7 +127,7 @@ pub const ROWS: &[Row] = &[
     Row { what: "starting, 1.21", env: &[STARTING, OLD], must: Retry("503 Service Unavailable: runtime core not ready"), ..ACCEPT },
     Row { what: "starting, a bootstrap token", env: &[STARTING], on: BOOTSTRAP, must: NOT_YET, ..ACCEPT },
     Row { what: "starting, a bootstrap token, 1.21", env: &[STARTING, OLD], on: BOOTSTRAP, must: NOT_YET, ..ACCEPT },
-    Row { what: "an expired bootstrap token", on: UnknownBootstrap, must: Retry("the bootstrap token has expired (on the server: k3s token list)"), ..ACCEPT },
+    Row { what: "an expired bootstrap token", on: UnknownBootstrap, must: Retry("the token is a bootstrap token that has expired (to list these tokens, run on the server: k3s token list)"), ..ACCEPT },
     Row { what: "etcd-only", env: &[ETCD_ONLY], ..ACCEPT },
     Row { what: "etcd-only, a bootstrap token", env: &[ETCD_ONLY], on: BOOTSTRAP, must: NOT_YET, ..ACCEPT },
     Row { what: "a locked datastore", env: &[LOCKED], must: Retry("database is locked"), ..ACCEPT },

@@ -34,7 +34,7 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
         Line("INSTALL_K3S_MIRROR=x"),
     ),
     (
-        &["name the k3s server, such as"],
+        &["set the URL of the k3s server, such as"],
         Script("sed -i /^K3S_URL/d /etc/conf.d/muster"),
     ),
     (
@@ -52,7 +52,7 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
     ),
     (&["must be yes or no"], Line("MUSTER_DHCP=perhaps")),
     (
-        &["must be auto, no, or a name in /sys/class/leds"],
+        &["must be auto, no, or the name of a LED in /sys/class/leds"],
         Line("MUSTER_LED=a/b"),
     ),
     (
@@ -92,21 +92,24 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
     ),
     (&["must be a number of seconds"], Line("MUSTER_SPREAD=x")),
     (&["names no time server"], Line("MUSTER_NTP=,")),
-    (&["and a name: write"], Line("MUSTER_NTP=\"no pool\"")),
     (
-        &["must be names or addresses of time servers"],
+        &["and a time server: write"],
+        Line("MUSTER_NTP=\"no pool\""),
+    ),
+    (
+        &["must be the names or addresses of time servers"],
         Line("MUSTER_NTP=\"a/b\""),
     ),
     (
-        &["is not a channel's name"],
+        &["must be the name of a release channel"],
         Line("INSTALL_K3S_CHANNEL=a/b"),
     ),
     (
-        &["is not a release tag"],
+        &["must be a release tag"],
         Line("INSTALL_K3S_VERSION=latest"),
     ),
     (
-        &["is not a whole release tag"],
+        &["must be a whole release tag"],
         Line("INSTALL_K3S_VERSION=v1.34.1"),
     ),
     (
@@ -147,11 +150,11 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
         Line("INSTALL_K3S_EXEC=--tls-san=x"),
     ),
     (
-        &["the server that muster asks must be the one that k3s joins"],
+        &["muster and k3s must use the same server"],
         Line("INSTALL_K3S_EXEC=--server=https://x:6443"),
     ),
     (
-        &["the token that muster uses must be the one that k3s uses"],
+        &["muster and k3s must use the same token"],
         Line("INSTALL_K3S_EXEC=--token-file=/x"),
     ),
     (
@@ -159,7 +162,10 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
         Line("INSTALL_K3S_EXEC=--rootless"),
     ),
     (
-        &["every process can read", "put it in /etc/muster/token"],
+        &[
+            "every process can read",
+            "put the join token in /etc/muster/token",
+        ],
         Line("INSTALL_K3S_EXEC=--token=x"),
     ),
     (
@@ -170,7 +176,7 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
         Script("echo K3S_TOKEN=x >/run/cmdline; mount --bind /run/cmdline /proc/cmdline"),
     ),
     (
-        &["refused, because every program that k3s starts would inherit it"],
+        &["refused, because every program that k3s starts would inherit this secret"],
         Line("K3S_VPN_AUTH=x"),
     ),
     (
@@ -190,7 +196,7 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
         &["must not continue on the next line"],
         Line("MUSTER_DHCP=yes\\"),
     ),
-    (&["quote the value"], Line("MUSTER_NTP=a;b")),
+    (&["put the value in quotes"], Line("MUSTER_NTP=a;b")),
     (
         &["a value with spaces must be quoted"],
         Line("MUSTER_MIRRORS=server github"),
@@ -259,7 +265,7 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
     ),
     // Warnings
     (
-        &["has no port, so 443 is used"],
+        &["has no port, so port 443 is used"],
         Warned("K3S_URL=https://k3s.lan"),
     ),
     (

@@ -43,7 +43,7 @@ pub const ROWS: Rows = &[
         overlay: |_, board| board.overlay.set("MUSTER_INTERFACE", "late0"),
         ..ON_BOARD
     })),
-    (&["… lists no interface but lo"], Lab(Fault {
+    (&["… lists no interface except lo"], Lab(Fault {
         site: |site, board| site.ip(&["link", "del", &board.port]),
         remedy: |site, board| plug_in(site, board, &["address", board.mac()]),
         ..FAULT
@@ -108,7 +108,7 @@ pub const ROWS: Rows = &[
         remedy: |site, _| site.refuse_leases(false),
         ..FAULT
     })),
-    (&["muster sets none, because MUSTER_DHCP is no"], Lab(Fault {
+    (&["muster sets no address, because MUSTER_DHCP is no"], Lab(Fault {
         overlay: |_, board| board.overlay.set("MUSTER_DHCP", "no"),
         ..ON_BOARD
     })),
@@ -126,7 +126,7 @@ pub const ROWS: Rows = &[
         seen: Seen::Check,
         ..ON_BOARD
     })),
-    (&["cannot run … (is it in the image"], Lab(Fault {
+    (&["cannot run … (the image must have this program"], Lab(Fault {
         script: "rm $(which udhcpc)",
         checked: false,
         ..ON_BOARD
@@ -151,7 +151,7 @@ pub const ROWS: Rows = &[
         case.board.power_on_without_muster();
         joins_and_agrees(case);
     })),
-    (&["which is before this image was made"], Own(WITH_NET, |case| wrong_clock(case, 1_000_000_000))),
+    (&["is before this image was made"], Own(WITH_NET, |case| wrong_clock(case, 1_000_000_000))),
     (&["over 20 years after this image was made"], Own(WITH_NET, |case| wrong_clock(case, 3_000_000_000))),
     // A board of namespaces has the clock of this machine.
     (
@@ -159,7 +159,7 @@ pub const ROWS: Rows = &[
         Machine("power_on_clock.rs", "a_clock_that_something_sets_back_is_set_right_again"),
     ),
     (
-        &["earlier than the build of muster or its settings file"],
+        &["earlier than the build of muster or the last change of the settings file"],
         Machine("power_on_clock.rs", "a_clock_that_something_sets_back_is_set_right_again"),
     ),
     // prepare

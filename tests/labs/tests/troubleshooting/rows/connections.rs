@@ -51,7 +51,7 @@ pub const ROWS: Rows = &[
         remedy: |site, _| restart(site, Service::Server),
         ..FAULT
     })),
-    (&["one of them is not valid at the time that this board's clock shows"], Lab(Fault {
+    (&["a certificate in this chain is not valid at the time that this board's clock shows"], Lab(Fault {
         options: || Options {
             server: vec![
                 ("STANDIN_CHAIN".into(), "1".into()),
@@ -72,11 +72,11 @@ pub const ROWS: Rows = &[
         overlay: |_, board| board.overlay.server = "https://other.lan:6443".into(),
         ..FAULT
     })),
-    (&["no certificate can have this host name"], Lab(Fault {
+    (&["the host name in this URL is not a valid DNS name"], Lab(Fault {
         script: "sed -i s,//k3s.lan,//-k3s.lan, /etc/conf.d/muster; echo '10.11.0.1 -k3s.lan' >>/etc/hosts",
         ..ON_BOARD
     })),
-    (&["signed by a CA that is not trusted here"], Lab(Fault {
+    (&["signed by a CA that this board does not trust"], Lab(Fault {
         overlay: |_, board| _ = board.overlay.settings.remove("SSL_CERT_FILE"),
         ..ON_BOARD
     })),
@@ -158,7 +158,7 @@ pub const ROWS: Rows = &[
         case.do_blocks();
         case.joined(&boot);
     })),
-    (&["redirected away from https"], Lab(Fault {
+    (&["redirected to a URL that does not begin with https"], Lab(Fault {
         options: || mirror("location /k3s/ { return 302 http://mirror.lan/; }"),
         remedy: |site, _| restart(site, Service::Mirror),
         ..FAULT

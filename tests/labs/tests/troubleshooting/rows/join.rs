@@ -8,7 +8,7 @@ use std::fs;
 
 pub const ROWS: Rows = &[
     (
-        &["there is no …: run"],
+        &["there is no …: to install k3s, run"],
         OnBoard(|case| {
             case.board.power_on_without_muster();
             case.board.shell("muster identity network");

@@ -52,7 +52,7 @@ pub const ROWS: Rows = &[
         }),
     ),
     (
-        &["its CA is not the one in the join token"],
+        &["the server's CA does not match the CA hash in the join token"],
         Lab(Fault {
             overlay: |_, board| {
                 board.overlay.token = Some(format!("K10{}::node:word", "0".repeat(64)))
@@ -173,7 +173,7 @@ pub const ROWS: Rows = &[
     ),
     (
         &[
-            "which Kubernetes does not support",
+            "and Kubernetes does not support this",
             "leave INSTALL_K3S_VERSION and INSTALL_K3S_CHANNEL out",
         ],
         Lab(Fault {
