@@ -24,8 +24,8 @@ pub enum Step {
 }
 
 /// What happens to the boot when a step fails. Under OpenRC's supervision, a step with
-/// [`OnFailure::Stop`] does not fail because of a problem that may pass, such as a server that is
-/// down: the step retries by itself.
+/// [`OnFailure::Stop`] fails only because of a problem that needs a correction. When the problem
+/// may pass, such as a server that is down, the step retries by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnFailure {
     /// The boot ends with an error. Under OpenRC's supervision muster runs all steps again later
@@ -127,13 +127,14 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
 /// Reports that k3s could not be started, if `result` is an error.
 fn end(host: &Host, led: &Led, result: Result<()>) -> Result<()> {
     host.fail_step_on_error(result)
-        // The LED stops blinking when k3s is about to start, so it must blink again.
+        // k3s did not start, so the LED must blink. [`Host::report_start`] may have ended the
+        // blinking before k3s was executed.
         .inspect_err(|_| host.blink_led(led))
         .context(Step::Join.name())
 }
 
-/// Restarts k3s with the arguments and the environment of the record, because the settings cannot
-/// be read.
+/// Restarts k3s with the arguments and the environment in `record`. It is called when the settings
+/// cannot be read.
 pub fn restart_as_before(host: &Host, record: Record) -> Result<()> {
     host.lock_agent()?;
     host.own_status();
@@ -141,7 +142,8 @@ pub fn restart_as_before(host: &Host, record: Record) -> Result<()> {
 }
 
 /// Reports a boot attempt that cannot begin, because the settings are wrong. Does nothing while
-/// another process holds the agent lock: k3s, or a muster that will become k3s.
+/// another process holds the agent lock. That process is k3s, or a muster process that will become
+/// k3s.
 pub fn report_bad_settings(host: &Host, run: &Run) {
     if host.agent_pid().is_some() {
         return;
@@ -158,8 +160,8 @@ fn begin(host: &Host, run: &Run) {
     host.begin_attempt(run.steps().map(|(step, _)| step.name()));
 }
 
-/// Runs the steps in their order. Returns the node of this board, and the digest of the k3s that
-/// the fetch step verified, if it did. Does not start k3s.
+/// Runs the steps in their order. Returns the node of this board, and the digest of k3s if the
+/// fetch step has verified k3s. Does not start k3s.
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
@@ -179,8 +181,9 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         settings.node_secret(host)?;
     }
     let node = find_node(host, settings, run)?;
-    // `muster identity` also runs on machines whose k3s muster does not manage. A problem in the
-    // configuration of such a k3s must not stop that step.
+    // Only these steps use the configuration files of k3s, so a run without them does not read the
+    // files. An operator may run `muster identity` on a machine where k3s was set up without
+    // muster: a problem in k3s's configuration must not make this command fail.
     let uses_config = [Step::Prepare, Step::Register, Step::Join];
     let config = match uses_config.iter().any(|step| run.has(*step)) {
         true => settings.agent_config(host, &node.name)?,

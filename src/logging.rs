@@ -1,5 +1,5 @@
-//! Sets up the log. `MUSTER_LOG` decides which messages are written to standard error. The messages
-//! of the levels error, warn and info are also sent to the log server.
+//! Sets up the log. `MUSTER_LOG` decides which messages are written to standard error. All messages
+//! of the levels error, warn and info are sent to the log server, whatever `MUSTER_LOG` says.
 
 use crate::boot::Step;
 use crate::host::outbox::Outbox;
@@ -125,10 +125,10 @@ pub fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// The text in one line, without secrets. Line breaks and other control characters are replaced
-/// with spaces: a server or a file may send them, and they must not reach a terminal.
+/// with spaces, because they may come from a server or a file and must not reach a terminal.
 fn plain_line(text: &str) -> String {
     let text = redacted(text);
-    // Nearly every text has none, and is not copied.
+    // Nearly every text has no control character, and is returned without a second copy.
     if !text.contains(char::is_control) {
         return text;
     }
@@ -136,8 +136,8 @@ fn plain_line(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-/// Prints the error with which muster or a boot attempt ends. It does not use the log, which is not
-/// set up when reading the settings failed.
+/// Prints the error with which muster or a boot attempt ends. This function does not use the log,
+/// because the log is not set up when the settings could not be read.
 pub fn print_error(text: &str) {
     print_line(format!("muster: ERROR: {text}\n"));
 }

@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 
-/// This allocator replaces musl's, which is slow here: musl's gives each freed download buffer back
-/// to the kernel, which must then clear new pages for the next buffer (docs/performance.md).
+/// This allocator replaces the allocator of musl, which is slow here: musl gives each freed
+/// download buffer back to the kernel, and the kernel must then clear new pages for the next buffer
+/// (docs/performance.md).
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -71,26 +71,26 @@ pub const RETRY: NodeFile = file("/run/muster/retry.json", 0o600);
 pub const LOCK: NodeFile = file("/run/muster/lock", 0o644);
 /// The state that the LED had before muster made it blink.
 pub const LED: NodeFile = file("/run/muster/led.json", 0o644);
-/// The time servers that DHCP named (option 42). The DHCP script writes it.
+/// The time servers that DHCP named (option 42). The DHCP script writes this file.
 pub const DHCP_TIME_SERVERS: NodeFile = file("/run/muster/ntp", 0o644);
 /// The log servers that DHCP named (option 7): their IPv4 addresses, in hex digits. The DHCP script
-/// writes it.
+/// writes this file.
 pub const DHCP_LOG_SERVERS: NodeFile = file("/run/muster/logsrv", 0o644);
 /// The configuration of Alpine's time daemon. The overlay contains this file.
 pub const NTPD_CONF: &str = "/etc/conf.d/ntpd";
 /// The options of the time daemon: the servers that it asks.
 pub const NTPD_OPTIONS: NodeFile = file("/run/muster/ntpd", 0o644);
-/// The reason why the DHCP server refused the last lease that it offered. The DHCP script writes
-/// and removes this file.
+/// The reason that a DHCP server gave for its last refusal (DHCPNAK). The DHCP script writes this
+/// file, and removes it when the client gets a lease or no server answers.
 pub const DHCP_REFUSAL: NodeFile = file("/run/muster/nak", 0o644);
 
 /// While this file exists, the DHCP script keeps the address that the interface has. muster makes
 /// this file before it starts the DHCP client of a joined node again, and the script removes the
-/// file.
+/// file when the client has a lease.
 pub const DHCP_KEEP: NodeFile = file("/run/muster/keep", 0o644);
 
-/// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder for this file, [`K3S_PART`] and
-/// [`K3S_NOTE`].
+/// The installed k3s. `INSTALL_K3S_BIN_DIR` may name another folder. Then this file and the files
+/// [`K3S_PART`] and [`K3S_NOTE`] are in that folder.
 pub const K3S: NodeFile = file("/usr/local/bin/k3s", 0o755);
 /// The symbolic links to k3s, in the folder of [`K3S`], for the commands that k3s contains.
 pub const K3S_LINKS: [&str; 3] = [
@@ -106,9 +106,10 @@ pub const K3S_NOTE: NodeFile = file("/usr/local/bin/.k3s.part.json", 0o600);
 /// The folder, in k3s's data folder, from which k3s imports container images when it starts (k3s,
 /// `pkg/agent/containerd`). k3s imports every file whose name ends with `.tar.zst`.
 pub const IMAGES_FOLDER: &str = "agent/images";
-/// The archive of the container images of k3s's release. `K3S_DATA_DIR` may name another folder for
-/// this file, [`IMAGES_PART`] and [`IMAGES_NOTE`]. On another architecture, these three names
-/// have the name of that architecture in place of `arm64`.
+/// The archive of the container images of k3s's release. `K3S_DATA_DIR` may name another folder
+/// than `/var/lib/rancher/k3s`, for this file and for the files [`IMAGES_PART`] and
+/// [`IMAGES_NOTE`]. On another architecture, the names of these three files have the name of that
+/// architecture in place of `arm64`.
 pub const IMAGES: NodeFile = file(
     "/var/lib/rancher/k3s/agent/images/k3s-airgap-images-arm64.tar.zst",
     0o644,

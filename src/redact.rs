@@ -1,7 +1,7 @@
 //! Takes secrets out of texts that people read: messages, plans and the status.
 //!
-//! muster never puts a known secret into such a text. This module removes secrets from unexpected
-//! places, such as a password in a mirror's URL or a token in the wrong setting.
+//! muster never puts a known secret into such a text. This module removes secrets that stand in
+//! unexpected places, such as a password in a mirror's URL or a token in the wrong setting.
 
 /// What is shown in place of a secret.
 const REDACTED: &str = "<redacted>";

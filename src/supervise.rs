@@ -1,6 +1,6 @@
 //! Runs the boot under OpenRC's supervision. After a failure all steps are tried again: after a
-//! pause that grows with each failure, or at once when the operator changes one of the watched
-//! files.
+//! pause that grows with each failure, or at once when the operator changes the settings file or
+//! one of the secret files.
 
 use crate::boot::{self, Run};
 use crate::host::Host;
@@ -51,7 +51,8 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         }
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         let names = names.join(" or ");
-        // The pause is not read from its file here: the file is missing when the disk was full.
+        // The previous pause is taken from the variable `pause` and not from
+        // `/run/muster/retry.json`, which could not be written if `/run` was full.
         let next = Pause::begin(host, files, pause.as_ref());
         let seconds = next.until.saturating_sub(host.uptime()).as_secs();
         let text = format!("{error}; the next try comes in {seconds} s, or when {names} changes");
@@ -63,8 +64,8 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
 }
 
 /// Handles settings that cannot be read, for the reason `error`. If this node has already joined in
-/// this boot, k3s is restarted from the record, because a mistake in the settings must not take a
-/// joined node out of its cluster. Otherwise this function returns `error`.
+/// this boot, k3s is restarted from the record of this boot, because a mistake in the settings must
+/// not take a joined node out of its cluster. Otherwise this function returns `error`.
 fn run_without_settings(host: &Host, run: &Run, error: anyhow::Error) -> Result<()> {
     if let Some(record) = restart::by_record_alone(host) {
         logging::init_default(host);
@@ -77,7 +78,8 @@ fn run_without_settings(host: &Host, run: &Run, error: anyhow::Error) -> Result<
     Err(error)
 }
 
-/// The files besides the settings file that the operator may correct.
+/// The secret files that the operator may correct: those that the settings name. When the settings
+/// cannot be read, this is only the default token file.
 fn secret_files(settings: Option<&Settings>) -> Vec<String> {
     settings.map_or(vec![paths::TOKEN.into()], Settings::secret_files)
 }

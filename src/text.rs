@@ -1,5 +1,6 @@
 //! Prepares text for a terminal or a picture: fits it into a width, and replaces characters that
-//! could do harm there. Each character is one column wide ([`printable`]).
+//! could do harm there. A width is a number of characters, because each character that
+//! [`printable`] returns is one column wide.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The greatest length of a DNS label, in bytes (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
-/// The number of hex digits in a SHA-1.
+/// The number of hex digits of a SHA-1 hash.
 const SHA1_HEX: usize = 40;
 
 /// A node's hostname: one DNS label in lower case, which is also its Kubernetes node name.
@@ -14,9 +14,9 @@ const SHA1_HEX: usize = 40;
 pub struct Hostname(String);
 
 impl Hostname {
-    /// Parses a hostname that muster wrote, for example in the record of this boot, or that names a
-    /// file in `/etc/muster/nodes`. Returns `None` when the text is empty or too long, or has other
-    /// characters than lower-case letters, digits and hyphens.
+    /// Parses a hostname. muster wrote this text, for example in the record of this boot; or it is
+    /// the name of a file in `/etc/muster/nodes`, without `.yaml`. Returns `None` when it is empty
+    /// or too long, or has other characters than lower-case letters, digits and hyphens.
     pub fn parse(text: &str) -> Option<Hostname> {
         let in_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let is_label = !text.is_empty() && text.len() <= LABEL_MAX && text.bytes().all(in_label);
@@ -36,7 +36,7 @@ impl fmt::Display for Hostname {
 }
 
 /// The settings from which hostnames are derived: `MUSTER_HOSTNAME_PREFIX` and
-/// `MUSTER_HOSTNAME_LENGTH`. A value of this type always makes a valid DNS label.
+/// `MUSTER_HOSTNAME_LENGTH`. Every hostname that is derived with them is a valid DNS label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     prefix: String,
@@ -105,8 +105,8 @@ impl Naming {
 /// The SHA-1 of a MAC address.
 pub type Hash = [u8; SHA1_HEX / 2];
 
-/// The hash of a MAC address. Its first hex digits are in the hostname of the board. The kernel's
-/// address file ends with a newline, so a newline is added before hashing.
+/// The hash of a MAC address. The hostname of the board contains the first hex digits of this hash.
+/// The kernel's address file ends with a newline, so a newline is added before hashing.
 pub fn hash_of(mac: Mac) -> Hash {
     Sha1::digest(format!("{mac}\n")).into()
 }
@@ -121,9 +121,9 @@ pub fn common_digits(a: &Hash, b: &Hash) -> usize {
 /// Why the prefix and the length do not make a valid hostname.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadNaming {
-    /// `MUSTER_HOSTNAME_PREFIX` is wrong, for this reason.
+    /// `MUSTER_HOSTNAME_PREFIX` is wrong. The text is the reason.
     Prefix(&'static str),
-    /// `MUSTER_HOSTNAME_LENGTH` is wrong, for this reason.
+    /// `MUSTER_HOSTNAME_LENGTH` is wrong. The text is the reason.
     Length(String),
 }
 

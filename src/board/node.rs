@@ -12,7 +12,7 @@ pub struct Node {
     pub name: Hostname,
     /// The interface whose MAC address names the node, such as `eth0`.
     pub interface: String,
-    /// The board's serial number; `None` where its firmware gives none.
+    /// The board's serial number; `None` when the firmware does not give a serial number.
     pub serial: Option<String>,
 }
 

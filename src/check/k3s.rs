@@ -1,4 +1,4 @@
-//! Runs k3s's own check of the kernel and of its files (`k3s check-config`), if k3s is installed.
+//! Runs k3s's own check of the kernel and of k3s's files (`k3s check-config`), if k3s is installed.
 
 use super::Report;
 use crate::host::Host;

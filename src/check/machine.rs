@@ -1,5 +1,5 @@
-//! Checks the board itself: file systems, cgroups, memory and kernel modules. A check is also ok
-//! when the prepare step of a boot will do what is missing.
+//! Checks the board itself: file systems, cgroups, memory and kernel modules. If something is not
+//! ready yet but the prepare step of a boot makes it ready, the result of the check is also `ok`.
 
 use super::report::Report;
 use crate::host::machine::{Memory, megabytes, mount_of, mounts};
@@ -9,8 +9,8 @@ use crate::steps::prepare;
 use anyhow::{Result, ensure};
 use std::path::Path;
 
-/// Makes the checks that are possible even when muster's settings cannot be used. `config` is then
-/// the default.
+/// Makes the checks that are possible even when muster's settings cannot be used. In that case,
+/// `config` is the default.
 pub fn check(report: &mut Report, host: &Host, config: &AgentConfig) {
     if let Err(error) = file_systems(report, host, config) {
         report.all_unknown(&["cgroups", "shared", "root"], &format!("{error:#}"));

@@ -79,7 +79,7 @@ pub fn run(host: &Host, settings: Result<Settings>, conf: &str) -> Checked {
     }
 }
 
-/// Checks everything. Returns whether a setting is wrong.
+/// Checks everything that a boot needs. Returns whether a setting is wrong.
 fn all(report: &mut Report, host: &Host, settings: &Settings, conf: &str) -> bool {
     origins(report, settings);
     let node = identity::find(host, settings, identity::Wait::Short);
@@ -150,8 +150,8 @@ fn server(report: &mut Report, host: &Host, settings: &Settings, node: Option<&N
     bad
 }
 
-/// Reports where each setting comes from, which other places it overrides, and which values are
-/// probably a mistake.
+/// Reports for each setting its value and the place where this value was given, and the values from
+/// other places that it overrides. Also reports which values are probably a mistake.
 fn origins(report: &mut Report, settings: &Settings) {
     for origin in &settings.origins {
         report.ok("settings", origin);

@@ -15,7 +15,7 @@ pub enum State {
     Ok,
     /// A boot would continue, but the operator may want to change something.
     Warning,
-    /// A boot would stop or wait here; the text names the remedy.
+    /// A boot would stop or wait because of this; the text names the remedy.
     Missing,
     /// The thing could not be checked; the text says why.
     Unknown,

@@ -52,8 +52,8 @@ pub fn check(
         .reach()
         .map_err(|failure| unreached(report, &failure))
         .ok();
-    // The server is asked for its version even when the settings name another release, because its
-    // answer proves that the token is valid.
+    // The server is asked for its version even when a boot does not need this version, because the
+    // answer of the server proves that the token is valid.
     let version = server
         .as_ref()
         .and_then(|server| ask_version(report, settings, server, link.url()));
@@ -105,7 +105,7 @@ fn ask_version(
             );
             Some(tag)
         }
-        // A boot does not ask for the version when the settings name the release.
+        // A boot does not ask for this version when the settings name a release or a channel.
         Err(failure) if server.accepts_token() && settings.version != Version::Server => {
             report.ok("server", format_args!("{url} accepts the token"));
             report.warning("server", failure);

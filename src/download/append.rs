@@ -1,9 +1,10 @@
-//! Appends the body of an answer to a partial file: receives, writes and hashes it.
+//! Appends the body of a mirror's answer to a partial file: receives the bytes of the body, writes
+//! them to the file and hashes them.
 //!
 //! On a board with more than two CPUs, the calling thread receives and decrypts, and a second
 //! thread writes and hashes. On a CPU without AES and SHA instructions the two threads have about
-//! the same work, so the download takes about half the time. With one or two CPUs the calling
-//! thread does everything.
+//! the same work, so the download takes about half the time that a single thread would need. With
+//! one or two CPUs the calling thread does everything.
 
 use super::part::PartialFile;
 use super::writer::{BUFFER, WriterThread};
@@ -17,7 +18,7 @@ pub struct Appender<'a> {
     part: &'a mut PartialFile,
     buffer: Vec<u8>,
     len: u64,
-    /// The thread that writes and hashes; `None` when the calling thread does so.
+    /// The thread that writes and hashes; `None` when the calling thread does this itself.
     thread: Option<WriterThread>,
 }
 
@@ -30,9 +31,10 @@ impl Appender<'_> {
 
     fn for_cpus(part: &mut PartialFile, cpus: usize) -> Appender<'_> {
         let thread = match cpus {
-            // On two CPUs, a second thread was slower (docs/performance.md).
+            // With two CPUs, a download with a second thread took longer than a download without
+            // one (docs/performance.md).
             0..=2 => None,
-            // If the thread cannot be started, the calling thread writes and hashes.
+            // If the second thread cannot be started, the calling thread writes and hashes.
             _ => part.writer().and_then(WriterThread::start).ok(),
         };
         Appender {
@@ -54,8 +56,8 @@ impl Appender<'_> {
         body.read(&mut self.buffer)
     }
 
-    /// Appends the first `n` bytes of the buffer that [`Appender::receive`] filled. With a second
-    /// thread, the error may be that of an earlier write.
+    /// Appends the first `n` bytes of the buffer that [`Appender::receive`] filled. When a second
+    /// thread writes, the returned error may be the error of an earlier write.
     pub fn append(&mut self, n: usize) -> io::Result<()> {
         match &mut self.thread {
             None => self.part.write(&self.buffer[..n])?,
@@ -78,8 +80,8 @@ impl Appender<'_> {
 
 impl Drop for Appender<'_> {
     fn drop(&mut self) {
-        // When a caller drops the `Appender` without a call of `finish`, it reports another error.
-        // So this error is ignored.
+        // A caller that drops the `Appender` and has not called `finish` reports another error. So
+        // the error of `finish` is ignored here.
         let _ = self.finish();
     }
 }

@@ -91,8 +91,8 @@ impl Install<'_> {
         };
         let (started, from) = (Instant::now(), open.len());
         let (outcome, reached) = self.download(download, open, part)?;
-        // When the file is shorter than before, the attempt has restarted the download, so all
-        // bytes of the file came in this attempt.
+        // When the partial file is shorter than before, the attempt has restarted the download, so
+        // all bytes of the partial file came in this attempt.
         let gained = reached.checked_sub(from).unwrap_or(reached);
         let rate = self.minimum_rate.in_a_window(gained, started.elapsed());
         self.mirrors[index].measured = Some((rate, Instant::now()));
@@ -114,9 +114,9 @@ impl Install<'_> {
         }
     }
 
-    /// Downloads into the partial file and installs it. When the mirror fails, the partial file is
-    /// kept in `part`, so that another attempt can resume it. Also returns the length of the
-    /// partial file at the end of the attempt (bytes).
+    /// Downloads into the partial file `open` and installs that file. When the mirror fails, the
+    /// partial file is kept in `part`, so that another attempt can resume the download. Also
+    /// returns the length of the partial file at the end of the attempt (bytes).
     fn download(
         &self,
         download: Download<'_>,
@@ -126,7 +126,8 @@ impl Install<'_> {
         let digest = open.origin().sha256;
         let mut result = attempt(self.host, download, &mut open);
         if let Err(AttemptError::DigestMismatch { resumed: true }) = result {
-            // The bad bytes may be from the earlier attempt: retry once from the start.
+            // The wrong bytes may have come in an earlier attempt. So empty the partial file, and
+            // try once more from the start.
             open.restart("", None)?;
             result = attempt(self.host, download, &mut open);
         }
@@ -154,8 +155,8 @@ impl Install<'_> {
                 Outcome::Skip(why, None)
             }
             Err(AttemptError::Local(error)) => {
-                // Free the space, because the operator may need it to repair the board. Return the
-                // original error, not the one of the clean-up.
+                // Remove the partial file, because the operator may need its space to repair the
+                // board. If the removal fails too, its error is only logged.
                 if let Err(more) = open.discard() {
                     warn!(target: self.host.step(), "{more:#}");
                 }
@@ -191,7 +192,8 @@ impl Install<'_> {
         if let Err(error) =
             verified::write(self.host, self.asset.record(), self.tag.as_str(), digest)
         {
-            // When /run is full, the next run of this step verifies the file again.
+            // The record could not be written, for example because /run is full. So the next run
+            // of this step verifies the file again.
             warn!(target: self.host.step(), "{error:#}");
         }
     }

@@ -1,5 +1,5 @@
-//! Lists the files of a release that are downloaded (k3s, and the archive of its container images),
-//! and the space that each needs.
+//! Names the files that muster downloads from a release of k3s (the k3s executable, and the archive
+//! of its container images), and computes the space that each file needs.
 
 use crate::host::machine::Need;
 use crate::k3s::release::Arch;
@@ -7,22 +7,24 @@ use crate::paths::{self, NodeFile};
 use std::time::Duration;
 
 /// The space that containerd needs for the imported images, as a multiple of the archive's length.
-/// containerd stores the layers as `docker save` wrote them, which is uncompressed, while the
-/// archive as a whole is compressed: an archive of 86 MB (k3s 1.21) holds layers of 358 MB. In
-/// addition, a running container needs an unpacked copy of its image.
+/// The archive as a whole is compressed, but containerd stores the layers uncompressed, as
+/// `docker save` wrote them: an archive of 86 MB (k3s 1.21) holds layers of 358 MB. In addition, a
+/// running container needs an unpacked copy of its image.
 const UNPACKED: u64 = 5;
-/// The memory that k3s itself needs besides the images (bytes). Its documentation requires this
-/// much for an agent.
+/// The memory that k3s itself needs besides the images (bytes). The documentation of k3s requires
+/// this much for an agent.
 const AGENT: u64 = 512_000_000;
-/// The shortest archive that is expected (bytes). The archives of k3s 1.21 and later are longer.
+/// The length of the shortest image archive that is expected (bytes). The image archives of k3s
+/// 1.21 and later are longer.
 const SHORTEST_IMAGES: u64 = 80_000_000;
-/// How long a boot waits for images that do not arrive. Then the node joins without them.
+/// How long a boot waits for the image archive when no bytes of it arrive. After this time the node
+/// joins without the archive.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A file of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asset {
-    /// The executable, without which the node cannot join.
+    /// The k3s executable, without which the node cannot join.
     K3s,
     /// The archive of the container images that k3s imports when it starts. The node can join
     /// without this file.
@@ -54,7 +56,8 @@ impl Asset {
         }
     }
 
-    /// The record of the file that this boot has verified ([`super::verified`]).
+    /// The file in which muster records that this boot has verified the asset
+    /// ([`super::verified`]).
     pub fn record(self) -> NodeFile {
         match self {
             Asset::K3s => paths::VERIFIED,

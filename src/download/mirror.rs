@@ -34,15 +34,15 @@ pub struct MirrorState {
     /// Set after the mirror sent `Retry-After`: its error message, and the time until which the
     /// mirror is not asked again.
     pub busy: Option<(String, Instant)>,
-    /// Why this run of muster skips the mirror; `None` when it does not skip it.
+    /// Why this run of muster skips the mirror; `None` when the mirror is not skipped.
     pub skipped: Option<String>,
     /// Whether the mirror answered that it does not have this release.
     pub lacks_release: bool,
 }
 
 impl MirrorState {
-    /// `server` is the connected k3s server; [`Mirror::Server`] needs it. `pin` is the digest in
-    /// `MUSTER_K3S_SHA256`, if it is set.
+    /// `server` is the connected k3s server; it must be given for [`Mirror::Server`]. `pin` is the
+    /// digest in `MUSTER_K3S_SHA256`, if this setting applies to the file to download.
     pub fn new(
         mirror: &Mirror,
         clients: &Clients,
@@ -67,8 +67,8 @@ impl MirrorState {
                     anyhow!("this is a bug in muster: there is no connection to the k3s server")
                 })?;
                 let (base, client) = (server.release_url(), server.client().clone());
-                // Without a pinned CA the server is unauthenticated, so its checksum file is not
-                // trusted.
+                // Without a pinned CA the server is unauthenticated, so the digest in its checksum
+                // file is not trusted, and this mirror is used only with a pinned digest.
                 let skipped = (!server.pins() && pin.is_none()).then(|| {
                     let why = "the join token has no CA hash, so this server's checksum file is \
                                not trusted: use the whole join token (K10<hash>::...), or set \
@@ -103,7 +103,8 @@ impl MirrorState {
         Ok(digest)
     }
 
-    /// The error that this mirror cannot be used without a digest from another place.
+    /// The error for a mirror that cannot be used because the digest would have to come from
+    /// another place ([`MirrorState::needs_other_digest`]) and is not known.
     fn no_digest(&self, tag: &Tag) -> anyhow::Error {
         let (base, sums, folder) = (&self.base, Arch::own().sums(), paths::DATA_DIR);
         anyhow!(
@@ -137,9 +138,9 @@ impl MirrorState {
 /// The status with which a mirror answers that it does not have a file.
 pub const NOT_FOUND: u16 = 404;
 
-/// The mirrors in the order in which this board asks them. Adjacent base URLs are rotated by `seed`
-/// ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with different mirrors, and
-/// the mirrors share the load.
+/// The mirrors in the order in which this board asks them. Base URLs that are adjacent in the list
+/// are rotated by `seed` ([`Mac::seed`](crate::board::mac::Mac::seed)), so that boards start with
+/// different mirrors, and the mirrors share the load.
 pub fn in_order(mirrors: &[Mirror], seed: u64) -> Vec<Mirror> {
     let mut order = mirrors.to_vec();
     let is_base = |mirror: &Mirror| matches!(mirror, Mirror::Base(_));
@@ -159,8 +160,8 @@ pub fn shown(mirror: &Mirror, link: Option<&ServerLink>) -> String {
     }
 }
 
-/// For `muster check`: asks each mirror once for the release. Returns the mirrors and their
-/// answers: an error when the mirror cannot be used. The k3s server is left out when `server` is
+/// For `muster check`: asks each mirror once for the release. Returns each mirror with its result,
+/// which is an error when the mirror cannot be used. The k3s server is left out when `server` is
 /// `None`.
 pub fn probe(
     settings: &Settings,

@@ -1,10 +1,10 @@
-//! Makes one attempt to download an object, such as the k3s executable. The attempt resumes the
-//! partial file of an earlier attempt, limits the size, stops a mirror that is too slow, and hashes
-//! the bytes as they arrive.
+//! Makes one attempt to download a file, such as the k3s executable, from one mirror. The attempt
+//! resumes the partial file of an earlier attempt, limits the size, fails when the mirror is too
+//! slow, and hashes the bytes as they arrive.
 //!
 //! [`rounds`] goes through the mirrors until an attempt succeeds or muster gives up. [`mirror`] is
 //! one mirror, and [`part`] is the partial file. [`target`] has functions for the files on disk:
-//! their paths, the lock, hashing and removal. [`verified`] records which files this boot has
+//! their paths, locking, hashing and removal. [`verified`] records which files this boot has
 //! verified.
 
 mod append;
@@ -30,11 +30,11 @@ use part::PartialFile;
 use std::path::Path;
 use url::Url;
 
-/// The longest object that is downloaded (bytes). There is a limit because the root file system is
-/// in memory.
+/// The length of the longest file that is downloaded (bytes). There is a limit because the root
+/// file system is in memory.
 pub const LONGEST: u64 = 256 << 20;
 /// The longest validator (`ETag` or `Last-Modified`) that is kept (bytes). The note beside the
-/// partial file ([`origin`]) contains it and must not become too long to be read again.
+/// partial file ([`origin`]) contains the validator, and is read only up to a maximum length.
 const VALIDATOR_MAX: usize = 1024;
 
 /// Why an attempt did not complete the partial file.
@@ -71,7 +71,7 @@ pub struct Download<'a> {
     pub asset: Asset,
     /// The client for the mirror of `url`.
     pub client: &'a Client,
-    /// The URL of the object.
+    /// The URL of the file on the mirror.
     pub url: &'a Url,
     /// The folder of the partial file. The free space of this folder is checked.
     pub folder: &'a Path,
@@ -92,8 +92,8 @@ pub struct Rivals {
     pub best: u64,
 }
 
-/// Downloads the missing rest of the partial file. On success the file is complete and its digest
-/// is right.
+/// Downloads the bytes that the partial file does not have yet. On success the partial file is
+/// complete, and its digest is the expected one.
 pub fn attempt(
     host: &Host,
     download: Download<'_>,
@@ -119,7 +119,7 @@ pub fn attempt(
         }
         BodyPosition::Start => restart(&answer, url, part)?,
         BodyPosition::Mismatch => {
-            // The server did not send the requested range: request the whole object.
+            // The server did not send the requested range: request the whole file.
             part.restart(url.as_str(), None)
                 .map_err(AttemptError::Local)?;
             answer = request(client, url, part)?;
@@ -145,15 +145,16 @@ pub fn attempt(
     }
 }
 
-/// Requests the object, or the rest of it when the partial file has bytes.
+/// Requests the whole file, or only the rest of the file when the partial file has bytes.
 fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, Failure> {
     let mut request = Request::get(client, url);
     if !part.is_empty() {
         request = request.header("Range", &format!("bytes={}-", part.len()));
-        // A validator is not needed for safety, because the digest is checked at the end. Without
-        // a validator, a server whose object has changed would send the rest of the new object,
-        // which is useless. With a validator, it sends the whole new object. A validator is valid
-        // only for the URL whose answer contained it.
+        // The validator matters when the file on the server has changed. Without a validator, the
+        // server would send only the rest of the new file, which does not match the bytes in the
+        // partial file. With a validator, the server sends the whole new file. A validator is valid
+        // only for the URL whose answer contained it. The validator is not needed for safety,
+        // because the digest is checked at the end.
         let origin = part.origin();
         let same_url = origin.url == url.as_str();
         if let Some(validator) = origin.validator.as_ref().filter(|_| same_url) {
@@ -173,10 +174,10 @@ fn request(client: &Client, url: &Url, part: &PartialFile) -> Result<Response, F
 
 /// Where the body of an answer belongs in the partial file.
 enum BodyPosition {
-    /// After the bytes that the file already has. `total` is the length of the whole object
-    /// (bytes), if the server sent it.
+    /// After the bytes that the partial file already has. `total` is the length of the whole file
+    /// (bytes), if the server sent this length.
     Append { total: Option<u64> },
-    /// At the start of the file: the body is the whole object.
+    /// At the start of the partial file: the body is the whole file.
     Start,
     /// Nowhere: the body is not the requested range.
     Mismatch,
@@ -186,7 +187,8 @@ fn body_position(answer: &Response, part: &PartialFile) -> Result<BodyPosition, 
     let range = answer.header("content-range").and_then(content_range);
     match (answer.status(), range) {
         // For an empty partial file no range was requested. If the server nevertheless sends a
-        // range from byte 0, it counts as the whole object, so that `restart` notes the URL.
+        // range from byte 0, this range is treated like the whole file, so that `restart` writes
+        // the URL to the note.
         (Status(206), Some(range)) if range.start == part.len() => match part.is_empty() {
             true => Ok(BodyPosition::Start),
             false => Ok(BodyPosition::Append { total: range.total }),
@@ -197,14 +199,15 @@ fn body_position(answer: &Response, part: &PartialFile) -> Result<BodyPosition, 
     }
 }
 
-/// Empties the partial file, and notes the URL and the validator of this answer. Returns the length
-/// that the server announces (bytes).
+/// Empties the partial file, and writes the URL and the validator of this answer to the note beside
+/// the partial file. Returns the length that the server announces (bytes), if it announces one.
 fn restart(
     answer: &Response,
     url: &Url,
     part: &mut PartialFile,
 ) -> Result<Option<u64>, AttemptError> {
-    // Equal weak ETags do not mean that the bytes are the same (RFC 9110, 13.1.5).
+    // A weak ETag is not used: two files with the same weak ETag may have different bytes (RFC
+    // 9110, 13.1.5).
     let etag = answer.header("etag").filter(|etag| !etag.starts_with("W/"));
     let validator = etag
         .or(answer.header("last-modified"))
@@ -215,8 +218,9 @@ fn restart(
     Ok(answer.content_length())
 }
 
-/// Refuses, before the body is read, an object that is longer than [`LONGEST`] or for which this
-/// board has no room. Refuses nothing when the server did not announce the length.
+/// Fails, before the body is read, when the file is longer than [`LONGEST`], or when this board has
+/// too little free space or memory for the file. Does not fail for these reasons when `total` is
+/// `None`, because then the server did not announce the length.
 fn check_size(
     host: &Host,
     download: Download<'_>,
@@ -232,8 +236,9 @@ fn check_size(
     }
     let need = asset.need(total, part.len());
     match machine::no_room(host, folder, need).map_err(AttemptError::Local)? {
-        // Only this mirror is skipped, because its announced length may be wrong. When every
-        // mirror announces too much, the download fails with this message, which names the remedy.
+        // Only this mirror is skipped, because the length that it announced may be wrong. When
+        // every mirror announces a length for which there is too little space, the download fails
+        // with this message, which names the remedy.
         Some(why) => Err(Failure::permanent(anyhow!("{url}: {why}")).into()),
         None => Ok(()),
     }

@@ -1,6 +1,6 @@
-//! Reads the JSON file beside a partial file (such as `.k3s.part.json`), and makes the text of this
-//! file. The file, called the note, records which object the partial file belongs to, so that a
-//! later run can resume the download.
+//! Reads the note, a JSON file beside a partial file (such as `.k3s.part.json`), and makes its
+//! text. The note records which download the partial file belongs to, so that a later run of muster
+//! can resume this download.
 
 use crate::digest::Sha256;
 use serde_json::{Value, json};
@@ -11,15 +11,17 @@ use std::path::Path;
 /// The longest JSON file that is read (bytes).
 const LENGTH_MAX: u64 = 16 * 1024;
 
-/// The object that a partial file belongs to. A later run resumes the partial file only when it
-/// downloads an object with the same digest.
+/// The download that a partial file belongs to. A later run of muster resumes the partial file only
+/// when that run downloads a file with the same digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The digest of the whole object.
+    /// The digest that the complete file must have.
     pub sha256: Sha256,
-    /// The URL from which the first bytes of the partial file were downloaded.
+    /// The URL from which the first bytes of the partial file were downloaded. Empty while the
+    /// partial file has no bytes.
     pub url: String,
-    /// The `ETag` or `Last-Modified` of the object at that URL, for `If-Range`.
+    /// The `ETag` or `Last-Modified` of the answer from that URL. A request that resumes the
+    /// download sends this value as `If-Range`.
     pub validator: Option<String>,
 }
 

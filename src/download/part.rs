@@ -30,12 +30,12 @@ pub struct PartialFile {
     asset: Asset,
     target: PathBuf,
     /// The open and locked file. Without the lock, two muster processes (a boot, and a command at
-    /// the console) could write to it. Each would hash only its own bytes, and a mixture of the
-    /// bytes of both processes would be installed.
+    /// the console) could write to the same file. Each process would hash only its own bytes, and a
+    /// mixture of the bytes of both processes would be installed.
     file: Flock<File>,
     /// The hash and the length of what is in the file. While an
     /// [`Appender`](super::append::Appender) exists, the file may already have more bytes than
-    /// this.
+    /// `written` tells.
     written: Written,
     origin: Origin,
 }

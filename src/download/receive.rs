@@ -1,4 +1,5 @@
-//! Receives the body of an answer into a partial file, with limits on the length and on the rate.
+//! Receives the body of a mirror's answer into a partial file, with limits on the length and on the
+//! rate.
 
 use super::append::Appender;
 use super::part::PartialFile;
@@ -11,9 +12,9 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 use url::Url;
 
-/// Reads the body to its end into the partial file. `total` is the length of the whole object
-/// (bytes), if the server sent this length. When `total` is `None`, the free space and the memory
-/// are checked while bytes arrive.
+/// Reads the body of `answer` to its end into the partial file. `total` is the length of the whole
+/// file (bytes), if the server sent this length. When `total` is `None`, the free space and the
+/// memory are checked while bytes arrive.
 pub fn receive(
     host: &Host,
     download: Download<'_>,
@@ -25,24 +26,24 @@ pub fn receive(
         Ok(()) => Ok(()),
         Err(Stop::Keep(error)) => Err(error),
         Err(Stop::Discard(failure)) => {
-            // Free the space: the root file system is in memory.
+            // Empty the partial file, because it uses memory: the root file system is in memory.
             part.restart("", None).map_err(AttemptError::Local)?;
             Err(failure.into())
         }
     }
 }
 
-/// When the length is unknown, the free space is checked again each time this many bytes have
-/// arrived.
+/// When the length of the file is unknown, the free space and the memory are checked again each
+/// time this many bytes have arrived.
 const CHECKED: u64 = 4 << 20;
 
 /// Why the body was not read to its end.
 enum Stop {
-    /// The partial file keeps its bytes. If the error is the mirror's, a later attempt can resume the
-    /// file.
+    /// The partial file keeps its bytes. If the mirror caused the error, a later attempt can resume
+    /// the download.
     Keep(AttemptError),
-    /// The partial file is emptied, because the object is too long to be the expected file, or
-    /// because there is no room for the next bytes.
+    /// The partial file is emptied, because it would become longer than [`LONGEST`], or because
+    /// this board has too little free space or memory for the next bytes.
     Discard(Failure),
 }
 
@@ -74,8 +75,8 @@ fn append(
             Ok(n) => n,
             Err(error) => return Err(Failure::of_connection(url, &error).into()),
         };
-        // Log the start only when the first bytes have come. When no bytes come, the caller logs
-        // the error.
+        // Log the start of the download only when the first bytes have come. When no bytes come,
+        // the caller logs the error.
         if part.len() == resumed_at {
             match resumed_at {
                 0 => host.resume_step(&format!("downloading {url}")),
@@ -102,20 +103,23 @@ fn append(
     }
 }
 
-/// Decides what happens after a write error, when the file has `len` bytes.
+/// Decides what happens to the partial file after a write to it has failed. `len` is the length
+/// of this file (bytes).
 fn write_failed(url: &Url, len: u64, error: &io::Error) -> Stop {
     let written = megabytes(len);
     let full = error.kind() == ErrorKind::StorageFull;
     let error = anyhow!("cannot write the download after {written} MB: {error}");
     match full {
-        // A mirror that announced no length may be sending more bytes than the asset has. So this
-        // is a failure of the mirror, and another mirror is tried.
+        // The file system is full. The mirror may have announced no length and be sending more
+        // bytes than the asset has. So this counts as a failure of the mirror, and another mirror
+        // is tried.
         true => Stop::Discard(Failure::permanent(error.context(url.to_string()))),
         false => Stop::Keep(AttemptError::Local(error)),
     }
 }
 
-/// Fails when there is no room for the next bytes of an object of unknown length.
+/// Fails when this board has too little free space or memory for the next bytes of a file whose
+/// length is unknown.
 fn check_room(host: &Host, download: Download<'_>, len: u64) -> Result<(), Stop> {
     let Download {
         asset, url, folder, ..

@@ -34,8 +34,9 @@ pub struct Install<'a> {
     pub target: PathBuf,
     /// The mirrors, in the order in which the first round asks them.
     pub mirrors: Vec<MirrorState>,
-    /// The k3s server's checksum file, until the server has answered the request for it. `None`
-    /// from the start when the digest is pinned, and when there is no connected server whose CA is
+    /// Requests the k3s server's checksum file. `None` when the request is not needed any more: the
+    /// server has answered, or a retry would not help. Also `None` from the start when the digest
+    /// is pinned, when muster is not connected to the server, and when the server's CA is not
     /// pinned.
     pub server_sums: Option<ServerSums>,
 }
@@ -53,9 +54,9 @@ enum Round {
 impl Install<'_> {
     /// Asks the mirrors until the file is installed, and returns its digest. Fails when all mirrors
     /// are skipped because none of them can deliver this release, or when something on this board
-    /// fails (for example, there is too little space). Fails also when the file is the image archive
-    /// and took too long ([`Install::is_late`]), and when the settings or the token change during a
-    /// wait ([`Host::wait`]).
+    /// fails (for example, there is too little space). Fails also when the file is the image
+    /// archive and took too long ([`Install::is_late`]), and when the settings or the token change
+    /// during a wait ([`Host::wait`]).
     pub fn run(mut self) -> Result<Sha256> {
         let installed = target::installed(self.host, &self.target, self.asset.mode())?;
         if let Some(digest) = installed
@@ -224,7 +225,7 @@ impl Install<'_> {
         self.asset.patience().is_some_and(is_over)
     }
 
-    /// Gives up because no mirror is left. Returns the error with the reason of each mirror.
+    /// Gives up because all mirrors are skipped. Returns an error with the reason of each mirror.
     fn give_up(&self, part: Option<PartialFile>) -> anyhow::Error {
         let reasons = self.mirrors.iter().filter_map(|m| m.skipped.as_deref());
         let reasons: Vec<&str> = reasons.collect();
@@ -238,7 +239,8 @@ impl Install<'_> {
         self.give_up_with(part, &reasons)
     }
 
-    /// Removes the partial file, which frees its space. Returns the error with these reasons.
+    /// Removes the partial file, which frees its space. Returns an error with `reasons`, or the
+    /// error of the removal if the removal fails.
     fn give_up_with(&self, part: Option<PartialFile>, reasons: &str) -> anyhow::Error {
         if let Some(Err(error)) = part.map(PartialFile::discard) {
             return error;

@@ -26,7 +26,7 @@ pub fn ask(client: &Client, base: &Url, tag: &Tag, asset: Asset) -> Result<Sha25
     })
 }
 
-/// The checksum file of the k3s server, which is trusted for the bytes of every mirror.
+/// The checksum file of the k3s server. Its digests are used to check the bytes of every mirror.
 pub struct ServerSums {
     base: Url,
     client: Client,

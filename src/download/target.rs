@@ -53,7 +53,8 @@ pub(super) fn make_folder(asset: Asset, folder: &Path) -> io::Result<()> {
 /// The digest of the installed file; `None` when there is no such file with the permissions `mode`.
 pub fn installed(host: &Host, target: &Path, mode: u32) -> Result<Option<Sha256>> {
     let path = host.path(target);
-    // A symbolic link does not count: it may point to another file after the digest was compared.
+    // A symbolic link does not count, because somebody could make it point to another file after
+    // the digest was compared.
     let has_mode = fs::symlink_metadata(&path)
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o777 == mode);
     if !has_mode {

@@ -76,7 +76,8 @@ struct Queue {
     error: Option<io::Error>,
 }
 
-/// Why taking the lock cannot fail: a lock fails only when a thread panicked while holding it.
+/// Why locking the queue cannot fail: a `Mutex` refuses the lock only after a thread has panicked
+/// while it held this lock.
 const NO_PANIC: &str = "no thread panics while it holds the lock";
 
 impl Shared {

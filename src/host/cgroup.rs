@@ -13,7 +13,7 @@ const CGROUP: &str = "/sys/fs/cgroup";
 /// The file that lists the controllers of the kernel, separated by spaces (Linux, cgroup-v2).
 pub const CONTROLLERS_FILE: &str = "/sys/fs/cgroup/cgroup.controllers";
 /// The file that lists the controllers that are enabled for the cgroups directly below the root
-/// cgroup. A write to the file enables more.
+/// cgroup. A write to the file enables further controllers.
 const SUBTREE_FILE: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
 /// Mounts cgroup v2 at `CGROUP`, unless something is mounted there. `mounts` are the current
@@ -73,9 +73,9 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split_whitespace().any(|other| other == word)
 }
 
-/// Returns a message when the kernel lacks controllers: it names them and the remedy. Returns
-/// `None` when no controller is missing. `available` is the text of [`CONTROLLERS_FILE`], and
-/// `cmdline` is the kernel command line.
+/// Returns a message when the kernel lacks controllers. The message names these controllers and the
+/// remedy. Returns `None` when no controller is missing. `available` is the text of
+/// [`CONTROLLERS_FILE`], and `cmdline` is the kernel command line.
 fn controller_problem(available: &str, cmdline: &str) -> Option<String> {
     let missing: Vec<&str> = CONTROLLERS
         .into_iter()

@@ -44,9 +44,9 @@ impl Host {
         clock_settime(ClockId::CLOCK_REALTIME, time).context("cannot set the clock")
     }
 
-    /// Waits before the next attempt. Before the wait it corrects the clock, if that is needed
-    /// ([`super::network_time`]). Fails when the settings or the token have changed
-    /// ([`Host::wait`]).
+    /// Waits before a failed request or download is tried again. Before the wait, the clock is
+    /// corrected if that is needed ([`super::network_time`]). Fails when the settings or the token
+    /// have changed ([`Host::wait`]).
     pub fn wait_before_retry(&self, time: Duration) -> Result<()> {
         self.correct_clock();
         self.wait_and_report(time)

@@ -1,4 +1,4 @@
-//! Starts the DHCP client, and finds out from the process list whether one is running.
+//! Starts the DHCP client, finds its process in the process list, and makes it renew the lease.
 
 use super::Host;
 use super::files::Content;
@@ -10,11 +10,12 @@ use std::os::unix::fs::MetadataExt;
 
 /// The program that muster starts as the DHCP client. On Alpine it is a link to BusyBox.
 pub const CLIENT: &str = "udhcpc";
-/// The DHCP option with the log servers (RFC 2132). BusyBox has no name for it, so the DHCP script
-/// gets it as `opt7`, in hex digits.
+/// The DHCP option with the log servers (RFC 2132). BusyBox has no name for this option, so udhcpc
+/// passes it to the DHCP script as the variable `opt7`, in hex digits.
 const LOG_SERVER_OPTION: &str = "7";
 
-/// Writes the DHCP script, unless the file already has this content.
+/// Writes the script that the DHCP client runs at each DHCP event, unless the file already has the
+/// right content and permissions.
 pub fn ensure_script(host: &Host) -> Result<()> {
     let script = Content::Public(include_str!("udhcpc.script"));
     host.ensure_file(paths::DHCP_SCRIPT, script)
@@ -55,9 +56,9 @@ fn run_client(host: &Host, node: &Node) -> Result<()> {
     host.run(&argv)
 }
 
-/// Starts the DHCP client of a node whose client has died. The interface keeps its address until
-/// the new client has a lease. [`start_client`] would remove the address first, and a running k3s
-/// would have no network until a DHCP server answers.
+/// Starts the DHCP client again after it died. The interface keeps its address until the new client
+/// has a lease. [`start_client`] would remove the address first, and a running k3s would have no
+/// network until a DHCP server answers.
 pub fn start_client_again(host: &Host, node: &Node) -> Result<()> {
     ensure_script(host)?;
     host.write_note(paths::DHCP_KEEP, "")?;
@@ -81,8 +82,8 @@ pub fn renew_lease(host: &Host, interface: &str) -> Result<()> {
     host.signal(what, pid, Signal::SIGUSR1)
 }
 
-/// The process number of the DHCP client. Only a process of root that runs the program [`CLIENT`]
-/// counts, because any user can give a process any command line.
+/// The process id of the DHCP client of `interface`. Only a process of root that runs the program
+/// [`CLIENT`] counts, because any user can give a process any command line.
 fn client(host: &Host, interface: &str) -> Option<i32> {
     let namespace = host.link_target("/proc/self/ns/net");
     let program = host.program(CLIENT)?;
@@ -110,8 +111,8 @@ fn client(host: &Host, interface: &str) -> Option<i32> {
 }
 
 /// Whether a process belongs to root: its real and its effective user are root. `status` is the
-/// text of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>` is
-/// no proof: the folder also belongs to root when another user's process may not be traced.
+/// text of its `/proc/<pid>/status` (proc_pid_status(5)). The owner of the folder `/proc/<pid>`
+/// does not tell this: root also owns the folder of another user's process that cannot be traced.
 fn is_root(status: &str) -> bool {
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     let mut users = users.unwrap_or_default().split_whitespace();

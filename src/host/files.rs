@@ -85,8 +85,8 @@ impl Host {
     pub fn ensure_file(&self, file: NodeFile, content: Content<'_>) -> Result<()> {
         let NodeFile { path, mode } = file;
         let text = content.text();
-        // The user of a dry run may not be allowed to read a file that root wrote. Then the plan
-        // shows that the file is written.
+        // A dry run by a user who is not root may be unable to read the file. Then the plan says
+        // that a boot writes the file, because nobody knows whether the content is right already.
         let current = self
             .read(path)
             .or_else(|error| if self.plans() { Ok(None) } else { Err(error) })?;
@@ -200,7 +200,7 @@ fn replace(target: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Reads a file that has `limit` bytes at most; `None` when there is no such file.
+/// Reads a file; `None` when the file does not exist. Fails when it has more than `limit` bytes.
 fn read_whole(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let read = |file: fs::File| file.take(limit.saturating_add(1)).read_to_end(&mut bytes);

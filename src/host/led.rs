@@ -31,8 +31,8 @@ pub(super) struct Blinking {
 }
 
 impl Host {
-    /// Makes the LED blink, from now until [`Host::restore_led`]. When the board does not have the
-    /// LED, nothing blinks; this is a warning only if the operator named the LED.
+    /// Makes the LED that `led` names blink until [`Host::restore_led`] is called. When the board
+    /// has no such LED, nothing blinks, and there is a warning if the operator named the LED.
     pub fn blink_led(&self, led: &Led) {
         let exists = |name: &&str| self.metadata(file(name, "trigger")).is_some();
         let name = match led {
@@ -111,8 +111,9 @@ impl Host {
         }
     }
 
-    /// The state of the LED before muster changed it. If no earlier muster process of this boot has
-    /// noted that state, it is the present state, which is then noted.
+    /// The state of the LED before muster changed it. If an earlier muster process of this boot has
+    /// written that state to the note [`paths::LED`], it is read from there. Else it is the present
+    /// state, and is written to the note.
     fn original(&self, name: &str) -> Result<Original> {
         if let Some(noted) = self.noted().filter(|noted| noted.name == name) {
             return Ok(noted);

@@ -1,5 +1,5 @@
-//! The agent lock: on a node there may be only one process that is `k3s agent` or a muster that
-//! will become it.
+//! The agent lock. On a node only one process can hold it: `k3s agent`, or a muster process that
+//! will become `k3s agent`.
 //!
 //! The lock is a POSIX record lock, because such a lock belongs to a process: k3s keeps the lock
 //! after exec, and the children of k3s do not inherit it. An flock belongs to an open file: the
@@ -17,9 +17,9 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 
 impl Host {
-    /// Takes the lock. It is held until this process ends, also after exec. Fails when another
-    /// process holds the lock. When the lock file cannot be opened, there is only a warning. A dry
-    /// run does nothing.
+    /// Takes the agent lock. The lock lasts until this process ends, also after exec. Fails when
+    /// another process holds the lock. If the lock file cannot be opened, there is only a warning.
+    /// In a dry run this does nothing.
     pub fn lock_agent(&self) -> Result<()> {
         if self.plans() || self.agent_lock.get().is_some() {
             return Ok(());

@@ -21,7 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub type FoundServer = (String, SocketAddr);
 
 impl Host {
-    /// The lines for the log server. The logger adds to them.
+    /// The queue of the lines for the log server. The logger adds each line to this queue.
     pub fn outbox(&self) -> Arc<Outbox> {
         self.outbox.clone()
     }
@@ -33,7 +33,7 @@ impl Host {
         self.outbox.lock().board = Some(board);
     }
 
-    /// Sets the release of k3s that this boot installs, for `muster status` and the log server.
+    /// Sets the release of k3s that this boot starts, for `muster status` and the log server.
     pub fn set_k3s_version(&self, version: &str) {
         self.outbox.lock().version = Some(version.into());
         self.report(|status| status.k3s_version(version));

@@ -40,8 +40,8 @@ pub fn parse_mounts(text: &str) -> Vec<Mount> {
 }
 
 /// The mount that `path` is on: the mount with the longest mount point that contains `path`. If
-/// several mounts have this mount point, it is the last, because a later mount hides an earlier
-/// one.
+/// several mounts have this mount point, the last of them is returned, because a later mount hides
+/// an earlier one.
 pub fn mount_of<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     mounts
         .iter()

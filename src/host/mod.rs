@@ -4,12 +4,12 @@
 //! A step decides what to do, and calls a [`Host`] to do it. An effect is a change of the machine.
 //! Every effect is one call of a method of [`Host`], with its own description. In a dry run the
 //! same calls print the description and change nothing. The printed plan shows what a boot does,
-//! because both run the same code. clippy's `disallowed-methods` forbids other modules to change
-//! the machine directly.
+//! because a dry run and a boot run the same code. clippy's `disallowed-methods` forbids other
+//! modules to change the machine directly.
 //!
-//! Reading is not an effect: a dry run reads the same files as a boot. Writing a note
-//! ([`Host::write_note`]), such as the status file, does not count as an effect, and neither does
-//! making the lock file. A dry run does neither, and its plan does not mention them.
+//! Reading is not an effect: a dry run reads the same files as a boot. Two changes do not count as
+//! effects: muster writes notes ([`Host::write_note`]), such as the status file, and makes the lock
+//! file. A dry run does not make these two changes, and its plan does not mention them.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -184,8 +184,8 @@ impl Host {
         perform().map(Some)
     }
 
-    /// Runs `ask`, which sends requests to the network or waits for it, and returns its result. A
-    /// dry run prints the description `what` and returns `None`.
+    /// Runs `ask`, which sends requests to the network or waits for the network, and returns the
+    /// result. A dry run prints the description `what` and returns `None`.
     pub fn ask<T>(&self, what: impl Display, ask: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         self.effect(what, ask)
     }

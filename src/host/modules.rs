@@ -15,8 +15,8 @@ const FILTERS: [[&str; 2]; 2] = [
     ["nft_compat", "nft_chain_nat"],
 ];
 
-/// Loads the modules that are neither loaded nor built into the kernel. k3s can start without some
-/// of them, so a failure is only a warning.
+/// Loads the modules that are missing ([`missing`]). k3s can start without some of them, so it is
+/// only a warning when a module cannot be loaded.
 pub fn load(host: &Host) -> Result<()> {
     let missing = missing(host)?;
     if missing.is_empty() {
@@ -41,8 +41,9 @@ pub fn load(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// The modules that are missing. When the kernel has all modules of one packet filter, the modules
-/// of the other filter do not count as missing.
+/// The modules that are missing: k3s needs them, and they are neither loaded nor built into the
+/// kernel. When the kernel has all modules of one packet filter, the modules of the other filter do
+/// not count as missing.
 pub fn missing(host: &Host) -> Result<Vec<&'static str>> {
     let release = host.read_text("/proc/sys/kernel/osrelease")?;
     let builtin = host.read_text(format!("/lib/modules/{}/modules.builtin", release.trim()))?;

@@ -14,8 +14,8 @@ pub const TOLERANCE: Duration = Duration::from_millis(500);
 /// When the clock is behind the expected time (see `expected`) by more than this, something has set
 /// it back. A time daemon that adjusts the clock changes it by less.
 const SET_BACK: Duration = Duration::from_secs(60);
-/// For this time after a time server answered, the clock counts as right. When a certificate's
-/// dates are wrong in this time, the time servers are not asked again.
+/// For this time after a time server answered, the clock counts as right. When a certificate is
+/// rejected because of its dates during this time, the time servers are not asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(300);
 
 /// The time servers of the settings. Those that DHCP names (option 42) are asked after `named` and
@@ -63,21 +63,21 @@ pub(super) struct ClockState {
 }
 
 impl Host {
-    /// Sets where [`Host::wait_before_retry`] gets the time from when the clock seems to be wrong.
+    /// Sets the time source that [`Host::wait_before_retry`] uses when the clock seems to be wrong.
     pub fn set_time_source(&self, source: TimeSource) {
         self.clock.source.replace(source);
     }
 
-    /// If `doubted`, notes that a certificate was rejected because of its dates. Then the time
-    /// servers are asked again before the next attempt, unless one of them has answered less than
-    /// `ASK_AGAIN` ago.
+    /// Call this with `true` when a certificate was rejected because of its dates; `false` changes
+    /// nothing. After `true`, the next [`Host::wait_before_retry`] asks the time servers again,
+    /// unless one of them has answered less than `ASK_AGAIN` ago.
     pub fn doubt_clock_if(&self, doubted: bool) {
         self.clock.doubted.set(self.clock.doubted.get() || doubted);
     }
 
     /// Asks the time servers in order and sets the clock to the first acceptable answer. Returns
-    /// what was done, in words. Fails when there is no acceptable answer. Without time servers it
-    /// does nothing, and a dry run only prints the effect; both return `None`.
+    /// what was done, in words. Fails when there is no acceptable answer. Returns `None` in two
+    /// cases: `source` has no time servers, or this is a dry run, which only prints the effect.
     pub fn set_clock_from(&self, source: &TimeSource) -> Result<Option<String>> {
         let Some(servers) = &source.servers else {
             return Ok(None);
@@ -97,8 +97,8 @@ impl Host {
         self.set_clock_to(&server, time)
     }
 
-    /// Asks the time servers in order. Returns the first one with an acceptable answer, and its
-    /// time. The error has the reason of each server.
+    /// Asks the time servers in order. Returns the first server with an acceptable answer, and the
+    /// time that it answered. When no server has one, the error says why, for each server.
     pub fn first_answer(
         &self,
         places: Vec<Vec<String>>,
@@ -137,10 +137,10 @@ impl Host {
         Ok(done)
     }
 
-    /// Corrects the clock before the next attempt. It does so if something has set the clock back,
-    /// for example a hwclock service that starts late and reads a chip without a battery. It also
-    /// does so if a certificate's dates were wrong, unless a time server has answered less than
-    /// `ASK_AGAIN` ago. With a wrong clock, no attempt could succeed.
+    /// Corrects the clock, so that the next request can succeed. This is done if something has set
+    /// the clock back, for example a hwclock service that starts late and reads a chip without a
+    /// battery. It is also done if a certificate was rejected because of its dates, unless a time
+    /// server has answered less than `ASK_AGAIN` ago.
     pub(super) fn correct_clock(&self) {
         let doubted = self.clock.doubted.replace(false);
         let source = self.clock.source.borrow().clone();
@@ -167,8 +167,8 @@ impl Host {
 }
 
 /// The earliest time that a correct clock can show: the last answer of a time server plus the time
-/// that has passed since then, but not before `earliest`. What the clock itself showed earlier is
-/// not used, because it may have been in the future until a time daemon corrected it.
+/// that has passed since then, but not before `earliest`. The time that the clock showed earlier is
+/// not used, because the clock may have been ahead until a time daemon corrected it.
 fn expected(
     answered: Option<(Duration, Duration)>,
     earliest: Duration,

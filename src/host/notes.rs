@@ -1,5 +1,5 @@
 //! Writes and removes notes. A note is a small file in `/run/muster`, which a muster process writes
-//! for other processes of the same boot: for a later muster, the DHCP script or the time daemon.
+//! for other processes of the same boot: later muster processes, the DHCP script, the time daemon.
 
 use super::Host;
 use super::temporary::remove_if_exists;

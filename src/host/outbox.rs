@@ -13,8 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The most lines that are kept until they can be sent. When there are more, the oldest one is
-/// dropped.
+/// The greatest number of lines that are kept until they can be sent. When one more line is added,
+/// the oldest line is dropped.
 const KEPT: usize = 100;
 /// The lines that are not sent yet, and where they are sent. The [`Host`](super::Host), the logger
 /// and the thread that looks up the name of the log server share an `Outbox`.
@@ -24,7 +24,7 @@ pub struct Outbox(Mutex<Contents>);
 /// What an [`Outbox`] holds.
 #[derive(Default)]
 pub(super) struct Contents {
-    /// Whether no line is kept or sent, as in a dry run.
+    /// Whether every line is dropped and none is sent, as in a dry run.
     pub(super) closed: bool,
     pub(super) lines: VecDeque<Logged>,
     /// The hostname, and the MAC address of the interface that names the node.
@@ -56,7 +56,8 @@ impl Outbox {
         !self.lock().closed
     }
 
-    /// Whether the log server is known or being looked up, or no line is sent at all.
+    /// Whether [`Host::send_log`](super::Host::send_log) has nothing more to do: the log server is
+    /// known, its name is being looked up, or the outbox is closed and sends no line.
     pub(super) fn has_begun(&self) -> bool {
         let contents = self.lock();
         contents.closed || contents.server.is_some() || contents.is_looking_up

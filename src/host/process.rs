@@ -25,8 +25,8 @@ pub const SECRET_VARIABLES: [&str; 4] = [
 
 /// The log of another process, to which this process writes too ([`Host::share_log_of`]). When the
 /// value is dropped, this process closes the log and writes to its own standard error again. The
-/// log may be a pipe to the program that stores it, and that program ends only when no process has
-/// the pipe open for writing.
+/// log may be a pipe to a program that stores the lines. Such a program ends only when no process
+/// has the pipe open for writing.
 #[derive(Debug)]
 pub struct SharedLog {
     own: OwnedFd,
@@ -86,8 +86,8 @@ impl Host {
         Ok(())
     }
 
-    /// Redirects the standard error of this process to that of the process `pid`, which is k3s's
-    /// log. Returns `None` when that log cannot be opened.
+    /// Redirects the standard error of this process to the standard error of k3s, which is k3s's
+    /// log. `pid` is the process id of k3s. Returns `None` when the log cannot be opened.
     pub fn share_log_of(&self, pid: i32) -> Option<SharedLog> {
         let path = self.path(format!("/proc/{pid}/fd/2"));
         let log = File::options().append(true).open(path).ok()?;
@@ -122,8 +122,8 @@ impl Host {
         Ok(())
     }
 
-    /// Runs a program, and returns what it printed. A dry run also runs the program, so it must not
-    /// change the machine. The error says why the program could not be started.
+    /// Runs a program, and returns what it printed. A dry run also runs the program, so the program
+    /// must not change the machine. The error says why the program could not be started.
     pub fn output(
         &self,
         program: &Path,
@@ -168,8 +168,8 @@ impl Host {
             remove_secrets(&mut command);
             self.keep_lock_over_exec(true)?;
             self.limit_run(None);
-            // Rust's runtime makes this process ignore SIGPIPE, and exec would pass that on. But
-            // `Command::exec` itself resets SIGPIPE to its default, so nothing is needed here.
+            // Rust's runtime makes this process ignore SIGPIPE, and a program inherits this over
+            // exec. But `Command::exec` resets SIGPIPE to its default, so nothing is needed here.
             let error = command.exec();
             self.keep_lock_over_exec(false)?;
             bail!("cannot run {}: {error}", path.display())

@@ -122,8 +122,9 @@ impl Host {
         self.log(Level::Warn, State::Failed, None, text);
     }
 
-    /// Sends the error with which a boot attempt ends to the log server, and shows by the LED that
-    /// a person is needed. The caller prints the error. Later lines belong to no step.
+    /// Reports that a boot attempt has failed with the error `text`: sends the error to the log
+    /// server, and makes the LED show that a person is needed. The caller prints the error. Later
+    /// log lines belong to no step.
     pub fn send_failure(&self, text: String) {
         self.set_rhythm(Rhythm::Stuck);
         self.outbox.add(Line {
@@ -136,7 +137,8 @@ impl Host {
         self.enter(NO_STEP);
     }
 
-    /// Reports that k3s starts now: after all steps, or restarted without them.
+    /// Reports that k3s starts now. If `after_all_steps` is false, k3s is restarted, and the steps
+    /// of a boot were not run before.
     pub fn report_start(&self, after_all_steps: bool) {
         self.restore_led();
         let now = self.uptime();
@@ -159,7 +161,7 @@ impl Host {
 
     /// Logs the problem that keeps the running step waiting, and shows it in `muster status`. A
     /// problem that was logged already is logged again every 30 s, so this can be called often.
-    /// Returns whether it was logged again.
+    /// Returns whether this call has logged the same problem again.
     pub fn report_problem(&self, text: &str) -> bool {
         let (step, now) = (self.step(), self.uptime());
         let last = self.progress.problem.borrow().clone();
@@ -187,7 +189,7 @@ impl Host {
         }
     }
 
-    /// Logs what the running step does now. If it was waiting, it does not wait any more.
+    /// Logs `text`, which says what the running step does now. The step does not wait any more.
     pub fn resume_step(&self, text: &str) {
         self.progress.download.take();
         if self.set_waiting(false) {
@@ -197,8 +199,8 @@ impl Host {
         self.log(Level::Info, State::Running, None, text);
     }
 
-    /// Waits before the next attempt. In a long wait the problem of the running step is logged
-    /// again every 30 s. Fails when the settings or the token change ([`Host::wait`]).
+    /// Waits for this time. In a long wait the problem of the running step is logged again every
+    /// 30 s. Fails when the settings or the token change ([`Host::wait`]).
     pub(super) fn wait_and_report(&self, time: Duration) -> Result<()> {
         let mut left = time;
         while left > LOG_AGAIN {

@@ -16,8 +16,8 @@ const DHCP_FLAGS: u8 = 0xc0;
 /// What a router has announced about DNS servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertisement {
-    /// DNS servers, in the router's order, without link-local ones: a pod is on another link, and
-    /// k3s does not use a resolv.conf with such an address (k3s, `pkg/agent/config`).
+    /// DNS servers, in the router's order, without link-local addresses: a pod is on another link,
+    /// and k3s does not use a resolv.conf with a link-local address (k3s, `pkg/agent/config`).
     pub resolvers: Vec<Ipv6Addr>,
     /// Whether the router has named a link-local DNS server.
     pub has_link_local_resolver: bool,

@@ -1,6 +1,6 @@
-//! Asks the routers of a link for its DNS servers. With IPv6 the kernel itself takes addresses and
-//! routes from router advertisements, but it ignores the DNS servers in them, so muster reads
-//! those.
+//! Asks the routers of a link for DNS servers. With IPv6 the kernel itself takes addresses and
+//! routes from router advertisements. But the kernel ignores the DNS servers in an advertisement,
+//! so muster reads the DNS servers.
 
 use super::Host;
 use super::router_advertisement::{Advertisement, parse};
@@ -47,7 +47,7 @@ pub fn keep_advertisements(host: &Host, interface: &str) {
     }
 }
 
-/// Whether there is an IPv6 default route, and it goes over `interface`.
+/// Whether the IPv6 default route goes over `interface`; false when there is no such route.
 pub fn is_default_route(host: &Host, interface: &str) -> Result<bool> {
     let v6 = host.read_text("/proc/net/ipv6_route")?;
     Ok(default_interface("", &v6) == Some(interface))
@@ -57,9 +57,11 @@ pub fn is_default_route(host: &Host, interface: &str) -> Result<bool> {
 pub struct Routers {
     interface: String,
     link: Option<Link>,
-    /// The times of the first solicitation and of the next one (since boot).
+    /// When the first solicitation was sent (time since boot).
     first: Option<Duration>,
+    /// When the next solicitation is due (time since boot).
     next: Duration,
+    /// The time between the next solicitation and the one after it.
     pause: Duration,
 }
 

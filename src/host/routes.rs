@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// has the address (tentative), or another host has it (dadfailed; Linux,
 /// include/uapi/linux/if_addr.h).
 const DOUBTFUL: u32 = 0x40 | 0x08;
-/// The most DNS servers that resolvers ask (MAXNS of resolv.conf(5)).
+/// The greatest number of DNS servers that a resolver asks (MAXNS of resolv.conf(5)).
 const RESOLVERS_MAX: usize = 3;
 
 /// The interface of the IPv4 default route or, without one, that of the IPv6 default route; `None`
@@ -56,7 +56,7 @@ pub fn has_resolver(text: &str) -> bool {
 }
 
 /// Whether an IPv6 address of an interface cannot be used, because another host has it, or may have
-/// it. `text` is that of `/proc/net/if_inet6`.
+/// it. `text` is the text of `/proc/net/if_inet6`.
 pub fn is_doubtful(text: &str, interface: &str, address: Ipv6Addr) -> bool {
     let digits = hex::encode(address.octets());
     text.lines().any(|line| {

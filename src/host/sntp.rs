@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 const PACKET: usize = 48;
 /// The time from 1900, when the seconds of the protocol begin, to 1970 (seconds).
 const TO_1970: u64 = 2_208_988_800;
-/// The largest error of its own clock that a server may report (MAXDISP of RFC 5905).
+/// An answer counts only if the server says that the error of its own clock is not larger than this
+/// (MAXDISP of RFC 5905).
 const LARGEST_ERROR: Duration = Duration::from_secs(16);
 /// The modes of a packet: a request of a client, and an answer of a server.
 const CLIENT: u8 = 3;
@@ -24,7 +25,7 @@ const SERVER: u8 = 4;
 type Nonce = [u8; 8];
 
 /// Asks the time server at `address` once. Returns the time now (since 1970). Fails when no answer
-/// comes within `timeout`, when the server refuses to answer, and when the answer shows that the
+/// comes within `timeout`, when the server refuses to answer, or when the answer shows that the
 /// server's own clock is not set or not accurate enough.
 pub(super) fn ask(address: SocketAddr, timeout: Duration) -> Result<Duration> {
     // A socket can only send to addresses of its own family.
@@ -33,7 +34,7 @@ pub(super) fn ask(address: SocketAddr, timeout: Duration) -> Result<Duration> {
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0))?;
-    // From now on the kernel drops what comes from another address.
+    // From now on the kernel drops packets that come from another address.
     socket.connect(address)?;
     let mut nonce = Nonce::default();
     let filled = SystemRandom::new().fill(&mut nonce);
@@ -112,9 +113,9 @@ fn short(word: u64) -> Duration {
     Duration::from_secs(word >> 16) + Duration::from_nanos(((word & 0xffff) * 1_000_000_000) >> 16)
 }
 
-/// Converts a timestamp of the protocol to the time since 1970. Its 32-bit seconds overflow in 2036
-/// and start from zero again, so a number whose highest bit is not set is taken as a time after
-/// 2036.
+/// Converts a timestamp of the protocol to the time since 1970. The 32-bit seconds of a timestamp
+/// overflow in 2036 and start from zero again. So seconds whose highest bit is not set are taken as
+/// a time after the overflow.
 fn since_1970(seconds: u64, fraction: u64) -> Duration {
     let seconds = match seconds >> 31 {
         0 => seconds + (1 << 32),

@@ -20,7 +20,7 @@ impl Host {
             .unwrap_or(Path::new("/"));
         let stat = nix::sys::statvfs::statvfs(existing)
             .with_context(|| format!("cannot read the free space of {}", folder.display()))?;
-        // The integer types of these fields differ between targets: on some, a cast is needed.
+        // The integer types of these numbers differ between targets. Some targets need a cast.
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
         Ok(stat.blocks_free() as u64 * stat.fragment_size() as u64)
     }

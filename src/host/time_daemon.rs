@@ -7,7 +7,7 @@ use crate::paths;
 use anyhow::Result;
 use log::info;
 
-/// OpenRC's command for one service.
+/// OpenRC's command that starts and stops a service.
 const SERVICE_COMMAND: &str = "rc-service";
 /// The name of the service, and of its process.
 const SERVICE: &str = "ntpd";
@@ -39,9 +39,9 @@ pub fn keep_running(host: &Host, servers: &TimeServers) -> Result<()> {
     host.run(&[SERVICE_COMMAND, SERVICE, "restart"])
 }
 
-/// The servers for the daemon: those that the operator named and those that DHCP named, else the
-/// default. The daemon asks all of them all the time, so the default is not added to the site's
-/// own servers.
+/// The servers for the daemon: all servers that the operator or DHCP named. Only if there are none,
+/// the default servers are used: the daemon asks all its servers all the time, so the default
+/// servers are not added to the site's own servers.
 fn daemon_servers(servers: &TimeServers, host: &Host) -> Vec<String> {
     let own = TimeServers {
         last: Vec::new(),

@@ -11,15 +11,15 @@ use std::time::Duration;
 const NTP_PORT: u16 = 123;
 /// The time in which one address of a time server must answer.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time in which one of the servers from one place (the setting, DHCP or the default) must
-/// answer. It includes the lookup of their names.
+/// The time limit for all servers that one place names (the setting, DHCP or the default). At least
+/// one of these servers must answer in this time, which includes the lookup of their names.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A time server's answer that is later than the earliest possible time by more than this is not
 /// accepted. The answer is not authenticated, so this limits what a false answer can do.
 pub const ACCEPTED_RANGE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
-/// Asks the servers in order. Returns the first one with an acceptable answer, and its time (since
-/// 1970). Fails when no acceptable answer comes within [`PLACE_TIMEOUT`].
+/// Asks the servers in order. Returns the first server with an acceptable answer, and the time that
+/// it answered (since 1970). Fails when no acceptable answer comes within [`PLACE_TIMEOUT`].
 pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(String, Duration)> {
     let (sender, receiver) = mpsc::channel();
     // The lookup of a name may take longer than the timeout and cannot be stopped. So it runs in a
@@ -39,8 +39,8 @@ pub(super) fn ask_servers(servers: Vec<String>, earliest: Duration) -> Result<(S
 }
 
 /// Asks the first address of each server, in order, and then their other addresses. Otherwise a
-/// server that is down and has many addresses could use up the time for all servers. The error has
-/// the reason of each server.
+/// server that is down and has many addresses could use up the time for all servers. The error says
+/// for each server why it gave no acceptable answer.
 fn ask_in_turn(
     servers: Vec<String>,
     addresses: impl Fn(&str) -> io::Result<Vec<SocketAddr>>,
@@ -69,7 +69,7 @@ fn ask_in_turn(
             Err(error) => reasons.push(format!("{server}: {error:#}")),
         }
     }
-    // The addresses of one server often fail for the same reason, which the error has only once.
+    // The addresses of one server often fail for the same reason. The error names it only once.
     let mut told: Vec<String> = Vec::new();
     for reason in reasons {
         if !told.contains(&reason) {

@@ -30,13 +30,15 @@ pub struct Ca {
 pub enum Untrusted {
     /// The answer contains no certificate, or a damaged one.
     Unreadable,
-    /// Neither the answer nor a certificate in it has the hash in the join token.
+    /// The hash in the join token is neither the hash of the whole answer nor the hash of a
+    /// certificate in the answer.
     OtherCa,
-    /// The whole answer or a certificate in it has the hash in the join token, but k3s's agent
-    /// would compute the hash of something else: of another certificate, or of the whole answer.
+    /// The hash in the join token is the hash of the whole answer or of a certificate in the
+    /// answer. But k3s's agent would hash something else (another certificate, or the whole
+    /// answer), and then refuse the answer.
     NotTheRoot,
-    /// The chain from the first certificate ends in the pinned CA, but a certificate of this chain
-    /// has expired or is not valid yet, according to this board's clock.
+    /// The chain from the first certificate in the answer ends in the pinned CA, but a certificate
+    /// of this chain has expired or is not valid yet, according to this board's clock.
     NotNow,
 }
 
@@ -61,13 +63,15 @@ impl std::error::Error for Untrusted {}
 
 impl Ca {
     /// Checks the answer of `/cacerts` against `pin`, the CA hash in the join token. The hash is
-    /// computed as k3s does it (`hashCA` in `pkg/clientaccess/token.go`). For one certificate it is
-    /// the SHA-256 of the exact answer. For several certificates it is the SHA-256 of the root's
-    /// DER, where the root is the end of the first valid chain from the first certificate; without
-    /// a valid chain it is the SHA-256 of the exact answer.
+    /// computed as k3s does it (`hashCA` in `pkg/clientaccess/token.go`). For an answer with
+    /// several certificates, k3s looks for valid chains that begin with the answer's first
+    /// certificate, and hashes the DER of the certificate at the end of the first such chain, the
+    /// root. When there is no such chain, or when the answer has only one certificate, k3s hashes
+    /// all bytes of the answer.
     ///
-    /// Only what the hash covers is trusted: the whole answer, or the root alone. Anybody could
-    /// have added the other certificates. Without a `pin` the whole answer is trusted.
+    /// Only what was hashed is trusted: the whole answer, or the root alone, because anybody could
+    /// have added the other certificates to the answer. Without a `pin`, all certificates in the
+    /// answer are trusted.
     pub fn check(answer: &[u8], pin: Option<Sha256>, now: UnixTime) -> Result<Ca, Untrusted> {
         let all: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(answer)
             .collect::<Result<_, _>>()
@@ -75,7 +79,8 @@ impl Ca {
         let read: Option<Vec<Certificate>> = all.iter().map(|der| Certificate::read(der)).collect();
         let read = read.filter(|read| !read.is_empty());
         let read = read.ok_or(Untrusted::Unreadable)?;
-        // Without `now`, the dates of the certificates are not checked.
+        // The root that k3s would hash; `None` when k3s would hash the whole answer. Without `now`,
+        // the dates of the certificates are not checked.
         let root = |now| {
             let several = read.len() > 1;
             several.then(|| root_of_first(&read, now)).flatten()

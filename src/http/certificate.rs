@@ -1,8 +1,8 @@
 //! Parses those fields of an X.509 certificate that [`super::chain`] needs (RFC 5280, DER
 //! encoding).
 //!
-//! No certificate is trusted because of these fields. They only decide which bytes of a server's
-//! answer k3s would hash, see [`super::ca`].
+//! No certificate is trusted because of these fields. They only decide which bytes k3s would hash
+//! of the server's answer to `/cacerts` (see [`super::ca`]).
 
 use std::ops::RangeInclusive;
 
@@ -41,15 +41,17 @@ pub(super) struct Certificate<'a> {
     pub subject: &'a [u8],
     /// The first and the last second of validity, in seconds since 1970.
     pub valid: RangeInclusive<i64>,
-    /// The key identifier in the extension. Empty when there is no such extension, or when the
-    /// extension has no key identifier.
+    /// The key identifier in the extension `authorityKeyIdentifier`. Empty when the certificate
+    /// does not have this extension, or when the extension has no key identifier.
     pub authority_key_id: &'a [u8],
-    /// Empty when the certificate does not have this extension.
+    /// The extension `subjectKeyIdentifier`. Empty when the certificate does not have this
+    /// extension.
     pub subject_key_id: &'a [u8],
     /// Whether the certificate has version 3; older versions have no extensions.
     pub version_3: bool,
-    /// Basic constraints: whether the certificate is a CA, and the most CAs that may be below it in
-    /// a chain (`None`: no limit). Without this extension the whole field is `None`.
+    /// The extension `basicConstraints`: whether the certificate is a CA, and the largest number of
+    /// CAs that may be below this CA in a chain (`None`: no limit). The whole field is `None` when
+    /// the certificate does not have this extension.
     pub constraints: Option<(bool, Option<u8>)>,
     /// Whether the key usage allows the certificate's key to sign certificates. It is also `true`
     /// when the certificate has no key usage.
@@ -57,12 +59,13 @@ pub(super) struct Certificate<'a> {
     /// Whether the extended key usage allows the certificate in the chain of a TLS server. It is
     /// also `true` when the certificate has no extended key usage.
     pub for_servers: bool,
-    /// Whether there is a critical extension that k3s does not know. k3s rejects such a
-    /// certificate.
+    /// Whether the certificate has a critical extension that k3s does not know. Then k3s rejects
+    /// the certificate.
     pub unknown_critical: bool,
 }
 
-/// Reads the tag and the contents of the next DER value, and moves `input` to the value after it.
+/// Reads the tag and the contents of the DER value at the beginning of `input`, and removes this
+/// value from `input`. Returns `None` when the value is damaged.
 fn value<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -70,7 +73,8 @@ fn value<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
         (usize::from(first), rest)
     } else {
         let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        // Three length bytes are enough, because an answer with more than 16 MiB is never read.
+        // Three length bytes are enough for 16 MiB, and muster never reads so many bytes of
+        // certificates.
         let fits = (1..=3).contains(&bytes.len());
         let length = bytes.iter().fold(0, |n, b| n << 8 | usize::from(*b));
         (fits.then_some(length)?, rest)
@@ -94,7 +98,8 @@ fn whole<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     Some(&before[..before.len() - input.len()])
 }
 
-/// Reads a bit string as bytes. Returns `None` when its last byte has unused bits.
+/// Reads a bit string as bytes. Returns `None` when the next value is not a bit string, or when the
+/// last byte of the bit string has unused bits.
 fn bits<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     tagged(input, BIT_STRING)?.strip_prefix(&[0])
 }
@@ -140,7 +145,7 @@ impl<'a> Certificate<'a> {
             for_servers: true,
             unknown_critical: false,
         };
-        // Unique identifiers (RFC 5280, 4.1.2.8) may stand before the extensions.
+        // Unique identifiers (RFC 5280, 4.1.2.8) may stand before the extensions. They are skipped.
         while !fields.is_empty() {
             let (tag, contents) = value(&mut fields)?;
             if tag == EXTENSIONS {

@@ -22,8 +22,8 @@ struct Search<'a> {
     signatures_left: Cell<usize>,
 }
 
-/// Returns the root of the first valid chain from the first of `certificates`; `None` when no chain
-/// is valid.
+/// Returns the root of the first valid chain that begins with the first of `certificates`; `None`
+/// when no chain is valid.
 ///
 /// As in k3s (`hashCA` in `pkg/clientaccess/token.go`), every certificate except the first is a
 /// root when it has no authority key identifier, or when its authority key identifier equals its
@@ -55,8 +55,8 @@ pub(super) fn root_of_first<'a>(
 
 impl<'a> Search<'a> {
     /// Returns the root of the first valid chain that begins with `chain`. All certificates of a
-    /// valid chain must allow the usage of a TLS server, because Go's `Verify` requires this usage
-    /// when its caller names no usage.
+    /// valid chain must be allowed for TLS servers ([`Certificate::for_servers`]), because Go's
+    /// `Verify` requires this when its caller names no key usage.
     fn extend(&self, chain: &[&'a Certificate<'a>]) -> Option<&'a Certificate<'a>> {
         for parent in self.parents(&self.roots, chain) {
             let usable = chain.iter().chain([&parent]).all(|c| c.for_servers);

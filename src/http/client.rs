@@ -15,7 +15,7 @@ use url::{Origin, Url};
 
 /// The largest number of redirects that are followed for one request.
 const REDIRECTS: usize = 5;
-/// The longest head of an answer (bytes).
+/// The longest head (status line and headers) of an answer, in bytes.
 const HEAD_MAX: usize = 64 * 1024;
 
 /// An HTTP client. Its clones share a connection, which is kept for the next request to the same
@@ -58,7 +58,7 @@ impl Client {
         }))
     }
 
-    /// The longest time without data.
+    /// The longest time that this client waits for data ([`Timeouts::stall`]).
     pub(super) fn stall(&self) -> Duration {
         self.0.timeouts.stall
     }
@@ -98,8 +98,8 @@ impl Client {
             kept.filter(|(origin, connection)| *origin == url.origin() && connection.is_quiet());
         if let Some((_, connection)) = kept {
             match self.exchange(connection, message, url) {
-                // The server closed the kept connection in the meantime. Only a GET is sent again
-                // over a new connection, because sending a GET twice does no harm.
+                // The server has closed the kept connection. Only a GET is sent again over a new
+                // connection, because sending a GET twice does no harm.
                 Err(error) if was_closed(&error) && message.method == "GET" => {}
                 result => return result,
             }

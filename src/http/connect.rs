@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// How long an address of a host is tried while the host has another address to try.
+/// The longest time for the first attempt to connect to an address of a host, if the host has
+/// another address to try.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 /// The longest answer of a proxy to `CONNECT` (bytes).
 const PROXY_ANSWER_MAX: usize = 16 * 1024;
@@ -38,7 +39,7 @@ pub(super) fn connect(
     secured(link, url, tls, deadline)
 }
 
-/// Adds TLS if the scheme of the URL is https.
+/// Makes a connection over `link`, with TLS if the scheme of `url` is https.
 fn secured(
     mut link: Link,
     url: &Url,
@@ -70,9 +71,10 @@ fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// Tries the addresses in turn, each for [`FIRST_TRY`] while there is another address to try. When
-/// none of them accepts, the addresses that did not answer in that time are tried a second time. So
-/// an address that cannot be reached (often the IPv6 address) costs only one second.
+/// Connects to the first of the addresses that accepts. Each address is tried for [`FIRST_TRY`] at
+/// most, if there is another address to try. When none of the addresses accepts, those that did not
+/// answer in this time are tried a second time. So an address that cannot be reached (often the
+/// IPv6 address) costs only one second.
 fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
     let mut result = Err(io::Error::other("the host name has no address"));
     let mut silent = Vec::new();

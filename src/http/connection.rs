@@ -20,7 +20,7 @@ pub(super) struct Deadline {
 /// The error message when the deadline of [`Deadline::for_data`] has passed.
 pub(super) const NO_DATA: &str = "timed out while waiting for data";
 
-/// The error that a deadline has passed.
+/// The error which says that a deadline has passed.
 #[derive(Debug)]
 struct TimedOut(&'static str);
 
@@ -41,8 +41,8 @@ impl Deadline {
         }
     }
 
-    /// The deadline for sending a request and receiving the head of its answer, or for the next
-    /// bytes of its body.
+    /// The deadline for sending a request and receiving the head of the answer, or for receiving
+    /// the next bytes of the answer's body.
     pub fn for_data(after: Duration) -> Deadline {
         Deadline {
             at: Instant::now() + after,
@@ -50,7 +50,7 @@ impl Deadline {
         }
     }
 
-    /// The error that the deadline has passed.
+    /// The error which says that this deadline has passed.
     pub fn passed(self) -> io::Error {
         io::Error::new(ErrorKind::TimedOut, TimedOut(self.message))
     }
@@ -64,7 +64,8 @@ impl Deadline {
         }
     }
 
-    /// Replaces the error of a read or a write by the error of this deadline, if the time was over.
+    /// Replaces the error of a read or a write by [`Deadline::passed`], if the error came because
+    /// this deadline has passed.
     fn explain(self, error: io::Error) -> io::Error {
         match error.kind() {
             // A socket reports with one of these kinds that its timeout has passed.
@@ -77,7 +78,7 @@ impl Deadline {
 /// What carries the bytes of a connection.
 pub(super) enum Link {
     Tcp(TcpStream),
-    /// A connection to a proxy, which passes all bytes on.
+    /// A connection to a proxy, which passes all bytes on to the server.
     Tunnel(Box<Connection>),
 }
 
@@ -200,7 +201,8 @@ impl Connection {
         self.read += n;
     }
 
-    /// Whether another request can be sent: the connection is open, and everything was read.
+    /// Whether another request can be sent: the connection is open, and everything that was
+    /// received was read.
     pub fn is_quiet(&self) -> bool {
         let rest = self.tls.as_ref().is_some_and(Tls::has_rest);
         self.ahead().is_empty() && !rest && self.link.is_quiet()

@@ -5,8 +5,8 @@ use std::io;
 use std::time::SystemTime;
 
 /// Describes an error by its innermost cause, which says what happened. The errors that wrap this
-/// cause only say where it was noticed. Also returns whether the dates of a certificate are the
-/// cause.
+/// cause only say where the cause was noticed. Also returns whether the dates of a certificate are
+/// the cause.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> (String, bool) {
     let mut innermost = error.to_string();
     let mut cause = Some(error);
@@ -49,7 +49,7 @@ const DAY: usize = 16;
 fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
     // Only the date is shown. With the time of day, the message would be different at each attempt,
-    // and every message that is new becomes a line in the log.
+    // and each message that differs from the previous message becomes a line in the log.
     let clock = || {
         format!(
             "this board's clock says {}",

@@ -13,7 +13,8 @@ use url::Url;
 /// The longest URL in the message of [`Failure::of_status`] (bytes). A longer URL is cut.
 const URL_SHOWN: usize = 300;
 
-/// Why a request failed. `status` is the HTTP status, if the server answered.
+/// Why a request failed. `status` is the HTTP status of the answer, if the request failed because
+/// of this status.
 #[derive(Debug)]
 pub enum Failure {
     /// A later attempt may succeed. `retry_after` is the wait that the server asked for in
@@ -48,7 +49,7 @@ impl Failure {
         }
     }
 
-    /// The HTTP status, if the server answered.
+    /// The HTTP status of the answer, if the request failed because of this status.
     pub fn status(&self) -> Option<u16> {
         match self {
             Failure::Transient { status, .. } | Failure::Permanent { status, .. } => *status,
@@ -96,11 +97,11 @@ impl Failure {
         }
     }
 
-    /// Whether the server seems overloaded or not ready: it answered with such a status (429, 503
-    /// or 504), or it accepted the connection but did not answer in time. A k3s server computes a
-    /// slow hash (scrypt) for each request with a password, even for a request that it then refuses
-    /// because of overload. So after such a failure the delays between attempts grow longer than
-    /// usual.
+    /// Whether the server seems overloaded or not ready: it answered with the status 429, 503 or
+    /// 504, or it accepted the connection but did not answer in time. A k3s server computes a slow
+    /// hash (scrypt) for each request with a password, even for a request that the server then
+    /// refuses because of overload. So after such a failure the delays between attempts grow longer
+    /// than usual.
     pub fn is_distress(&self) -> bool {
         match self {
             Failure::Transient { error, status, .. } => {
@@ -122,8 +123,9 @@ impl Failure {
     pub fn of_status(response: &Response) -> Failure {
         let status = response.status();
         // The message shows the URL without its query. The target of a redirect often has a new
-        // signature in the query at each attempt, and every message that is new becomes a line in
-        // the log. A long URL is cut, because the server chooses it and the log is kept in memory.
+        // signature in the query at each attempt, and each message that differs from the previous
+        // message becomes a line in the log. A long URL is cut, because a server can redirect to
+        // any URL, and the log is kept in memory.
         let mut url = response.url().clone();
         url.set_query(None);
         let url = url.as_str();

@@ -22,8 +22,8 @@ impl Status {
     }
 
     /// The name of a status that a mirror, a proxy or a k3s server may send, with a space before
-    /// it; empty for any other status. The name in the answer is not shown, because the server can
-    /// write anything there.
+    /// it; empty for any other status. The reason phrase of the answer is not shown, because the
+    /// server can write anything there.
     fn name(self) -> &'static str {
         match self.0 {
             200 => " OK",
@@ -71,7 +71,7 @@ pub(super) struct Head {
     headers: Vec<(String, String)>,
 }
 
-/// How long the body of an answer is.
+/// How muster finds the end of an answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     Length(u64),
@@ -81,8 +81,8 @@ pub(super) enum Framing {
 }
 
 impl Head {
-    /// Reads the head at the beginning of `bytes`. Returns it with its length, or `None` when it is
-    /// not complete.
+    /// Reads the head at the beginning of `bytes`. Returns the head and its length in bytes, or
+    /// `None` when the head is not complete.
     pub fn parse(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut response = httparse::Response::new(&mut headers);
@@ -92,8 +92,8 @@ impl Head {
             Err(error) => return Err(invalid(error)),
         };
         let headers = response.headers.iter().map(|header| {
-            // A header may hold any byte. Each byte becomes one character here, and `header` does
-            // not return a value that is not text.
+            // The value of a header may contain any byte. Each byte becomes one character here.
+            // [`Head::header`] returns a value only when it is text.
             let value = header.value.iter().map(|byte| char::from(*byte)).collect();
             (header.name.to_ascii_lowercase(), value)
         });
@@ -121,21 +121,22 @@ impl Head {
         self.all(name).next().filter(is_text)
     }
 
-    /// Whether the headers with the name `name`, which are lists, contain `word` in upper or lower
-    /// case. `name` must be in lower case.
+    /// Whether one of the headers with the name `name` contains `word`, in upper or lower case. The
+    /// values of these headers are lists with commas. `name` must be in lower case.
     fn has_word(&self, name: &str, word: &str) -> bool {
         self.all(name)
             .flat_map(|value| value.split(','))
             .any(|item| item.trim().eq_ignore_ascii_case(word))
     }
 
-    /// Whether the connection is kept after this answer (RFC 9112, 9.3).
+    /// Whether the server keeps the connection open after this answer (RFC 9112, 9.3).
     pub fn keeps_connection(&self) -> bool {
         !self.has_word("connection", "close")
             && (self.is_1_1 || self.has_word("connection", "keep-alive"))
     }
 
-    /// How long the body of the answer to a request with this method is (RFC 9112, 6.3).
+    /// How muster finds the end of the answer's body (RFC 9112, 6.3). `method` is the method of the
+    /// request.
     pub fn framing(&self, method: &str) -> io::Result<Framing> {
         if method == "HEAD" || matches!(self.status.0, 204 | 304) {
             return Ok(Framing::Length(0));

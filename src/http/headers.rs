@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-/// The values of a `Content-Range` header in bytes (RFC 9110, 14.4).
+/// The values of a `Content-Range` header whose unit is bytes (RFC 9110, 14.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentRange {
     /// The offset of the first byte.
     pub start: u64,
-    /// The length of the whole object (bytes); `None` when the server does not know it.
+    /// The length of the whole file (bytes); `None` when the header does not tell this length.
     pub total: Option<u64>,
 }
 
@@ -30,8 +30,9 @@ pub fn content_range(text: &str) -> Option<ContentRange> {
     (start <= end && total.is_none_or(|total| end < total)).then_some(ContentRange { start, total })
 }
 
-/// How long a `Retry-After` value asks to wait; it is a number of seconds or a date (RFC 9110,
-/// 10.2.3). Returns `None` when the value cannot be parsed or its date has passed.
+/// How long the server asks to wait. `text` is the value of a `Retry-After` header: a number of
+/// seconds or a date (RFC 9110, 10.2.3). Returns `None` when the value cannot be parsed, or when
+/// the date has passed.
 pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     match text.trim().parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),

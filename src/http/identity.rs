@@ -1,10 +1,10 @@
-//! Makes a private key for this board and a signing request for this key, and reads the client
-//! certificate that the server issues for the request.
+//! Makes a private key for this board and a certificate signing request for this key, and reads the
+//! client certificate that the server issues for the request.
 //!
 //! This module encodes the signing request itself, without a crate. The request always has the same
 //! form, with an empty subject and no attributes, so only its key and its signature change. The
 //! program contains `ring` anyway, which makes the key and the signature. The crate rcgen, which
-//! the tests use, would be a new dependency, and it depends on the `time` crate.
+//! the tests use, would be a new dependency of the program, and depends on the `time` crate.
 
 use anyhow::{Context, Result, anyhow};
 use ring::rand::SystemRandom;
@@ -20,8 +20,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads a server's answer to `request`. A server that does not support signing requests makes
-    /// a key itself and sends it with the certificate; then that key is used.
+    /// Reads the certificate in a server's answer. The private key is the key of `request`, unless
+    /// the answer contains a key too: a server that does not support signing requests makes the key
+    /// itself and sends it with the certificate.
     pub fn of_answer(answer: &[u8], request: &SigningRequest) -> Result<Identity> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(answer)
             .collect::<Result<_, _>>()
@@ -36,7 +37,7 @@ impl Identity {
 }
 
 /// A new P-256 key and the signing request for this key (PKCS #10, RFC 2986). The key and the
-/// request are never printed or stored.
+/// request are never printed or written to a file.
 pub struct SigningRequest {
     key: Vec<u8>,
     der: Vec<u8>,

@@ -1,11 +1,11 @@
 //! Makes HTTP clients with this boot's proxy, timeouts and trusted certificates.
 //!
-//! [`ca`] checks the k3s server's CA (`certificate`, `chain`), by which the server's certificate is
-//! verified (`verifier`). [`identity`] is the board's client certificate. [`request`] sends a
-//! request. [`failure`] tells which failures are retried, and `explain` writes their messages.
-//! [`retry`] repeats a request. [`headers`] parses the headers that servers send. The other modules
-//! speak HTTP/1.1: a [`client`] has connections (`connect`, `proxy`, `connection`, `tls`) and
-//! receives a [`response`] (`head`).
+//! [`ca`] checks the k3s server's CA, with the help of `certificate` and `chain`. `verifier`
+//! verifies the server's certificate with this CA. [`identity`] is the board's client certificate.
+//! [`request`] sends a request. [`failure`] tells which failures are retried, and `explain` writes
+//! their messages. [`retry`] repeats a request. [`headers`] parses the values of two headers. The
+//! other modules speak HTTP/1.1: a [`client`] opens connections (`connect`, `proxy`, `connection`,
+//! `tls`) and receives a [`response`] (`head`).
 
 pub mod ca;
 mod certificate;
@@ -44,17 +44,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How long a connection may take, and how slow a download may be.
+/// How long connecting may take, how long data may be missing, and how slow a download may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// The longest time to connect. It includes the TLS handshake, but not the time to look up the
     /// host name.
     pub connect: Duration,
     /// The longest time without data on an open connection, and the longest time until the head of
-    /// an answer is complete. There is no limit on the whole transfer, so that a slow link can
-    /// finish.
+    /// an answer is complete. The time of a whole download has no limit, so that it can succeed
+    /// over a slow network too.
     pub stall: Duration,
-    /// A download from a mirror that is slower than this is stopped, and the next mirror is tried.
+    /// A download that is slower than this is stopped, and the next mirror is tried.
     pub minimum_rate: MinimumRate,
 }
 
@@ -71,7 +71,7 @@ pub struct MinimumRate {
 }
 
 impl MinimumRate {
-    /// How many bytes would arrive in a window if `bytes` arrive in `elapsed`.
+    /// How many bytes arrive in a window at a rate of `bytes` in the time `elapsed`.
     pub fn in_a_window(&self, bytes: u64, elapsed: Duration) -> u64 {
         // A time of less than a second counts as one second, because it says little about the rate.
         let seconds = elapsed.as_secs().max(1);
@@ -100,7 +100,8 @@ pub struct Clients {
     /// The timeouts of every client that is made from now on.
     pub timeouts: Timeouts,
     proxy: Option<Proxy>,
-    /// The proxy for the k3s server: the same proxy, or `None`.
+    /// The proxy for the k3s server: the same as `proxy`, or `None` when the server is reached
+    /// directly.
     server_proxy: Option<Proxy>,
     /// The CAs for public hosts, in PEM; `None` for the built-in ones.
     cas: Option<Vec<u8>>,
@@ -127,8 +128,8 @@ impl Clients {
         })
     }
 
-    /// From this call on, the k3s server is reached through the proxy too. Without this call it is
-    /// reached directly, as k3s does (k3s, `pkg/agent/loadbalancer/httpproxy.go`).
+    /// From this call on, the k3s server is reached through the proxy too. Without this call muster
+    /// reaches the server directly, as k3s does (k3s, `pkg/agent/loadbalancer/httpproxy.go`).
     pub fn allow_proxy_to_server(&mut self) {
         self.server_proxy = self.proxy.clone();
     }
@@ -206,9 +207,10 @@ impl Clients {
     }
 }
 
-/// The cryptography of ring. On a CPU without AES instructions, the cipher suites with
-/// ChaCha20-Poly1305 come first. On a Raspberry Pi 4, which is such a CPU, they are over four times
-/// as fast as AES. Go servers such as k3s prefer ChaCha20-Poly1305 when the client lists it first.
+/// The cryptography of ring. On a CPU without AES instructions, such as the CPU of a Raspberry Pi
+/// 4, the cipher suites with ChaCha20-Poly1305 come first. On a Raspberry Pi 4 they are over four
+/// times as fast as AES. Go servers such as k3s prefer ChaCha20-Poly1305 when the client lists it
+/// first.
 fn provider(has_aes: bool) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if !has_aes {

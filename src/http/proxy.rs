@@ -21,7 +21,7 @@ enum Exception {
     /// All addresses whose first bits are the same as in this address. The number says how many
     /// bits.
     Network(IpAddr, u32),
-    /// This host, and all hosts in the domain of this name.
+    /// The host with this name, and all hosts in the domain with this name.
     Domain(String),
 }
 

@@ -61,7 +61,7 @@ impl Request {
         }
     }
 
-    /// Adds a header. No message shows its value.
+    /// Adds a header. No error message shows the value of the header.
     pub fn header(mut self, name: &str, value: &str) -> Request {
         // A line break in the value would begin another header.
         match value.contains(|c: char| c.is_ascii_control() && c != '\t') {
@@ -103,8 +103,8 @@ impl Request {
             .map_err(|error| Failure::of_connection(url, &error))
     }
 
-    /// Sends the request. Returns the body of an answer with a success status. Fails when the body
-    /// is longer than `limit` bytes.
+    /// Sends the request. Returns the body of an answer with a success status. Fails when the
+    /// answer has another status, or when the body is longer than `limit` bytes.
     pub fn body(self, limit: u64) -> Result<Vec<u8>, Failure> {
         let url = self.url.clone();
         let answer = self.response()?;

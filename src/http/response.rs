@@ -11,9 +11,9 @@ use url::Url;
 /// each line of the trailers.
 const LINE_MAX: usize = 4096;
 
-/// An answer whose body is read from the connection. Each read waits for the stall timeout at most.
-/// When the body was read to its end, the connection is kept for the next request if that is
-/// possible.
+/// An answer whose body is read from the connection. Each read waits for data as long as
+/// [`Timeouts::stall`](super::Timeouts::stall) at most. When the body was read to its end, the
+/// connection is kept for the next request if that is possible.
 pub struct Response {
     url: Url,
     head: Head,

@@ -1,4 +1,5 @@
-//! Retries requests: decides how long to wait before the next attempt, and logs the attempts.
+//! Retries requests: decides how long to wait before the next attempt, and logs the failed
+//! attempts.
 
 use super::failure::Failure;
 use crate::board::mac::mix;
@@ -12,15 +13,16 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest delay that muster itself chooses for a server in distress, which is overloaded or
 /// not ready ([`Failure::is_distress`]). With this delay, 2,000 boards that register at once with a
-/// server of four cores all succeed in the end (`tests/simulation`); with [`LONGEST`] none of them
-/// would.
+/// server of four cores all succeed in the end (`tests/simulation`); with [`LONGEST`] none of these
+/// boards would succeed.
 const LONGEST_IN_DISTRESS: Duration = Duration::from_secs(300);
-/// The longest `Retry-After` that is honoured. A longer one is shortened to this.
+/// The longest wait that is accepted from a `Retry-After` header. A longer wait is shortened to
+/// this.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// The delays between attempts. They double from 1 s to 30 s, or to 300 s for a server in distress.
-/// Each is shortened by up to half by the board's own jitter, so that boards which failed together
-/// do not retry together.
+/// Jitter shortens each delay by up to half. Each board has its own jitter, so that boards which
+/// failed at the same time do not retry at the same time.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
@@ -42,9 +44,9 @@ impl Backoff {
         self.next = FIRST;
     }
 
-    /// The delay before the next attempt. When the server asked for a wait (`retry_after`), the
-    /// delay is that wait, at most [`LONGEST_RETRY_AFTER`], plus half of the usual delay, as
-    /// jitter.
+    /// The delay before the next attempt. When the server asked for a wait (`retry_after`), half of
+    /// the usual delay is added to this wait as jitter. The wait counts as [`LONGEST_RETRY_AFTER`]
+    /// when it is longer.
     pub fn delay(&mut self, retry_after: Option<Duration>) -> Duration {
         let delay = self.grow(LONGEST);
         retry_after.map_or(delay, |asked| asked.min(LONGEST_RETRY_AFTER) + delay / 2)

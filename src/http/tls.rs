@@ -1,8 +1,8 @@
 //! Encrypts a connection with TLS.
 //!
-//! rustls encrypts and decrypts, and this file moves the bytes (`rustls::unbuffered`). The buffers
-//! of rustls itself would cost a system call for every four kilobytes and one more copy of each
-//! byte.
+//! rustls encrypts and decrypts, and this file moves the bytes between rustls and the network
+//! (`rustls::unbuffered`). The buffers of rustls itself would cost a system call for every four
+//! kilobytes and one more copy of each byte.
 
 use super::connection::{Deadline, Link};
 use rustls::client::UnbufferedClientConnection;
@@ -14,10 +14,10 @@ use rustls::{ClientConfig, Error};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-/// The room for records that were received (bytes). The longest handshake message that rustls
-/// accepts, 64 KiB, and a record fit into it.
+/// The size of the buffer for received TLS records (bytes). The longest handshake message that
+/// rustls accepts (64 KiB) and one more record fit into this buffer.
 const ROOM: usize = 96 * 1024;
-/// The longest record with its header (bytes, RFC 8446 and RFC 5246).
+/// The longest TLS record with its header (bytes, RFC 8446 and RFC 5246).
 const RECORD: usize = 5 + (1 << 14) + 2048;
 
 /// The TLS session of a connection, with its buffers.
@@ -134,8 +134,8 @@ impl Tls {
     }
 
     /// Copies decrypted bytes to `into`, and returns how many. With `split` the first record may be
-    /// longer than `into`, and the bytes that do not fit are added to `rest`. Every other record
-    /// that does not fit stays in the session.
+    /// longer than `into`, and the bytes that do not fit are added to `rest`. Without `split`, and
+    /// after the first record, a record that does not fit stays in the session.
     fn take(&mut self, into: &mut [u8], rest: &mut Vec<u8>, split: bool) -> io::Result<usize> {
         let UnbufferedStatus { discard, state, .. } = self
             .session
@@ -163,7 +163,7 @@ impl Tls {
     }
 
     /// Lets the session process what was received, and sends what the session has to send. Returns
-    /// what the session waits for then.
+    /// what the session waits for after that.
     fn advance(&mut self, link: &mut Link, deadline: Deadline) -> io::Result<Next> {
         loop {
             let UnbufferedStatus { discard, state, .. } = self
@@ -213,7 +213,8 @@ impl Tls {
         if let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state
             && let Ok(n) = encode(&mut self.outgoing, 0, |out| data.encode(out))
         {
-            // An error of this write is ignored: the connection ends with the first error anyway.
+            // An error of this write is ignored, because the connection already ends with another
+            // error.
             let _ = link.send(&self.outgoing[..n], deadline);
         }
     }
@@ -241,7 +242,7 @@ impl Tls {
     }
 }
 
-/// Encodes a record after the first `used` bytes of `outgoing`. Returns its length.
+/// Encodes a record after the first `used` bytes of `outgoing`. Returns the length of the record.
 fn encode(
     outgoing: &mut Vec<u8>,
     used: usize,

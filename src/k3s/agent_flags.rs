@@ -2,8 +2,8 @@
 //! which of them muster refuses.
 //!
 //! The flags are those of k3s 1.34 to 1.37 (`pkg/cli/cmds/agent.go`). A k3s server ignores unknown
-//! keys (`ValidFlags` in `pkg/configfilearg`), but an agent does not: it ends at once with "flag
-//! provided but not defined", even when the key is a flag of `k3s server`.
+//! keys in its configuration file (`ValidFlags` in `pkg/configfilearg`). An agent does not ignore
+//! them, not even the flags of `k3s server`: it ends at once with "flag provided but not defined".
 
 use crate::host::process::SECRET_VARIABLES;
 
@@ -85,18 +85,18 @@ pub fn is_known(name: &str) -> bool {
     WITH_VALUE.contains(&name) || is_switch(name)
 }
 
-/// Whether no message may show the value of this flag. `name` is a full name.
+/// Whether the value of this flag is a secret, which no message may show. `name` is a full name.
 pub fn is_secret(name: &str) -> bool {
     let variable = name.replace('-', "_").to_ascii_uppercase();
     let secret = |known: &str| known.strip_prefix("K3S_") == Some(variable.as_str());
     SECRET_VARIABLES.iter().any(|known| secret(known))
 }
 
-/// Why muster does not accept this flag with this value; `None` when it does. `name` is a full
-/// name, and `value` may be the text of a list.
+/// Why muster does not accept this flag with this value; `None` when muster accepts it. `name` is a
+/// full name, and `value` may be the text of a list.
 pub fn refusal(name: &str, value: &str) -> Option<&'static str> {
-    // k3s reads these texts as false (Go, strconv.ParseBool). For k3s an empty text is an error, so
-    // it is not in the list.
+    // k3s reads these texts as false (Go, strconv.ParseBool). The empty text is not one of them,
+    // because k3s reports it as an error.
     let on = !["0", "f", "F", "false", "False", "FALSE"].contains(&value);
     match name {
         "node-name" => Some(

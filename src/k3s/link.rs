@@ -17,9 +17,9 @@ use url::Url;
 /// A wait of [`spread`] that is longer than this is logged.
 const LOGGED: Duration = Duration::from_secs(5);
 
-/// How long a board waits before its first request with a password. All boards of a site may be
-/// powered on together, and these waits spread their requests over the time `over`. `seed` is the
-/// number of the board ([`crate::board::mac::Mac::seed`]).
+/// How long a board waits before its first request with the join token. All boards of a site may be
+/// powered on at the same time, and these waits spread the requests of the boards over the time
+/// `over`. `seed` is a number that differs between boards ([`crate::board::mac::Mac::seed`]).
 pub fn spread(seed: u64, over: Duration) -> Duration {
     over.mul_f64(seed as f64 / u64::MAX as f64)
 }
@@ -60,8 +60,8 @@ impl ServerLink {
 
     /// Connects to the server, and retries while the server is down. Then waits for this board's
     /// turn to register. If the connection was made before, returns it at once. Returns `None` in a
-    /// dry run. `seed` is the number of the board, from which the wait and the jitter of the delays
-    /// are derived.
+    /// dry run. `seed` is a number that differs between boards ([`crate::board::mac::Mac::seed`]).
+    /// The wait for the turn and the jitter of the retries are derived from `seed`.
     pub fn connect(&self, host: &Host, seed: u64) -> Result<Option<&Server>> {
         if let Some(server) = self.server.get() {
             return Ok(server.as_ref());
@@ -72,8 +72,9 @@ impl ServerLink {
         );
         let server = host.ask(what, || {
             let server = retry(host, seed, "the k3s server", || self.reach())?;
-            // The requests until now cost the server little. The wait comes after them, because
-            // boards that have waited for the server to start all get here at the same time.
+            // The wait for the turn comes only now, because all boards that waited for a starting
+            // server get here at the same time. The requests for the CA before this wait cost the
+            // server little.
             self.wait_for_turn(host, seed)?;
             for warning in self.token.warnings() {
                 warn!(target: host.step(), "{warning}");
@@ -88,7 +89,7 @@ impl ServerLink {
         self.server.get()?.as_ref()
     }
 
-    /// Waits for this board's turn to send its first request with a password. Fails when the
+    /// Waits for this board's turn to send its first request with the join token. Fails when the
     /// settings or the token have changed ([`Host::wait`]).
     fn wait_for_turn(&self, host: &Host, seed: u64) -> Result<()> {
         let wait = spread(seed, self.spread);

@@ -35,8 +35,8 @@ pub(super) fn untrusted(url: &Url, why: Untrusted) -> Failure {
     }
 }
 
-/// The failure when the server refuses to issue a client certificate. `name` is the node that the
-/// certificate is for; it is `None` for the certificate of the kube-proxy.
+/// The failure when the server refuses to issue a client certificate. `name` is the name of the
+/// node that the certificate is for; it is `None` for the certificate of the kube-proxy.
 pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) -> Failure {
     let why = explanation(&refusal.explanation);
     let detail = if why.is_empty() {
@@ -50,7 +50,8 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
             "{url}: the server does not accept the join token: the token is wrong, or was changed \
              on the server, or has expired; {TOKEN_REMEDY}"
         )),
-        // `VerifyHash` sends this text when the node password is wrong. No other 403 has this text.
+        // `VerifyHash` (package `hash`) returns this text when the node password is wrong. No other
+        // 403 has this text.
         (Some(403), Some(name)) if why.contains("hash does not match") => {
             Failure::permanent(password_rejected(url, name))
         }
@@ -67,8 +68,8 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
                 )
             })
         }
-        // `verifyHash` also answers 403 when the server cannot read the secret with the node's
-        // password. A proxy may answer 403 too.
+        // `verifyHash` (package `nodepassword`) also leads to a 403 when the server cannot read the
+        // secret with the node's password. A proxy may answer 403 too.
         (Some(403), Some(name)) => refusal.failure.into_transient().map_error(|_| {
             anyhow!("{url}: the server cannot check the password of {name} now (403){detail}")
         }),

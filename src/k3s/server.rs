@@ -25,11 +25,11 @@ use url::Url;
 /// smaller.
 pub(super) const ANSWER_MAX: u64 = 256 * 1024;
 
-/// When the server has not answered with its version for this long, messages name the setting that
-/// makes the server's answer unnecessary.
+/// When muster has waited this long for the server's version, the error messages also name a
+/// setting with which muster does not need this version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(120);
 
-/// How many API servers are asked at most when the server itself has none (an etcd-only server).
+/// How many API servers are asked at most when the server itself runs only etcd and no API server.
 const API_SERVERS_MAX: usize = 8;
 
 /// A k3s server whose CA was checked against the CA hash in the token, if the token has one.
@@ -89,7 +89,7 @@ impl Server {
         below(&self.url, &["static", "k3s"])
     }
 
-    /// Asks the server to accept this node with its password, and retries until the server is
+    /// Asks the server to accept this node with its node password, and retries until the server is
     /// ready. The server stores the password when it sees the node's name for the first time.
     pub fn register(&self, host: &Host, node: &Node, password: &str) -> Result<()> {
         let seed = node.mac.seed();
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Requests the kubelet's certificate for the node `name`, without retries. k3s's agent sends
-    /// the same request later, so the server's answer tells whether it accepts the node.
+    /// the same request later, so the answer tells whether the server accepts the node.
     pub fn ask_acceptance(
         &self,
         name: &str,
@@ -133,9 +133,9 @@ impl Server {
         Ok(tag)
     }
 
-    /// Asks for the release, without retries. This needs a client certificate. If this process has
-    /// not registered the node, it requests a certificate of the kube-proxy, because the server
-    /// stores nothing for such a request.
+    /// Asks for the release that the server runs, without retries. This needs a client certificate.
+    /// If this process has none yet, it requests a certificate of the kube-proxy, because the
+    /// server stores nothing for such a request.
     pub fn ask_version(&self) -> Result<Tag, Failure> {
         let identity = match self.identity.get() {
             Some(identity) => identity,
@@ -196,7 +196,8 @@ impl Server {
             .map_err(|error| Failure::transient(anyhow!("{url}: {error:#}")))
     }
 
-    /// Sends a request with the join token and, when there is a node, with its headers.
+    /// Sends a request with the join token. With a `node`, the request also has the headers that
+    /// identify the node.
     fn ask(&self, request: Request, node: Option<&NodeHeaders>) -> Result<Vec<u8>, Refusal> {
         let request = match self.token.credential() {
             Credential::Password(password) => request.basic_auth("node", password),
@@ -223,8 +224,9 @@ fn version_at(client: &Client, server: &Url) -> Result<Tag, Refusal> {
     })
 }
 
-/// After a wait of [`VERSION_PATIENCE`], adds to the failure's message the setting that makes the
-/// server's answer unnecessary. Nothing is added when the dates of a certificate are the cause.
+/// When muster has waited as long as [`VERSION_PATIENCE`], adds a remedy to the failure's message:
+/// a setting with which muster does not need the server's version. Nothing is added when the dates
+/// of a certificate are the cause.
 fn with_remedy(failure: Failure, waited: Duration) -> Failure {
     if waited < VERSION_PATIENCE || failure.is_about_dates() {
         return failure;

@@ -113,7 +113,7 @@ impl Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JoinToken {
     Read(Token),
-    /// This is a dry run, and its user may not read the token file.
+    /// The user who runs muster may not read the token file (only in a dry run or `muster check`).
     Unreadable,
 }
 

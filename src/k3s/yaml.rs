@@ -17,8 +17,8 @@ pub struct Entry {
     pub value: String,
 }
 
-/// The top-level keys in the order of the file. The error is the number of a line and why it cannot
-/// be read.
+/// The top-level keys in the order of the file. The error has the number of a line, and the reason
+/// why this line cannot be read.
 pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
     let mut entries: Vec<Entry> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -64,7 +64,8 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
     Ok(entries)
 }
 
-/// The line without its comment, which begins with a `#` after a space, outside quotes.
+/// The line without its comment. A comment begins with a `#` outside quotes, which is the first
+/// character of the line or comes after white space.
 fn without_comment(line: &str) -> &str {
     let mut quote = None;
     let mut before = ' ';

@@ -1,6 +1,6 @@
 //! The command `muster health`: it watches over a node while k3s runs. It starts the DHCP client
-//! and the time daemon when they do not run, and restarts k3s when the node has another address. It
-//! sends no network request itself.
+//! and the time daemon when they do not run, and restarts k3s when the node's address has changed.
+//! It sends no network request itself.
 //!
 //! It is a separate process, because k3s has replaced the muster process of the boot (exec). The
 //! check that OpenRC offers (`healthcheck` in a service script) is not used: OpenRC ends k3s when
@@ -30,8 +30,8 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 /// The interval at which muster checks whether k3s has ended.
 const END_POLL: Duration = Duration::from_millis(100);
 
-/// Watches for ever. Nothing is done while k3s does not run: before a boot has ended, and while
-/// muster restarts k3s. `load` reads the settings.
+/// Watches for ever. Does nothing while k3s does not run: before muster has started k3s in this
+/// boot, and while muster restarts k3s. `load` reads the settings.
 pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
     let mut watch = Watch::default();
     let mut next_look = Duration::ZERO;
@@ -40,8 +40,8 @@ pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
         let running = k3s_pid(host).and_then(|pid| Some((pid, Record::read(host)?)));
         let agent = running.as_ref().map(|(pid, _)| *pid);
         if watch.agent != agent {
-            // This closes the log of the k3s that has ended before the log of the new k3s is
-            // opened.
+            // First close the log of the k3s that has ended, if there was one. The log of the new
+            // k3s is opened after that.
             watch = Watch::default();
             watch.agent = agent;
             watch.log = agent.and_then(|pid| host.share_log_of(pid));
@@ -66,8 +66,8 @@ pub fn run(host: &Host, load: impl Fn() -> Result<Settings>) -> ! {
     }
 }
 
-/// The process id of the running k3s; `None` when nobody holds the agent lock, and when the process
-/// that holds it is still muster.
+/// The process id of the running k3s; `None` when no process holds the agent lock
+/// ([`LOCK`](crate::paths::LOCK)), and when the process that holds this lock is still muster.
 fn k3s_pid(host: &Host) -> Option<i32> {
     let pid = host.agent_pid()?;
     let program = |process: &str| {
@@ -124,7 +124,7 @@ fn restart_k3s(host: &Host, pid: i32, record: &Record, address: IpAddr) {
         }
         let until = host.uptime() + END_LIMIT;
         while host.uptime() < until {
-            // A process that has ended holds no lock.
+            // When k3s has ended, it does not hold the agent lock any more.
             if host.agent_pid() != Some(pid) {
                 return;
             }

@@ -1,11 +1,11 @@
 //! Decides what runs after k3s has ended or a boot attempt has failed, while the machine stays on.
 //! muster writes the facts of the current boot to files in `/run/muster`, and a later muster
-//! process of the same boot reads them. [`restart`] decides from them whether k3s is only restarted
-//! or all steps run. [`health`] watches over a node while k3s runs.
+//! process of the same boot reads these files. From their contents, [`restart`] decides whether
+//! muster only restarts k3s or runs all steps. [`health`] watches over a node while k3s runs.
 //!
 //! | module | what is in its file |
 //! |---|---|
-//! | [`record`] | who the node is, and the k3s that it joined with |
+//! | [`record`] | the node's identity, and which k3s it runs |
 //! | `starts` | when k3s was started, and how often it ended soon after |
 //! | [`pause`] | when all steps are tried again after a failure |
 

@@ -1,5 +1,5 @@
 //! Waits between a failed boot attempt and the next attempt. The pause is stored in a file. So if
-//! muster is killed during the pause, the next muster process waits for the rest of it.
+//! muster is killed during the pause, the next muster process waits for the rest of the pause.
 
 use crate::board::mac::{Mac, mix};
 use crate::host::Host;
@@ -97,8 +97,9 @@ impl Pause {
     }
 }
 
-/// The length of a pause after `failures` earlier failures: one of [`PAUSES`], made longer by up to
-/// half by the board's own jitter, so that boards which failed together do not retry together.
+/// The length of a pause after `failures` earlier failures: one of [`PAUSES`] plus a jitter of at
+/// most half that pause. Each board has another jitter, so that boards that failed at the same time
+/// do not retry at the same time.
 fn length(failures: u64, seed: u64) -> Duration {
     let index = usize::try_from(failures).unwrap_or(usize::MAX);
     let pause = PAUSES[index.min(PAUSES.len() - 1)];
@@ -106,9 +107,9 @@ fn length(failures: u64, seed: u64) -> Duration {
     pause.mul_f64(1.0 + fraction / 2.0)
 }
 
-/// The seed of the board's jitter, from the MAC address of the first network interface that has
-/// one. The setting `MUSTER_INTERFACE` is not used, because the boot may have failed because
-/// of the settings.
+/// The seed of the board's jitter, from the first network interface that has a MAC address; 0 when
+/// no interface has a MAC address. The setting `MUSTER_INTERFACE` is not used, because the boot may
+/// have failed because of the settings.
 fn seed(host: &Host) -> u64 {
     let address = |name: &String| {
         let file = format!("/sys/class/net/{name}/address");

@@ -1,8 +1,8 @@
-//! Reads and writes the record of this boot: a file with the node's identity and the k3s that it
-//! runs. muster writes the record after the server accepted the node and k3s was verified.
+//! Reads and writes the record of this boot: a file that tells the node's identity, and which k3s
+//! the node runs. muster writes the record after the server accepted the node and k3s was verified.
 //!
-//! The record is in `/run`, which is a tmpfs, so it does not survive a reboot. While it exists, k3s
-//! can be restarted without a network request ([`super::restart`]).
+//! The record is in `/run`, which is a tmpfs, so the record does not survive a reboot. While the
+//! record exists, k3s can be restarted without a network request ([`super::restart`]).
 
 use crate::board::hostname::Hostname;
 use crate::board::mac::Mac;
@@ -34,7 +34,8 @@ pub struct Record {
     /// The environment variables that k3s gets from muster. They may hold a secret, such as the
     /// password of a proxy.
     pub environment: Vec<Variable>,
-    /// The log server whose name this boot looked up, so that a restart sends no DNS request.
+    /// The log server whose name this boot looked up, with the address that was found, so that a
+    /// restart of k3s sends no DNS request for this name.
     pub log_server: Option<FoundServer>,
 }
 

@@ -6,13 +6,13 @@ use log::warn;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An early end of k3s is one that comes sooner than this after the start of k3s.
+/// When k3s ends sooner than this after its start, this is called an early end of k3s.
 const EARLY: Duration = Duration::from_secs(60);
 /// After this many early ends of k3s in a row, muster runs all steps of the boot and does not only
 /// restart k3s, because a new join may solve the problem.
 pub(super) const EARLY_ENDS: u64 = 3;
-/// After a run of all steps, early ends of k3s cause no other run for this long. Running all steps
-/// sooner would not help, and would send needless requests to the server.
+/// After muster has run all steps, it does not run them again because of early ends until this time
+/// has passed. A run before that would not help, and would send needless requests to the server.
 const FULL_BOOT_PAUSE: Duration = Duration::from_secs(300);
 
 /// When k3s was started, and how often it ended early ([`EARLY`]). All times are since boot.
@@ -50,8 +50,8 @@ impl Starts {
         }
     }
 
-    /// The number of early ends in a row when k3s has ended at `now`. It is 0 when this end was not
-    /// early.
+    /// The number of early ends in a row, including the end of k3s at `now`; 0 when this last end
+    /// was not early.
     fn early_ends(&self, now: Duration) -> u64 {
         let early = self.started.is_some_and(|started| now < started + EARLY);
         if early { self.early + 1 } else { 0 }

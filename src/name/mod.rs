@@ -79,7 +79,8 @@ fn shortest(sorted: &[Board]) -> usize {
     digits.max().unwrap_or(1)
 }
 
-/// The error that names the boards which have the same hostname; `None` when there are none.
+/// The error that names the boards which have the same hostname; `None` when all hostnames are
+/// different.
 fn collisions(naming: &Naming, groups: &[&[Board]], shortest: usize) -> Option<String> {
     let mut text = String::new();
     for group in groups.iter().take(NAMED_COLLISIONS) {

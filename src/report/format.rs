@@ -13,8 +13,8 @@ pub const APP_NAME: &str = "muster";
 pub const BOOT: &str = "boot";
 /// The NILVALUE, which stands for an unknown value.
 pub const NIL: &str = "-";
-/// The id of the structured data. 32473 is IANA's enterprise number for documentation (RFC 5612),
-/// because muster has no number of its own.
+/// The id of the structured data. muster has no enterprise number of its own, so it uses 32473,
+/// which IANA reserves for documentation (RFC 5612).
 pub const SD_ID: &str = "muster@32473";
 /// The longest datagram (bytes). A longer message is cut at its end. Every receiver must accept
 /// 480 bytes and should accept 2,048 (RFC 5424, 6.1).

@@ -1,11 +1,12 @@
 //! Reads the configuration files that `k3s agent` will read, and collects the flags in these files
 //! and in the arguments of `k3s agent`.
 //!
-//! k3s reads `K3S_CONFIG_FILE`, else the file of `--config`, else its default, and then the `.yaml`
-//! and `.yml` files in the folder `<config file>.d` in the order of their names (k3s,
-//! `pkg/configfilearg`). A value in a file replaces one in the environment, and an argument
-//! replaces a value in a file. So a file could give k3s another node name or another server than
-//! muster has checked. That is why muster reads these files too.
+//! k3s first reads one configuration file: the one that `K3S_CONFIG_FILE` names, else the one that
+//! `--config` names, else the default one. k3s then reads the `.yaml` and `.yml` files in the
+//! folder `<config file>.d` in the order of their names (k3s, `pkg/configfilearg`). A value in a
+//! file replaces a value in the environment, and an argument replaces a value in a file. So a file
+//! could give k3s another node name or another server than muster has checked. That is why muster
+//! reads these files too.
 
 use super::agent_arguments;
 use super::checked::Settings;
@@ -129,7 +130,7 @@ fn read(host: &Host, file: &str, config: &mut AgentConfig) -> Result<()> {
     let entries = yaml::top_level(&text)
         .map_err(|(line, why)| BadSetting(format!("{file} line {line}: {why}")))?;
     for entry in entries {
-        // `key+` adds to the values of an earlier file.
+        // With a `+` after the key, k3s adds the value to the values from earlier files.
         let name = entry.key.strip_suffix('+').unwrap_or(&entry.key);
         let name = agent_flags::full_name(name);
         if let Some(why) = agent_flags::refusal(name, &entry.value) {

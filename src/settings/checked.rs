@@ -78,7 +78,7 @@ pub struct Settings {
     pub dhcp: bool,
     /// Time servers; `None` when `MUSTER_NTP` is `no`.
     pub ntp: Option<TimeServers>,
-    /// The LED that shows the boot.
+    /// The LED that shows the state of the boot.
     pub led: Led,
     /// Where the log is sent.
     pub log_server: LogServer,
@@ -113,8 +113,8 @@ pub struct Settings {
     pub for_k3s: Vec<Variable>,
     /// The log filter (env_logger).
     pub log: Value,
-    /// For each setting that was given, its value and place, and the values that it overrides, for
-    /// `muster check`.
+    /// Texts for `muster check`, one for each setting that was given. A text has the value, the
+    /// place where the value was given, and the values that this value overrides.
     pub origins: Vec<String>,
     /// Warnings about the settings, for the log or for the report of `muster check`.
     pub warnings: Vec<String>,
@@ -241,8 +241,8 @@ impl Settings {
 
     /// Whether the fetch step needs the k3s server.
     pub fn fetch_needs_server(&self) -> bool {
-        // For a plain http mirror the digest comes from the server, unless it is pinned. The digest
-        // of the images cannot be pinned.
+        // For a plain http mirror the digest comes from the k3s server, unless the digest is
+        // pinned. The digest of the image archive cannot be pinned.
         let is_plain =
             |mirror: &Mirror| matches!(mirror, Mirror::Base(url) if url.scheme() == "http");
         !self.skip_download

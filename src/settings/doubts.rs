@@ -52,8 +52,8 @@ pub(super) fn unknown(name: &str, source: &Source) -> String {
     format!("{name} ({source}): there is no such setting; {hint}")
 }
 
-/// Whether `url` has a port. `url` must have neither a user nor a path. The type `Url` cannot tell,
-/// because it leaves out the default port of the scheme.
+/// Whether `url` was written with a port. `url` must have neither a user nor a path. The type `Url`
+/// cannot tell this, because `Url` removes the port when it is the default port of the scheme.
 fn has_port(url: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let authority = url.trim_end_matches('/');

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub(super) struct Given {
     pub values: BTreeMap<&'static str, Value>,
     for_k3s: BTreeMap<String, (String, Source)>,
-    /// The earlier values of the settings that were given more than once.
+    /// The values that were replaced by later ones, when a setting was given more than once.
     pub hidden: Vec<Value>,
     /// Warnings about variables that have no effect, and about shell code in the settings file.
     pub warnings: Vec<String>,
@@ -136,7 +136,7 @@ impl Given {
         })
     }
 
-    /// A variable that is passed on to k3s; `None` when it is empty.
+    /// A variable that is passed on to k3s; `None` when it is empty or was not given.
     pub fn for_k3s(&self, name: &'static str) -> Option<Value> {
         let (text, source) = self.for_k3s.get(name)?;
         (!text.is_empty()).then(|| Value {
@@ -175,7 +175,8 @@ const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 /// `KINE_` is not in the list, because only k3s servers use such variables.
 const FOR_K3S: [&str; 2] = ["K3S_", "CONTAINERD_"];
 
-/// The name, in upper case if it is one of [`PROXIES`]. As in curl and Go, both cases are accepted.
+/// The name, in upper case if it is one of [`PROXIES`]. muster accepts these names in lower case
+/// too, as Go does.
 fn proxy_in_upper_case(name: &str) -> &str {
     let mut proxies = PROXIES.iter();
     proxies
@@ -188,7 +189,8 @@ fn is_for_k3s(name: &str) -> bool {
     PROXIES.contains(&name) || FOR_K3S.iter().any(|start| name.starts_with(start))
 }
 
-/// Whether muster uses a value for this name, or reports an error for it.
+/// Whether muster uses a variable of this name, passes it on to k3s, or reports an error or a
+/// warning about it. muster ignores all other variables.
 fn is_looked_at(name: &str) -> bool {
     let is_own = name.starts_with("MUSTER_") || name.starts_with(installer::PREFIX);
     is_own || known(name).is_some() || is_for_k3s(name)

@@ -65,8 +65,9 @@ pub(super) fn mirrors(given: &Given) -> Result<Vec<Mirror>> {
     }
 }
 
-/// Reads `word`, the value or one word of it, as a base URL, to which the tag and the name of the
-/// asset are added. Plain http is accepted, because a digest that came over it is never used.
+/// Parses `word` as a base URL. `word` is the value of the setting, or one word of the value. For a
+/// download, the tag and the name of the asset are added to the URL. Plain http is accepted,
+/// because muster never uses a digest that came over plain http.
 fn base(value: &Value, word: &str) -> Result<Url> {
     value.url(word, &["https", "http"])
 }

@@ -77,8 +77,8 @@ fn without_quotes(text: &str) -> &str {
     }
 }
 
-/// One assignment of a settings file: the number of its line, counted from 1, its name, and its
-/// value or the reason why muster cannot read the value.
+/// One assignment in a settings file: the line number (from 1), the name, and the value. When
+/// muster cannot read the value, the reason is in place of the value.
 pub type Assignment = (usize, String, Result<String, &'static str>);
 
 /// Parses the `NAME=value` lines of a conf.d file, with or without quotes, as OpenRC's shell does.
@@ -107,14 +107,15 @@ pub fn conf_assignments(text: &str) -> Vec<Assignment> {
         .collect()
 }
 
-/// The number of the first line of a conf.d file that is shell code and no assignment, counted from
-/// 1. OpenRC's shell runs such a line, and muster does not.
+/// Finds the first line of a conf.d file that is shell code: a line that is not empty, not a
+/// comment and not an assignment. OpenRC's shell runs such a line, and muster does not. Returns the
+/// line number (from 1); `None` when no such line was found.
 pub fn conf_code(text: &str) -> Option<usize> {
     let mut assigned = conf_assignments(text).into_iter().peekable();
     for (index, line) in text.lines().enumerate() {
         match assigned.next_if(|(number, ..)| *number == index + 1) {
-            // The value may have an open quote. Then the next lines are a part of the value, and
-            // not code.
+            // muster cannot read this value. If its closing quote is missing, the next lines may be
+            // a part of the value. So the search for code ends here.
             Some((.., Err(_))) => return None,
             Some((.., Ok(_))) => continue,
             None => {}

@@ -100,7 +100,8 @@ impl Value {
         }
     }
 
-    /// Reads `text`, the value or one word of it, as a URL with one of these schemes.
+    /// Parses `text` as a URL with one of these schemes. `text` is the value of the setting, or one
+    /// word of the value.
     pub(super) fn url(&self, text: &str, schemes: &[&str]) -> Result<Url> {
         let example = match (self.name, schemes) {
             ("K3S_URL", _) => "begin with https://, as in https://k3s.lan:6443",

@@ -1,5 +1,5 @@
-//! The clock step: it sets the clock from a time server, but never to a time before this image was
-//! made.
+//! The clock step: it sets the clock from a time server, but never to a time before the boot image
+//! was made.
 //!
 //! The clock of a board without a battery starts in 1970, when no certificate is valid yet.
 
@@ -22,8 +22,8 @@ const fn parse(digits: &str) -> u64 {
     }
 }
 
-/// Sets the clock. From then on [`Host::wait_before_retry`] corrects it when it seems to be wrong.
-/// `conf` is the path of the settings file.
+/// Sets the clock. From then on [`Host::wait_before_retry`] corrects the clock when the clock seems
+/// to be wrong. `conf` is the path of the settings file.
 ///
 /// Fails when no time server gave an acceptable time, and when the clock cannot be set. The boot
 /// continues after this failure. If only the time servers failed, the clock is not earlier than the

@@ -20,9 +20,9 @@ use log::{info, warn};
 use std::path::{Path, PathBuf};
 
 /// Makes sure that the right k3s is installed, and makes links to k3s for commands such as
-/// `kubectl`. With `MUSTER_AIRGAP_IMAGES`, it also downloads the archive of k3s's container images;
-/// if this download fails, the step only warns. Returns k3s's digest; `None` in a dry run, and with
-/// `INSTALL_K3S_SKIP_DOWNLOAD`. `link` connects to the k3s server. It must be given when
+/// `kubectl`. With `MUSTER_AIRGAP_IMAGES`, also downloads the archive of k3s's container images; if
+/// this download fails, the step only warns. Returns k3s's digest; `None` in a dry run, and with
+/// `INSTALL_K3S_SKIP_DOWNLOAD`. `link` connects to the k3s server; `link` must be given when
 /// [`Settings::fetch_needs_server`] is true.
 pub fn run(
     host: &Host,
@@ -68,7 +68,7 @@ pub fn run(
 }
 
 /// Makes the links to k3s for the commands that k3s contains, such as `kubectl`. A failure is only
-/// a warning, because k3s runs without them.
+/// a warning, because k3s runs without these links.
 fn link_commands(host: &Host, settings: &Settings) {
     if let Err(error) = symlinks(host, settings) {
         warn!("{error:#}");
@@ -89,7 +89,8 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Connects to the server if it is needed, and determines the release.
+    /// Connects to the k3s server if the fetch step needs the server
+    /// ([`Settings::fetch_needs_server`]). Then determines the release.
     fn new(
         host: &'a Host,
         settings: &'a Settings,
@@ -100,8 +101,8 @@ impl<'a> Source<'a> {
         let seed = node.mac.seed();
         let server = match (link, settings.fetch_needs_server()) {
             (Some(link), true) => link.connect(host, seed)?,
-            // The server is not needed. If an earlier step has connected to it, its checksum file
-            // is used nevertheless.
+            // The k3s server is not needed. But if an earlier step has connected to the server, the
+            // server's checksum file is used.
             (Some(link), false) => link.connected(),
             (None, _) => None,
         };
@@ -117,8 +118,9 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Downloads a file of the release to `target`, unless the right file is there, and returns its
-    /// digest; `None` in a dry run. `pin` is its pinned digest.
+    /// Downloads a file of the release to `target`, unless the right file is there already. Returns
+    /// the digest of the file; `None` in a dry run. `pin` is the pinned digest of the file, if
+    /// there is one.
     fn install(
         &self,
         asset: Asset,
@@ -187,8 +189,8 @@ impl<'a> Source<'a> {
     /// Downloads the archive of container images, which k3s imports when it starts.
     fn images(&self, data_dir: &str) -> Result<()> {
         let folder = Path::new(data_dir).join(paths::IMAGES_FOLDER);
-        // The images must arrive faster than k3s itself, because they are optional and must not
-        // delay the node for long.
+        // The minimum rate is higher for the images than for k3s itself, because the images are
+        // optional and must not delay the node for long.
         let usual = self.clients.timeouts.minimum_rate;
         let minimum_rate = MinimumRate {
             bytes: usual.slow,
@@ -200,8 +202,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Links commands that k3s contains, such as `kubectl`, to k3s, as k3s's install script does. By
-/// default only a command that does not exist yet gets a link.
+/// Makes symbolic links to k3s, one for each command that k3s contains (such as `kubectl`), as
+/// k3s's install script does. By default a link is made only when the command does not exist yet.
 fn symlinks(host: &Host, settings: &Settings) -> Result<()> {
     for link in paths::K3S_LINKS {
         let command = link.rsplit('/').next().unwrap_or(link);

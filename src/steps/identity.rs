@@ -37,8 +37,8 @@ pub enum Wait {
     ForEver,
 }
 
-/// Finds the interface that names the node, and derives the node from it. A boot waits for the
-/// interface, because the driver may create it late; a dry run does not wait.
+/// Finds the interface whose MAC address gives the node its name, and returns the node. A boot
+/// waits for the interface, because the driver may create it late; a dry run does not wait.
 ///
 /// With [`Wait::Short`] and in a dry run, this function fails when no usable interface was found in
 /// time. In every case it fails when the interface's address, or the value of `BOOTIF`, is not a

@@ -88,14 +88,16 @@ fn keep_token(host: &Host, token: &JoinToken) -> Result<()> {
     host.ensure_file(paths::RUN_TOKEN, Content::Secret(&line))
 }
 
-/// Links the node's own configuration, if the overlay has one, into k3s's configuration folder.
+/// Makes a symbolic link in k3s's configuration folder to the node's own configuration file, if the
+/// overlay has such a file.
 fn node_config(host: &Host, settings: &Settings, node: &Node) -> Result<()> {
     let own = format!("{}/{}.yaml", paths::NODES, node.name);
     let link = settings.node_config();
     if host.metadata(&own).is_some() {
         return host.ensure_link(&own, &link);
     }
-    // Remove a link that an earlier run made, when the node had another name.
+    // This node has no such file. Remove the link that an earlier run may have made, for example
+    // because the node had another name then.
     match host.link_target(&link) {
         Some(target) if target.starts_with(paths::NODES) => host.remove(&link),
         _ => Ok(()),

@@ -120,8 +120,9 @@ fn wait_until_usable(host: &Host, settings: &Settings, node: &Node) -> Result<()
         let lasts = host.report_problem(&format!("{message}; still waiting"));
         if lasts && settings.dhcp && matches!(missing, Missing::Route | Missing::Resolver) {
             // The lease may be right, but the client's script may have failed, for example because
-            // the disk was full when the script wrote /etc/resolv.conf. When the client renews the
-            // lease now, it runs the script again. By itself it would do so only after hours.
+            // the disk was full when the script wrote /etc/resolv.conf. So make the client renew
+            // the lease now, because then it runs the script again. Without this, the next renewal
+            // would come only after hours.
             if let Err(error) = renew_lease(host, interface) {
                 warn!("{error:#}");
             }

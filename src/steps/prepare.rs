@@ -1,8 +1,8 @@
 //! The prepare step: it makes the machine ready for k3s (a shared root mount, cgroups, kernel
-//! modules), and checks what k3s cannot run without.
+//! modules), and checks whether k3s can run on this machine.
 //!
-//! k3s itself would fail later, with messages that do not name the cause. The messages here name
-//! the remedy.
+//! Without these checks k3s would fail later, with messages that do not name the cause. The
+//! messages of this step name the remedy.
 
 use crate::board::node::Node;
 use crate::download::asset::Asset;
@@ -15,14 +15,15 @@ use anyhow::{Result, bail};
 use log::warn;
 use std::path::Path;
 
-/// The size of the smallest k3s among the releases in use (bytes). The fetch step checks the space
-/// again as soon as it knows the real size.
+/// The size of the smallest k3s executable among the releases that are in use today (bytes). The
+/// fetch step checks the free space again as soon as it knows the real size.
 const SMALLEST_K3S: u64 = 65_000_000;
 /// The memory that k3s's documentation requires for an agent (bytes).
 const AGENT_MEMORY: u64 = 512_000_000;
 
-/// Prepares the machine. Fails with all [`problems`] at once, so that the operator need not boot
-/// once for each of them; a dry run logs them as warnings.
+/// Prepares the machine. If there are [`problems`], fails with one message that contains all of
+/// them, so that the operator can solve them all before the next boot. A dry run does not fail, but
+/// logs each problem as a warning.
 pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
@@ -46,8 +47,8 @@ pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) 
     Ok(())
 }
 
-/// Returns one message for each thing that the operator may not expect, although k3s can run with
-/// it.
+/// Returns one message for each thing that does not prevent k3s from running but that the operator
+/// should know.
 fn warnings(host: &Host, config: &AgentConfig, node: &Node) -> Result<Vec<String>> {
     let memory = Memory::read(host)?.total.and_then(memory_warning);
     let found = [memory, config.other_interface(host, node)?];
@@ -120,7 +121,8 @@ pub fn space_problem(host: &Host, settings: &Settings) -> Result<Option<String>>
     if settings.skip_download || host.metadata(settings.bin_dir.join("k3s")).is_some() {
         return Ok(None);
     }
-    // The partial file of an earlier run is resumed, so only the rest needs space.
+    // The fetch step resumes the partial file of an earlier run, so space is needed only for the
+    // bytes that this file does not have yet.
     let downloaded = host
         .metadata(part_path(&settings.bin_dir.join("k3s")))
         .map_or(0, |meta| meta.len());

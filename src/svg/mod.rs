@@ -21,7 +21,7 @@ const WIDTH: f64 = 980.0;
 const MARGIN: f64 = 12.0;
 /// Where the texts after the bars begin (pixels).
 const AFTER: f64 = BARS + BARS_WIDTH + 10.0;
-/// The room for the mark before a label (pixels).
+/// The room for the mark `!` before a label (pixels).
 const INDENT: f64 = 2.0 * CHARACTER;
 /// The most characters of a label, of the text after the bars, and of any other line.
 const LABEL_MAX: usize = 16;

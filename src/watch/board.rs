@@ -41,8 +41,8 @@ pub struct Board {
     trouble_step: Option<Step>,
     /// The time since power-on in the last datagram.
     uptime: Option<Duration>,
-    /// When the last datagram arrived; `None` for a board that is only in the list of MAC
-    /// addresses.
+    /// When the last datagram arrived; `None` for a board that has sent nothing yet, which is known
+    /// only from the operator's list of MAC addresses (`--macs`).
     heard: Option<Instant>,
     /// When the board began to wait; `None` when it does not wait.
     waits: Option<Instant>,

@@ -17,7 +17,8 @@ pub enum Condition {
     Silent,
     /// The board has been waiting for longer than [`STUCK_AFTER`].
     Stuck,
-    /// The board is in the list of MAC addresses, and has sent nothing yet.
+    /// The MAC address of the board is in the operator's list (`--macs`), and the board has sent
+    /// nothing yet.
     Unheard,
     /// The board waits for something outside of the board, such as the k3s server.
     Waiting,

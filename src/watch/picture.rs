@@ -45,7 +45,7 @@ impl File {
     }
 
     /// Writes the picture when it has changed, and once a second at most. A failure is also kept in
-    /// `error`, and the next call tries again.
+    /// `error`, and a call after at least a second tries again.
     pub fn update(&mut self, host: &Host, boards: &[&Board], now: Instant) -> Result<()> {
         if now < self.next {
             return Ok(());

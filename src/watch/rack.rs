@@ -27,17 +27,19 @@ pub enum Key {
 #[derive(Default)]
 pub struct Rack {
     boards: BTreeMap<Key, Entry>,
-    /// The keys of the boards, by their name.
+    /// Maps the name of a board to the key of the board, for all boards whose names are known.
     names: BTreeMap<Hostname, Key>,
-    /// The boards that are not in the list of [`Rack::new`], each by the number of its last
-    /// datagram. The first entry is the board that has sent nothing for the longest time.
+    /// Maps the number of a board's last datagram to the key of the board, for all boards that
+    /// `--macs` does not list. The first entry is the board that has sent nothing for the longest
+    /// time.
     turns: BTreeMap<u64, Key>,
     datagrams: u64,
 }
 
 struct Entry {
     board: Board,
-    /// The board's number in [`Rack::turns`]; `None` for a board that is in the list.
+    /// The number of the board's last datagram, under which the board is in [`Rack::turns`]; `None`
+    /// for a board that `--macs` lists, which is never in `turns`.
     turn: Option<u64>,
     /// The hash of the text that described the board at the last call of [`Rack::changed`].
     told: u64,
@@ -57,8 +59,9 @@ impl Entry {
 }
 
 impl Rack {
-    /// A rack with the boards of a list, which have not been heard yet. These boards are never
-    /// removed. The list has [`BOARDS_MAX`] boards at most.
+    /// A rack with the boards whose MAC addresses are in `listed`, the operator's list (`--macs`).
+    /// These boards have sent nothing yet, and are never removed. The list has [`BOARDS_MAX`]
+    /// boards at most.
     pub fn new(listed: &[Mac], naming: &Naming) -> Rack {
         let mut rack = Rack::default();
         for mac in listed {
@@ -70,10 +73,11 @@ impl Rack {
         rack
     }
 
-    /// Updates the board that sent a report, or adds it. The report arrived at the time `now`, in a
-    /// datagram from the address `from`. If there is no room for a new board, it takes the place of
-    /// the board that has sent nothing for the longest time, but of none in the list. Returns the
-    /// key of the board; `None` when the list leaves no room.
+    /// Updates the board that sent a report, or adds this board. The report arrived at the time
+    /// `now`, in a datagram from the address `from`. If the rack already has [`BOARDS_MAX`] boards,
+    /// a new board replaces the board that has sent nothing for the longest time. A board that
+    /// `--macs` lists is never replaced. Returns the key of the board; `None` when the rack is full
+    /// and `--macs` lists all its boards.
     pub fn hear(&mut self, mut report: Report, from: IpAddr, now: Instant) -> Option<Key> {
         let key = self.key(&report, from);
         if let Key::Address(address) = key {

@@ -36,7 +36,7 @@ pub struct Size {
     pub rows: usize,
 }
 
-/// Counts the boards by their condition, in words.
+/// A line such as `2 boards: 0 stuck, 0 not heard yet, 2 booting, 0 joined`.
 pub(super) fn summary(boards: &[&Board], now: Instant) -> String {
     let conditions: Vec<Condition> = boards.iter().map(|board| board.condition(now)).collect();
     let count = |is: fn(Condition) -> bool| conditions.iter().filter(|c| is(**c)).count();
@@ -55,7 +55,7 @@ pub(super) fn summary(boards: &[&Board], now: Instant) -> String {
 pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<String> {
     let rows: Vec<[String; COLUMNS]> = boards
         .iter()
-        // More boards than this have no room.
+        // Each board needs at least one line, so no more boards than this fit into the window.
         .take(size.rows)
         .map(|board| cells(board, now))
         .collect();
@@ -69,7 +69,7 @@ pub fn draw(title: &str, boards: &[&Board], now: Instant, size: Size) -> Vec<Str
     ];
     for (shown, (board, row)) in boards.iter().zip(&rows).enumerate() {
         let lines_of_board = board_lines(board, row, &columns, &widths, size.columns, now);
-        // One line must be left to say that there are more boards.
+        // Unless this is the last board, a line must be left to say that there are more boards.
         let is_last = shown + 1 == boards.len();
         let needed = lines.len() + lines_of_board.len() + usize::from(!is_last);
         if needed > size.rows {

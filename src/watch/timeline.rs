@@ -15,7 +15,8 @@ pub struct Timeline {
     spans: [Option<Span>; STEPS],
 }
 
-/// When a step began, and when it ended or was heard last (times since power-on).
+/// When a step began, and when it ended. Before its end, `to` is the time of the last report about
+/// the step. Both are times since power-on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub from: Duration,
@@ -28,8 +29,8 @@ impl Timeline {
     /// Whether the report is about a step that an operator runs by hand, such as `muster fetch`.
     /// Such a step is not a part of the boot, so its report has no number of a boot attempt.
     ///
-    /// In these cases a report without this number does not count as one about such a step:
-    /// - The board has not reported such a number before.
+    /// A report without this number is nevertheless not about such a step in these cases:
+    /// - The board has never reported the number of a boot attempt.
     /// - The report is about a restart of k3s. It names the step `join`, or it has neither a step
     ///   nor a state.
     /// - The report has no MAC address, because a log server has removed the structured data, and
