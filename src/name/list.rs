@@ -9,32 +9,87 @@ use std::net::IpAddr;
 /// `-` for standard input; error messages name it.
 ///
 /// A line is one of these:
-/// - MAC addresses with white space between them,
+/// - words with white space, commas or semicolons between them, as in a CSV file. At least one of
+///   them is a MAC address. Words that do not look like an address say what the board is, and are
+///   skipped.
 /// - a line of a table. A table is the output of `ip neigh`, `arp -n` or `arp -a`, or the file
 ///   `/proc/net/arp`, or dnsmasq's file of leases.
+/// - the head of a CSV file, before the first address.
 ///
 /// A comment begins with `#`. A line of a table is skipped when it has no MAC address, or one that
-/// no board can have (zero or multicast). In a line of plain MAC addresses, such an address is an
-/// error.
+/// no board can have (zero or multicast). In another line, such an address is an error.
 pub fn addresses(list: &str, text: &str) -> Result<Vec<Mac>> {
+    // Spreadsheets and some editors write a byte order mark in front of the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut all = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let column = column(&words);
-        for word in column.unwrap_or(&words) {
-            match Mac::parse(word) {
-                Ok(mac) => all.push(mac),
-                Err(BadMac::Zero | BadMac::Multicast) if column.is_some() => {}
-                Err(why) => {
-                    let number = index + 1;
-                    let error = format!("MAC={word:?} ({list} line {number}): {why}");
-                    return Err(Usage(error).into());
-                }
-            }
-        }
+        let found = match column(&words) {
+            Some(column) => of_table(column),
+            None => of_words(line, all.is_empty()),
+        };
+        all.extend(found.map_err(|(word, why)| {
+            let number = index + 1;
+            Usage(format!("MAC={word:?} ({list} line {number}): {why}"))
+        })?);
     }
     Ok(all)
+}
+
+/// The address in the column of a table, if it is one that a board can have. The error is a word
+/// that is no address, and why.
+fn of_table<'a>(column: &[&'a str]) -> Result<Vec<Mac>, (&'a str, BadMac)> {
+    let mut macs = Vec::new();
+    for word in column {
+        match Mac::parse(word) {
+            Ok(mac) => macs.push(mac),
+            Err(BadMac::Zero | BadMac::Multicast) => {}
+            Err(why) => return Err((word, why)),
+        }
+    }
+    Ok(macs)
+}
+
+/// The addresses among the words of a line. `may_be_head` tells whether the line can be the head of
+/// a CSV file. The error is a word that is no address, and why.
+fn of_words(line: &str, may_be_head: bool) -> Result<Vec<Mac>, (&str, BadMac)> {
+    let words = line.split(|c: char| c.is_whitespace() || ",;\"".contains(c));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let mut macs = Vec::new();
+    for word in &words {
+        match Mac::parse(word) {
+            Ok(mac) => macs.push(mac),
+            Err(BadMac::Malformed) if !looks_like_address(word) => {}
+            Err(why) => return Err((word, why)),
+        }
+    }
+    match words.first() {
+        Some(word) if macs.is_empty() && !(may_be_head && words.iter().any(|w| is_title(w))) => {
+            Err((word, BadMac::Malformed))
+        }
+        _ => Ok(macs),
+    }
+}
+
+/// Whether a word that is no MAC address is probably a mistyped one, and not the name, the IP
+/// address or the place of a board.
+fn looks_like_address(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_hexdigit).count();
+    let only_digits = word.bytes().all(|b| b.is_ascii_digit());
+    let only_address = word
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit() || b":-.".contains(&b));
+    let colons = word.bytes().filter(|b| *b == b':').count();
+    (colons > 1 || only_address && !only_digits && (10..=13).contains(&digits))
+        && word.parse::<IpAddr>().is_err()
+}
+
+/// Whether a word is the title of a column of MAC addresses.
+fn is_title(word: &str) -> bool {
+    let mut word = word.to_ascii_lowercase();
+    word.retain(|c| !"-_".contains(c));
+    ["mac", "macs", "macaddress", "macaddr", "hwaddr"].contains(&word.as_str())
 }
 
 /// Finds the MAC address in a line of a table. `words` are the words of the line. Returns an empty

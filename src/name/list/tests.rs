@@ -23,12 +23,46 @@ fn a_bad_address_is_named_with_its_file_and_line() {
         ("\nb8:27\n", "MAC=\"b8:27\" (macs.txt line 2): not a MAC"),
         ("b827eb000001\nff:ff:ff:ff:ff:ff", "(macs.txt line 2): a mu"),
         ("? (192.0.2.7) at b8:27", "MAC=\"b8:27\" (macs.txt line 1)"),
-        ("b8:27:eb:00:00:01 worker", "MAC=\"worker\" (macs.txt line"),
+        ("dc:a6:32:01:02:03 b8:27:eb:00:00:0O", "MAC=\"b8:27:eb:00:"),
+        ("dc:a6:32:01:02:03,b827.eb00.000", "MAC=\"b827.eb00.000\" ("),
+        ("dc:a6:32:01:02:03 dc-a6-32-01-02", "MAC=\"dc-a6-32-01-02\""),
+        (
+            "dc:a6:32:01:02:03;00:00:00:00:00:00",
+            "1): the all-zero MAC",
+        ),
+        (
+            "mac,name\nslot1,pi",
+            "MAC=\"slot1\" (macs.txt line 2): not a M",
+        ),
+        (
+            "dc:a6:32:01:02:03\nmac,name",
+            "MAC=\"mac\" (macs.txt line 2)",
+        ),
+        (
+            "name,rack",
+            "MAC=\"name\" (macs.txt line 1): not a MAC addr",
+        ),
         ("192.0.2.7 dev eth0 lladdr 10.0.0.1", "MAC=\"10.0.0.1\" (m"),
     ] {
         let error = addresses("macs.txt", text).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
         assert!(error.is::<Usage>());
+    }
+}
+
+#[test]
+fn lists_say_what_a_board_is_in_words_or_in_columns() {
+    let board = ["dc:a6:32:01:02:03"];
+    for text in [
+        "\u{feff}dc:a6:32:01:02:03\r\n",
+        "\u{feff}mac,name\r\ndc:a6:32:01:02:03,worker-43dfae\r\n",
+        "# boards\nName;Rack;MAC-Address\nworker-43dfae;2;DC-A6-32-01-02-03\n",
+        "\"name\",\"MAC address\",\"ip\"\n\"pi\",\"dca632010203\",\"192.0.2.7\"\n",
+        "dc:a6:32:01:02:03 the third board in rack 2, bought on 2024-01-05\n",
+        "dc:a6:32:01:02:03\t192.0.2.7\tfd00::2:7\t10000000dca63201\t0123456789\n",
+        "slot 3: dc:a6:32:01:02:03\n",
+    ] {
+        assert_eq!(read(text), board, "{text}");
     }
 }
 
