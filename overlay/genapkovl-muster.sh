@@ -229,47 +229,13 @@ done <"$stage/folders"
 
 # ---- the check
 
-check() { # MUSTER...: whether this program runs here and has the check; --help keeps it from checking anything
-	env -i PATH="$PATH" "$@" check --settings --help >/dev/null 2>&1
-}
-
-refuse() { # the reasons, as one line
-	die "muster would refuse this overlay: $(printf '%s' "$1" | sed "s/^muster: ERROR: //; s/^MISSING *settings *//; s, below $tree,," | tr '\n' ' ')"
-}
-
-if [ -n "$check_with" ]; then
-	case $check_with in */*) ;; *) check_with=./$check_with ;; esac
-	check "$check_with" || die "--check-with: $check_with does not run on this machine, or is no muster of this version"
-	set -- "$check_with"
+# shellcheck source=/dev/null
+. "$here/check.sh"
+if find_muster "$check_with" "$binary" "$qemu" "$builds"; then
+	check_tree 'this overlay' "$tree"
 else
-	case $binary in */*) program=$binary ;; *) program=./$binary ;; esac
-	native=$(uname -m)-unknown-linux-musl
-	if check "$program"; then set -- "$program"
-	elif check "$qemu" "$program"; then set -- "$qemu" "$program"
-	elif check "$qemu-static" "$program"; then set -- "$qemu-static" "$program"
-	elif check "$builds/$native/release/muster"; then set -- "$builds/$native/release/muster"
-	elif check "$builds/release/muster"; then set -- "$builds/release/muster"
-	else set --
-	fi
-fi
-if [ $# = 0 ]; then
 	echo "genapkovl-muster.sh: warning: the settings were not checked, because no muster runs on this machine: build one with" \
 		"\`make amd64\`, install qemu-user, or name one with --check-with" >&2
-else
-	# This machine's environment is not the board's.
-	result=0
-	env -i PATH="$PATH" "$@" --root "$tree" check --settings >"$stage/checked" 2>"$stage/said" || result=$?
-	case $result in
-		0)
-			cat "$stage/said" >&2
-			grep '^WARNING ' "$stage/checked" >&2 || : ;;
-		1)
-			# Something else brings the token.
-			missing=$(grep '^MISSING ' "$stage/checked") || :
-			[ -z "$no_token" ] || missing=$(printf '%s\n' "$missing" | grep -v ' K3S_TOKEN_FILE=') || :
-			[ -z "$missing" ] || refuse "$missing" ;;
-		*) refuse "$(cat "$stage/said")" ;;
-	esac
 fi
 
 # ---- the archive (POSIX ustar)

@@ -8,6 +8,7 @@ set -eu
 umask 022
 LC_ALL=C
 export LC_ALL
+here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
 	cat <<'E'
@@ -33,7 +34,10 @@ and dnsmasq.conf. The same input gives the same tree.
   --k3s-version TAG        its tag, such as v1.34.1+k3s1
   --server-name NAME=ADDR  dnsmasq tells boards this name; repeatable
   --cmdline WORDS          more words for the kernel command line; of a word
-                           that is given twice, the last one counts
+                           that is given twice, the last one counts; muster
+                           checks the settings among them
+  --check-with FILE        a muster that runs on this machine, for that check
+                           (default: as for genapkovl-muster.sh)
   --proxy-dhcp             for a network that keeps its own DHCP server
   --output DIR             write there (default: netboot-tree); a tree that
                            this tool made is replaced, all else is refused
@@ -53,7 +57,7 @@ readable() { # OPTION FILE
 
 # ---- what is asked for
 
-alpine='' overlay='' interface='' network='' repository='' grub='' flavor='' k3s='' k3s_sums='' k3s_version='' cmdline='' proxy=''
+alpine='' overlay='' interface='' network='' repository='' grub='' flavor='' k3s='' k3s_sums='' k3s_version='' cmdline='' check_with='' proxy=''
 output=netboot-tree
 names='' # NAME,ADDR words
 
@@ -67,7 +71,7 @@ while [ $# -gt 0 ]; do
 		--help | -h) usage; exit 0 ;;
 		--proxy-dhcp) proxy=yes; shift; continue ;;
 		--alpine | --overlay | --interface | --address | --repository | --grub | --flavor | --k3s | --k3s-sums | --k3s-version | \
-			--server-name | --cmdline | --output)
+			--server-name | --cmdline | --check-with | --output)
 			[ $# -ge 2 ] || die "$1 wants a value (see --help)" ;;
 		*) die "unknown option $1 (see --help)" ;;
 	esac
@@ -90,7 +94,10 @@ while [ $# -gt 0 ]; do
 				case $url in http://?* | https://?*) ;; *) die "--repository: '$url' begins with neither http:// nor https://" ;; esac
 			done
 			repository=$2 ;;
-		--grub) readable "$1" "$2"; grub=$2 ;;
+		--grub)
+			readable "$1" "$2"
+			[ "$(head -c 2 "$2")" = MZ ] || die "--grub: $2 is no EFI program, which begins with MZ: give GRUB's grubnetaa64.efi"
+			grub=$2 ;;
 		--flavor) flavor=$2 ;;
 		--k3s) readable "$1" "$2"; k3s=$2 ;;
 		--k3s-sums) readable "$1" "$2"; k3s_sums=$2 ;;
@@ -113,6 +120,7 @@ while [ $# -gt 0 ]; do
 			esac
 			[ "$(printf '%s' "$2" | tr -d '\n')" = "$2" ] || die "--cmdline: the kernel command line is one line"
 			cmdline=$2 ;;
+		--check-with) readable "$1" "$2"; check_with=$2 ;;
 		--output) output=$2 ;;
 	esac
 	shift 2
@@ -201,7 +209,7 @@ fi
 for path in usr/sbin/muster etc/apk/arch etc/apk/world; do
 	grep -qx "$path" "$stage/overlay/list" || die "--overlay: $overlay is not from genapkovl-muster.sh: it has no $path"
 done
-(cd "$stage/overlay" && tar -xozf - etc/apk/arch etc/apk/world) <"$overlay"
+(cd "$stage/overlay" && tar -xozf - etc usr/sbin/muster) <"$overlay"
 arch=$(cat "$stage/overlay/etc/apk/arch")
 [ "$arch" = aarch64 ] || die "--overlay: $overlay is for $arch, not for aarch64"
 if [ -z "$repository" ]; then
@@ -216,6 +224,31 @@ if [ -z "$repository" ]; then
 	[ -z "$missing" ] ||
 		die "--overlay: the release lacks packages that the overlay installs:$missing; name a mirror with --repository"
 fi
+
+# As on a board, the kernel command line overrides the settings file, and the later of two words counts.
+if [ -n "$cmdline" ]; then
+	mkdir -p "$stage/overlay/proc"
+	echo "$cmdline" >"$stage/overlay/proc/cmdline"
+	# shellcheck source=/dev/null
+	. "$here/check.sh"
+	if find_muster "$check_with" "$stage/overlay/usr/sbin/muster" qemu-aarch64 "${CARGO_TARGET_DIR:-$(dirname "$here")/target}"; then
+		check_tree 'this overlay with --cmdline' "$stage/overlay"
+	else
+		echo "netboot-tree.sh: warning: --cmdline was not checked, because no muster runs on this machine: build one with" \
+			"\`make amd64\`, install qemu-user, or name one with --check-with" >&2
+	fi
+fi
+# The server's host, where it is a name and not an address.
+server=$({
+	cat "$stage/overlay/etc/conf.d/muster" 2>/dev/null || :
+	printf '%s\n' "$cmdline" | tr ' ' '\n'
+} | sed -n 's,^K3S_URL="*https://\([^/"]*\).*,\1,p' | tail -n 1)
+case ${server%%:*} in
+	\[*) server='' ;;
+	*[!0-9.]*) server=${server%%:*} ;;
+	*) server='' ;;
+esac
+case "$names " in *" $server,"*) server='' ;; esac
 
 # ---- k3s
 
@@ -353,6 +386,11 @@ if [ -n "$proxy" ]; then
 	echo "  and have the boards told a time server: by DHCP option 42, or by MUSTER_NTP in the overlay"
 else
 	echo "  chronyd with 'allow $base/${network#*/}' in its configuration: boards have no clock"
+fi
+if [ -n "$server" ] && [ -n "$proxy" ]; then
+	echo "The network's own DNS must know $server, the server of the overlay."
+elif [ -n "$server" ]; then
+	echo "dnsmasq asks this machine's DNS for $server, the server of the overlay. If that does not know it: --server-name $server=ADDR"
 fi
 [ -z "$k3s" ] ||
 	echo "For k3s: copy $output/http/k3s/$k3s_version to server/static/k3s/ in the k3s server's data folder, or set in the overlay" \

@@ -134,7 +134,7 @@ fn a_board_with_uefi_finds_grub_and_what_grub_loads() {
         &release::releases(),
         &[UEFI, &["--cmdline", "panic=-1 a={MAC} rp?"]].concat(),
     );
-    assert_same(&tree, "tftp/grubnetaa64.efi", "GRUB");
+    assert_same(&tree, "tftp/grubnetaa64.efi", "MZ GRUB");
     assert_same(&tree, "tftp/boot/vmlinuz-lts", "netboot/boot/vmlinuz-lts");
     assert_same(
         &tree,
@@ -243,6 +243,30 @@ fn the_range_of_addresses_fits_the_network() {
 }
 
 #[test]
+fn a_server_whose_name_dnsmasq_is_not_told_is_named() {
+    let folder = release::releases();
+    let said = |arguments: &[&str]| {
+        let arguments = [&["--alpine", "rpi", "--output", "out"], arguments].concat();
+        let output = succeed(&mut command(&folder, &arguments));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let asks = "dnsmasq asks this machine's DNS for k3s.lan, the server of the overlay.";
+    assert!(said(&[]).contains(asks));
+    assert!(said(&["--server-name", "k3s=10.11.0.2"]).contains(asks));
+    assert!(said(&["--proxy-dhcp"]).contains("The network's own DNS must know k3s.lan"));
+    for known in [
+        ["--server-name", "k3s.lan=10.11.0.2"],
+        ["--cmdline", "K3S_URL=https://10.11.0.2:6443"],
+        ["--cmdline", "K3S_URL=https://[fd00::2]:6443"],
+    ] {
+        assert!(
+            !said(&known).contains("the server of the overlay"),
+            "{known:?}"
+        );
+    }
+}
+
+#[test]
 fn beside_another_dhcp_server_dnsmasq_gives_no_addresses_and_no_dns() {
     let folder = release::releases();
     let tree = made(&folder, &["--alpine", "rpi", "--proxy-dhcp"]);
@@ -280,6 +304,8 @@ fn it_tells_what_to_do_next() {
             \x20 dnsmasq --keep-in-foreground --conf-file={out}/dnsmasq.conf\n\
             \x20 busybox httpd -f -p 10.11.0.1:80 -h {out}/http   (or another web server)\n\
             \x20 chronyd with 'allow 10.11.0.0/24' in its configuration: boards have no clock\n\
+            dnsmasq asks this machine's DNS for k3s.lan, the server of the overlay. \
+            If that does not know it: --server-name k3s.lan=ADDR\n\
             Whoever reaches the web server can read http/worker.apkovl.tar.gz, and the join token in it.\n\
             Then power the boards on.\n"
         )

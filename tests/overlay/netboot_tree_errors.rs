@@ -5,6 +5,9 @@ use crate::release::{self, TOOL, UEFI, command, tree};
 use crate::support::{Folder, succeed};
 use std::fs;
 
+/// The program that these tests were built with, for this machine.
+const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
+
 /// Asserts that the tool refuses these arguments, says this and changes nothing in the folder.
 fn refuses(folder: &Folder, arguments: &[&str], said: &str) {
     let before = tree(&folder.path(""));
@@ -40,6 +43,10 @@ fn values_that_cannot_be_right() {
         ),
         (&["--overlay", "nowhere"], "no such file: nowhere"),
         (&["--grub", "nowhere"], "no such file: nowhere"),
+        (
+            &["--grub", "rpi/bootcode.bin"],
+            "bootcode.bin is no EFI program",
+        ),
         (&["--interface", "lan 0"], "'lan 0' is no interface's name"),
         (
             &["--address", "10.11.0.1"],
@@ -219,6 +226,33 @@ fn k3s_that_the_sums_file_does_not_name() {
     refuses(&folder, &arguments, "sums has no line for k3s-arm64");
     folder.write("sums", &format!("{}  k3s-arm64\n", "0".repeat(64)), 0o644);
     refuses(&folder, &arguments, "but sums says 0000");
+}
+
+#[test]
+fn words_that_muster_refuses_on_the_kernel_command_line() {
+    let folder = release::releases();
+    for (words, said) in [
+        (
+            "quiet MUSTER_NPT=no",
+            "this overlay with --cmdline: MUSTER_NPT (kernel command line): there is no such setting; did you mean MUSTER_NTP?",
+        ),
+        (
+            "MUSTER_DHCP=perhaps",
+            "MUSTER_DHCP=\"perhaps\" (kernel command line): must be yes or no",
+        ),
+        (
+            "SSL_CERT_FILE=/etc/none.pem",
+            "SSL_CERT_FILE=\"/etc/none.pem\" (kernel command line): there is no such file",
+        ),
+    ] {
+        let words = ["--cmdline", words, "--check-with", MUSTER];
+        refuses(&folder, &[&["--alpine", "rpi"][..], &words].concat(), said);
+    }
+    let warned = ["--cmdline", "quiet K3S_ULR=https://k3s.lan:6443"];
+    let arguments = [&["--alpine", "rpi", "--check-with", MUSTER][..], &warned].concat();
+    let output = succeed(&mut command(&folder, &arguments));
+    let warning = String::from_utf8_lossy(&output.stderr);
+    assert!(warning.contains("did you mean K3S_URL?"), "{warning}");
 }
 
 #[test]

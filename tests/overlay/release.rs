@@ -72,7 +72,7 @@ pub fn releases() -> Folder {
         folder.write(name, name, 0o600);
     }
     folder.write("rpi/config.txt", CONFIG_TXT, 0o600);
-    folder.write("grub.efi", "GRUB", 0o600);
+    folder.write("grub.efi", "MZ GRUB", 0o600);
     // The same input gives the same bytes: made once for all tests.
     static MADE: OnceLock<Vec<u8>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
