@@ -96,6 +96,15 @@ impl Naming {
         Hostname(format!("{}{}", self.prefix, &digits[..self.length]))
     }
 
+    /// Whether a board can have this hostname.
+    pub fn can_be(&self, name: &str) -> bool {
+        let digits = name.strip_prefix(self.prefix.as_str());
+        digits.is_some_and(|digits| {
+            let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+            digits.len() == self.length && digits.bytes().all(is_digit)
+        })
+    }
+
     /// The number of hex digits of the hash that are in a hostname.
     pub fn length(&self) -> usize {
         self.length

@@ -26,7 +26,7 @@ use crate::host::Host;
 use crate::paths;
 use crate::settings::{AgentConfig, BadSetting, Settings};
 use crate::steps::identity;
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 /// What is checked only when the settings can be used.
 const NEEDS_SETTINGS: [&str; 9] = [
@@ -115,6 +115,9 @@ fn all(report: &mut Report, host: &Host, settings: &Settings, conf: &str) -> boo
             Err(error) => report.unknown("config", format_args!("{error:#}")),
         }
     }
+    for text in settings.stray_node_files(host) {
+        report.warning("config", text);
+    }
     k3s::check_config(report, host, settings, &config);
     bad | server(report, host, settings, node.as_ref())
 }
@@ -167,6 +170,9 @@ fn origins(report: &mut Report, settings: &Settings) {
 /// Fails when a value or the content of a file is not valid.
 pub fn settings(host: &Host, settings: &Settings) -> Result<Report> {
     settings.url()?;
+    if let Some(text) = settings.stray_node_files(host).into_iter().next() {
+        bail!(BadSetting(text));
+    }
     let files = host.list(paths::NODES);
     let names = files.iter().filter_map(|file| file.strip_suffix(".yaml"));
     // The name `node` stands for a board that has no file of its own.

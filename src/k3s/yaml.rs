@@ -42,6 +42,9 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
                     "this line must be `key: value`, and the key must begin in the first column",
                 ));
             };
+            if line.starts_with('\t') && !is_open(&entry.value) {
+                return Err((number, "is indented with a tab, which YAML does not allow"));
+            }
             if !entry.value.is_empty() {
                 entry.value.push(' ');
             }
@@ -59,9 +62,21 @@ pub fn top_level(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
         });
     }
     for entry in &mut entries {
+        if is_open(&entry.value) {
+            return Err((entry.line, "has a quote or a bracket that is not closed"));
+        }
         entry.value = unquoted(&entry.value).into();
     }
     Ok(entries)
+}
+
+/// Whether a value begins with a quote or a bracket that is not closed at its end.
+fn is_open(value: &str) -> bool {
+    ["\"\"", "''", "[]", "{}"].iter().any(|pair| {
+        let (open, close) = pair.split_at(1);
+        let rest = value.strip_prefix(open);
+        rest.is_some_and(|rest| !rest.ends_with(close))
+    })
 }
 
 /// The line without its comment. A comment begins with a `#` outside quotes, which is the first

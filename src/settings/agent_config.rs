@@ -90,6 +90,27 @@ impl Settings {
         Ok(config)
     }
 
+    /// A message for each file in the folder of the nodes' own files that no board reads, because no
+    /// board can have the name.
+    pub fn stray_node_files(&self, host: &Host) -> Vec<String> {
+        let files = host.list(paths::NODES).into_iter();
+        let stray = files.filter(|file| match file.rsplit_once('.') {
+            Some((name, "yaml")) => !self.naming.can_be(name),
+            Some((_, "yml")) => true,
+            _ => false,
+        });
+        let example = self.naming.of_address_file(b"dc:a6:32:01:02:03\n");
+        let (folder, digits) = (paths::NODES, self.naming.length());
+        stray
+            .map(|file| {
+                format!(
+                    "{folder}/{file}: no board reads this file: give it the name of a board, such \
+                     as {example}.yaml; a name is MUSTER_HOSTNAME_PREFIX and {digits} hex digits"
+                )
+            })
+            .collect()
+    }
+
     /// The configuration files that exist, in the order in which k3s reads them.
     fn config_files(&self, host: &Host, node: &Hostname) -> Vec<String> {
         let main = self.config_file();

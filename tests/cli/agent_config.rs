@@ -89,6 +89,32 @@ fn check_runs_k3s_own_check_and_shows_what_fails_and_the_weakness_of_the_token()
 }
 
 #[test]
+fn a_file_that_no_board_reads_is_refused_before_a_boot_and_warned_of_on_a_board() {
+    let root = Root::new();
+    for name in ["worker-43dfae.yaml", "README"] {
+        root.write(&format!("etc/muster/nodes/{name}"), "");
+    }
+    let check = || root.muster(&["check", "--settings"]);
+    assert!(check().status.success(), "{}", stderr(&check()));
+    let why = "no board reads this file";
+    for name in ["worker-43DFAE.yaml", "worker-43dfa.yaml", "pi.yml"] {
+        let file = format!("etc/muster/nodes/{name}");
+        root.write(&file, "");
+        let words = format!(
+            "/{file}: {why}: give it the name of a board, such as worker-43dfae.yaml; a name is MUSTER_HOSTNAME_PREFIX and 6 hex digits"
+        );
+        assert_one_line(name, &check(), &[&words]);
+        let text = stdout(&root.muster(&["check"]));
+        assert!(
+            text.contains(&format!("WARNING  config    /{file}: {why}")),
+            "{text}"
+        );
+        std::fs::remove_file(root.path(&file)).unwrap();
+    }
+    assert!(!stdout(&root.muster(&["check"])).contains(why));
+}
+
+#[test]
 fn check_settings_reads_the_configuration_of_every_node() {
     let root = Root::new();
     let check = || root.muster(&["check", "--settings"]);

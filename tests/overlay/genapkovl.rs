@@ -134,6 +134,7 @@ fn errors_name_what_is_wrong_and_leave_nothing() {
     let folder = Folder::new();
     symlink("/nowhere", folder.path("dangling")).unwrap();
     folder.write("empty", "", 0o600);
+    folder.write("world/etc/apk/world", "htop\nalpine-base-doc\n", 0o644);
     folder.write("private", "-----BEGIN OPENSSH PRIVATE KEY-----\n", 0o600);
     folder.write(
         "pc",
@@ -183,6 +184,10 @@ fn errors_name_what_is_wrong_and_leave_nothing() {
         ),
         (with(&["--ssh-key", "private"]), "is a private key"),
         (with(&["--add", "nowhere"]), "no such directory: nowhere"),
+        (
+            with(&["--add", "world"]),
+            "world has an etc/apk/world without alpine-base",
+        ),
         (with(&["--arch", "mips"]), "none of aarch64, armv7, x86_64"),
         (with(&["--binary", "pc"]), "pc is not built for aarch64"),
         (

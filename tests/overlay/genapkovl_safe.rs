@@ -180,6 +180,10 @@ fn what_muster_refuses_is_not_packed() {
         "K3S_URL=https://k3s\nMUSTER_DHCP=perhaps\n",
         0o644,
     );
+    folder.write("tab.yaml", "node-label:\n\t- room=1\n", 0o644);
+    folder.write("word.yaml", "node-label: [room=1]\nlabels\n", 0o644);
+    folder.write("open.yaml", "v: 1\nnode-label: [room=1\n", 0o644);
+    folder.write("yml/etc/muster/nodes/worker-64e59a.yml", "v: 1\n", 0o644);
     let no_token = [
         "--server",
         "https://k3s",
@@ -203,6 +207,37 @@ fn what_muster_refuses_is_not_packed() {
         ),
         (with(&["--add", "bad"]), "MUSTER_DHCP=\"perhaps\""),
         (with(&["--token-file", "short"]), "the join token"),
+        (
+            with(&["--node", "kitchen=node.yaml"]),
+            "/etc/muster/nodes/kitchen.yaml: no board reads this file: give it the name of a board, such as worker-43dfae.yaml; \
+             a name is MUSTER_HOSTNAME_PREFIX and 6 hex digits",
+        ),
+        (
+            with(&["--node", "worker-64e59a1=node.yaml"]),
+            "/etc/muster/nodes/worker-64e59a1.yaml: no board",
+        ),
+        (
+            with(&[
+                "--node",
+                "worker-64e59a=node.yaml",
+                "--set",
+                "MUSTER_HOSTNAME_PREFIX=pi-",
+            ]),
+            "such as pi-43dfae.yaml",
+        ),
+        (with(&["--add", "yml"]), "nodes/worker-64e59a.yml: no board"),
+        (
+            with(&["--node", "worker-64e59a=tab.yaml"]),
+            "/etc/muster/nodes/worker-64e59a.yaml line 2: is indented with a tab",
+        ),
+        (
+            with(&["--node", "worker-64e59a=word.yaml"]),
+            "/etc/muster/nodes/worker-64e59a.yaml line 2: is not of the form",
+        ),
+        (
+            with(&["--node", "worker-64e59a=open.yaml"]),
+            "/etc/muster/nodes/worker-64e59a.yaml line 2: has a quote or a bracket that is not closed",
+        ),
         (
             [&no_token[..], &["--set", "MUSTER_LOG=a=b=c"]].concat(),
             "MUSTER_LOG",

@@ -46,6 +46,26 @@ fn nothing_else_in_the_first_column_is_accepted() {
 }
 
 #[test]
+fn what_yaml_does_not_allow_is_an_error() {
+    let (tab, open) = ("is indented with a tab", "has a quote or a bracket that");
+    for (text, line, why) in [
+        ("a:\n\t- b", 2, tab),
+        ("a: b\n\tc", 2, tab),
+        ("v: 1\na: [b\nc: 1", 2, open),
+        ("a: [\n  b,\n", 1, open),
+        ("a: \"b", 1, open),
+        ("a: '", 1, open),
+        ("a: {b: c", 1, open),
+    ] {
+        let (number, said) = top_level(text).unwrap_err();
+        assert!(number == line && said.starts_with(why), "{text:?}: {said}");
+    }
+    // Where a value is open, YAML allows tabs.
+    assert_eq!(read("a: [\n\tb,\n\t\n\tc ]\n\t\n\t# d")[0].2, "[ b, c ]");
+    assert_eq!(read("a: 'it''s'\nb: it's [\n")[0].2, "it''s");
+}
+
+#[test]
 fn a_hash_is_a_comment_after_a_space_and_outside_quotes_only() {
     assert_eq!(read("a: x#y # z")[0].2, "x#y");
     assert_eq!(read("a: 'x # y' # z")[0].2, "x # y");

@@ -260,6 +260,16 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
         Script("mkdir -p /etc/rancher/k3s; echo '{debug: true}' >/etc/rancher/k3s/config.yaml"),
     ),
     (
+        &["is indented with a tab"],
+        Script(
+            "mkdir -p /etc/rancher/k3s; printf 'node-label:\\n\\t- a=b\\n' >/etc/rancher/k3s/config.yaml",
+        ),
+    ),
+    (
+        &["has a quote or a bracket that is not closed"],
+        Script("mkdir -p /etc/rancher/k3s; echo 'node-label: [a=b' >/etc/rancher/k3s/config.yaml"),
+    ),
+    (
         &["…: every user can read"],
         WarnedScript("chmod 644 /etc/muster/token"),
     ),

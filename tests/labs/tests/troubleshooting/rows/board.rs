@@ -214,6 +214,12 @@ pub const ROWS: Rows = &[
         seen: Seen::Check,
         ..ON_BOARD
     })),
+    (&["no board reads this file"], Lab(Fault {
+        overlay: |_, board| _ = board.overlay.add("etc/muster/nodes/kitchen.yaml", "", 0o600),
+        remedy: |_, board| _ = board.shell("rm /etc/muster/nodes/kitchen.yaml"),
+        seen: Seen::Check,
+        ..ON_BOARD
+    })),
     (&["requires at least 512 MB"], Lab(Fault {
         script: "printf 'MemTotal: 300000 kB\\nMemAvailable: 200000 kB\\n' >/run/mem; mount --bind /run/mem /proc/meminfo",
         remedy: |_, board| _ = board.shell("umount /proc/meminfo"),
