@@ -1,64 +1,14 @@
-//! Parses the command line, and holds the text of `--help`.
+//! Parses the command line.
 
+mod usage;
+
+pub use usage::help;
+
+use crate::board::mac::Mac;
 use crate::boot::Step;
-use crate::settings::SETTINGS;
-use crate::similar::did_you_mean;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
-use std::fmt::Write;
 use std::path::PathBuf;
-
-const USAGE: &str = "\
-muster turns a netbooted board into a worker of a k3s cluster.
-
-Usage:
-  muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
-  muster --supervised
-  muster name [--json] [MAC | FILE | -]...
-  muster check [--settings] [--json]
-  muster status [--json | --svg]
-  muster health
-  muster watch [--listen ADDRESS] [--macs FILE] [--json] [--svg FILE]
-  muster --help | --version
-
-Without a command, muster runs all steps, or the given STEPs, in this order:
-  identity, network, clock, prepare, register, fetch, join; then muster
-  becomes k3s agent, unless the step join was left out.
-
-  --supervised      after a failure, wait and try again, as the service does
-  --dry-run         print what a boot would do; change nothing, send nothing
-  --root DIR        the root folder of the machine's files, instead of /
-  --conf FILE       the settings file, instead of /etc/conf.d/muster
-  --set NAME=VALUE  a setting; it overrides the kernel command line
-                    (NAME=value), which overrides the environment, which
-                    overrides the settings file
-
-  name              print the hostname of each MAC address; give the addresses
-                    as arguments, in a FILE or on standard input (-), as a
-                    list, output of ip neigh or arp -n, or dnsmasq's leases;
-                    exits 1 if two hostnames are the same; --json: as JSON
-  check             check all that a boot needs and change nothing; exits 1 if
-                    anything is missing or unknown; --settings: check only the
-                    settings and files given there, offline; --json: as JSON
-  status            print the steps of this boot and their errors; --json: as
-                    JSON; --svg: as a picture
-  health            keep running and look after a node that has joined, as the
-                    service muster-health does: start the DHCP client and the
-                    time daemon when they do not run, and restart k3s when the
-                    node's address has changed
-  watch             show what the boards of a rack report to this machine, one
-                    row for each board; --listen: the IP address, the port or
-                    both to listen on, instead of 0.0.0.0:5514; --macs: show
-                    the boards of a FILE (as for muster name) even before they
-                    report; --json: print a JSON object at each change; --svg:
-                    write a picture of the rack to a FILE at each change
-
-Settings:
-";
-
-const EXITS: &str = "
-Exit status: 0 done, 1 failed, 2 usage or configuration error.
-";
 
 /// The message of an error in the command line or in a list of MAC addresses (exit status 2).
 #[derive(Debug)]
@@ -132,6 +82,8 @@ pub struct Arguments {
     pub command: Command,
     /// Whether `--dry-run` was given.
     pub dry_run: bool,
+    /// The board whose boot is planned, if it is not this machine (`--mac`).
+    pub mac: Option<Mac>,
     /// Whether a failed boot is retried, without a limit on the number of retries (`--supervised`).
     pub supervised: bool,
     /// The root folder of the machine's files (`--root`).
@@ -147,17 +99,24 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     let mut arguments = Arguments {
         command: Command::Boot(Vec::new()),
         dry_run: false,
+        mac: None,
         supervised: false,
         root: "/".into(),
         conf: None,
         set: Vec::new(),
     };
     let mut first = true;
-    while let Some(argument) = parser.next().map_err(usage)? {
+    while let Some(argument) = parser.next().map_err(bad_usage)? {
         match argument {
             Long("dry-run") => arguments.dry_run = true,
+            Long("mac") => {
+                let word = text(&mut parser)?;
+                let mac = Mac::parse(&word);
+                arguments.mac =
+                    Some(mac.map_err(|why| Usage(format!("MAC={word:?} (--mac): {why}")))?);
+            }
             Long("supervised") => arguments.supervised = true,
-            Long("root") => arguments.root = parser.value().map_err(usage)?.into(),
+            Long("root") => arguments.root = parser.value().map_err(bad_usage)?.into(),
             Long("conf") => arguments.conf = Some(text(&mut parser)?),
             Long("set") => {
                 let word = text(&mut parser)?;
@@ -177,7 +136,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
             }
             Long(option @ ("listen" | "macs" | "svg")) => {
                 let Command::Watch(watch) = &mut arguments.command else {
-                    bail!(usage(Long(option).unexpected()));
+                    bail!(bad_usage(Long(option).unexpected()));
                 };
                 let given = match option {
                     "listen" => &mut watch.listen,
@@ -190,11 +149,11 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                 Command::Name { json, .. }
                 | Command::Check { json, .. }
                 | Command::Watch(WatchOptions { json, .. }) => *json = true,
-                _ => bail!(usage(Long("json").unexpected())),
+                _ => bail!(bad_usage(Long("json").unexpected())),
             },
             Long("settings") => match &mut arguments.command {
                 Command::Check { settings, .. } => *settings = true,
-                _ => bail!(usage(Long("settings").unexpected())),
+                _ => bail!(bad_usage(Long("settings").unexpected())),
             },
             Short('h') | Long("help") => arguments.command = Command::Print(help()),
             Short('V') | Long("version") => {
@@ -202,7 +161,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                     Command::Print(concat!("muster ", env!("MUSTER_VERSION"), "\n").into())
             }
             Value(word) => {
-                let word = word.string().map_err(usage)?;
+                let word = word.string().map_err(bad_usage)?;
                 match (&mut arguments.command, word.as_str()) {
                     (Command::Boot(_), "name") if first => {
                         arguments.command = Command::Name {
@@ -224,7 +183,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                         arguments.command = Command::Watch(WatchOptions::default())
                     }
                     (Command::Boot(steps), word) => {
-                        steps.push(Step::parse(word).ok_or_else(|| unknown_step(word))?)
+                        steps.push(Step::parse(word).ok_or_else(|| usage::unknown_step(word))?)
                     }
                     (Command::Name { words, .. }, _) => words.push(word),
                     (_, word) => bail!(Usage(format!(
@@ -233,7 +192,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
                 }
                 first = false;
             }
-            other => bail!(usage(other.unexpected())),
+            other => bail!(bad_usage(other.unexpected())),
         }
         if matches!(arguments.command, Command::Print(_)) {
             break;
@@ -242,6 +201,12 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     let runs_all = matches!(&arguments.command, Command::Boot(steps) if steps.is_empty());
     if arguments.supervised && (arguments.dry_run || !runs_all) {
         let why = "--supervised cannot be used with a step, a command or --dry-run";
+        bail!(Usage(why.into()));
+    }
+    let plans = arguments.dry_run && matches!(arguments.command, Command::Boot(_));
+    let prints = matches!(arguments.command, Command::Print(_));
+    if arguments.mac.is_some() && !plans && !prints {
+        let why = "--mac ADDRESS gives the board of a plan: use it with --dry-run, and without a command";
         bail!(Usage(why.into()));
     }
     Ok(arguments)
@@ -254,47 +219,9 @@ fn is_status(command: &Command) -> bool {
 /// The value of an option.
 fn text(parser: &mut lexopt::Parser) -> Result<String> {
     let value = parser.value().and_then(|value| value.string());
-    value.map_err(|error| usage(error).into())
+    value.map_err(|error| bad_usage(error).into())
 }
 
-fn usage(error: lexopt::Error) -> Usage {
+fn bad_usage(error: lexopt::Error) -> Usage {
     Usage(format!("{error}; see muster --help"))
-}
-
-fn unknown_step(word: &str) -> Usage {
-    let names: Vec<&str> = Step::all().map(Step::name).collect();
-    let usage = USAGE
-        .lines()
-        .filter_map(|line| line.strip_prefix("  muster "));
-    let commands = usage.filter_map(|line| line.split(' ').next());
-    let steps = format!("the steps are {}; see muster --help", names.join(", "));
-    let hint = did_you_mean(word, commands.chain(names.iter().copied()), &steps);
-    Usage(format!(
-        "STEP={word:?} (command line): there is no such step or command; {hint}"
-    ))
-}
-
-/// The help, at most 80 columns wide.
-pub fn help() -> String {
-    let mut text = String::from(USAGE);
-    for setting in &SETTINGS {
-        let _ = writeln!(text, "  {:<25} {}", setting.name, setting.meaning);
-    }
-    text + EXITS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn help_fits_a_terminal_and_names_every_step() {
-        let help = help();
-        assert!(
-            help.lines().all(|line| line.chars().count() <= 80),
-            "{help}"
-        );
-        let steps: Vec<&str> = Step::all().map(Step::name).collect();
-        assert!(help.contains(&steps.join(", ")), "{help}");
-    }
 }

@@ -1,10 +1,12 @@
 //! The boot: its steps, their order, and what happens when a step fails.
 
+use crate::board::mac::Mac;
 use crate::board::node::Node;
 use crate::digest::Sha256;
 use crate::handover;
 use crate::host::Host;
 use crate::k3s::link::ServerLink;
+use crate::k3s::token::JoinToken;
 use crate::life::record::Record;
 use crate::life::restart;
 use crate::report::led::Led;
@@ -76,6 +78,8 @@ pub struct Run<'a> {
     pub conf: &'a str,
     /// The steps that the command line names. When it names none, all steps run.
     pub steps: &'a [Step],
+    /// The MAC address of the board whose boot is planned, if it is not this machine.
+    pub mac: Option<Mac>,
     /// Whether OpenRC supervises this process (`--supervised`). Then the identity step may wait for
     /// ever, and OpenRC starts muster again when this process ends.
     pub supervised: bool,
@@ -100,7 +104,8 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if run.has(Step::Join) {
         host.lock_agent()?;
     }
-    if run.steps.is_empty() {
+    // The record of this machine says nothing of another board.
+    if run.steps.is_empty() && run.mac.is_none() {
         host.own_status();
         let record = restart::by_record(host, settings, run.supervised);
         if let Some(record) = record.inspect_err(|_| begin(host, run))? {
@@ -171,7 +176,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
     let link = match needs_server {
         true => Some(ServerLink::new(
             settings.url()?.clone(),
-            settings.token(host)?,
+            token(host, settings, run)?,
             &net,
             settings.spread,
         )),
@@ -218,6 +223,19 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
     Ok((node, fetched))
 }
 
+/// Reads the join token. The plan of another board goes on without a token file, which may still be
+/// on the server only.
+fn token(host: &Host, settings: &Settings, run: &Run) -> Result<JoinToken> {
+    let file = settings.token_file();
+    match settings.token(host) {
+        Err(error) if run.mac.is_some() && file.is_some_and(|f| host.metadata(f).is_none()) => {
+            log::warn!(target: "settings", "{error}; the plan goes on without it");
+            Ok(JoinToken::Unreadable)
+        }
+        token => token,
+    }
+}
+
 /// Finds this board's interface, MAC address and hostname. This begins the identity step, if it is
 /// one of the steps to run.
 fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
@@ -230,7 +248,10 @@ fn find_node(host: &Host, settings: &Settings, run: &Run) -> Result<Node> {
         true => identity::Wait::ForEver,
         false => identity::Wait::Short,
     };
-    let found = identity::find(host, settings, wait);
+    let found = match run.mac {
+        Some(mac) => Ok(identity::of(settings, mac)),
+        None => identity::find(host, settings, wait),
+    };
     let node = host.fail_step_on_error(found).context(name)?;
     host.send_log_as(&node);
     host.report(|status| status.hostname(node.name.as_str()));

@@ -117,6 +117,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let run = Run {
                 conf,
                 steps: &steps,
+                mac: arguments.mac,
                 supervised: false,
             };
             let settings = load().inspect_err(|_| boot::report_bad_settings(&host, &run));

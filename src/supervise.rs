@@ -32,6 +32,7 @@ pub fn run(host: &Host, conf: &str, load: impl Fn() -> Result<Settings>) {
         let settings = load();
         host.watch(&secret_files(settings.as_ref().ok()));
         let run = Run {
+            mac: None,
             conf,
             steps: &[],
             supervised: true,

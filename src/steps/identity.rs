@@ -75,6 +75,20 @@ pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
     }
 }
 
+/// The board with this MAC address, which need not be this machine. Its interface is the one that
+/// the settings name, else `eth0`.
+pub fn of(settings: &Settings, mac: Mac) -> Node {
+    Node {
+        mac,
+        name: settings.naming.of(mac),
+        interface: match &settings.interface {
+            Interface::Named(name) => name.clone(),
+            Interface::Auto => "eth0".into(),
+        },
+        serial: None,
+    }
+}
+
 /// Sets the hostname in the kernel and in `/etc/hostname` and `/etc/hosts`, and writes
 /// `/etc/machine-id` when that file has no id yet.
 pub fn apply(host: &Host, node: &Node) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The dry run, and what the program says before any boot.
 
-use crate::root::{Root, SECRET, snapshot, stderr, stdout};
+use crate::root::{Root, SECRET, assert_one_line, snapshot, stderr, stdout};
 use std::process::Command;
 
 #[test]
@@ -54,6 +54,71 @@ fn the_plan_names_the_image_archive_where_it_is_asked_for() {
     );
     let image = ["--set", "INSTALL_K3S_SKIP_DOWNLOAD=true"];
     assert_eq!(line(&[&images[..], &image].concat()), None);
+}
+
+#[test]
+fn the_plan_of_another_board_needs_no_interface() {
+    let root = Root::new();
+    let here = stdout(&root.muster(&["--dry-run"]));
+    std::fs::remove_dir_all(root.path("sys")).unwrap();
+    // This machine is a board that has joined, which says nothing of the other board.
+    root.write("run/muster/boot.json", "{}");
+    let plan = |flags: &[&str]| {
+        let output = root.muster(&[&["--dry-run", "--mac", "52-54-00-12-34-56"], flags].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        output
+    };
+    assert_eq!(stdout(&plan(&[])), here);
+    assert_eq!(stdout(&plan(&["--set", "MUSTER_INTERFACE=auto"])), here);
+    let lan0 = stdout(&plan(&["--set", "MUSTER_INTERFACE=lan0"]));
+    assert!(lan0.contains("network: run ip link set lan0 up"), "{lan0}");
+    // The token may still be on the server only.
+    std::fs::remove_file(root.path("etc/muster/token")).unwrap();
+    let output = plan(&[]);
+    assert_eq!(stdout(&output), here);
+    let warning = stderr(&output);
+    assert!(warning.contains("/etc/muster/token"), "{warning}");
+    assert!(warning.contains("the plan goes on without it"), "{warning}");
+    root.write("etc/muster/token", "K10abc\n");
+    let damaged = root.muster(&["--dry-run", "--mac", "52:54:00:12:34:56"]);
+    assert_eq!(damaged.status.code(), Some(2));
+}
+
+#[test]
+fn a_mac_address_is_for_a_plan_only() {
+    let root = Root::new();
+    let why = "--mac names the board of a plan: give it with --dry-run, and with no command";
+    for words in [
+        &["identity"][..],
+        &[],
+        &["--dry-run", "check"],
+        &["--dry-run", "name", "b8:27:eb:00:00:01"],
+        &["--supervised"],
+    ] {
+        let words = [&["--mac", "52:54:00:12:34:56"], words].concat();
+        assert_one_line("--mac", &root.muster(&words), &[why]);
+    }
+    let output = root.muster(&["--dry-run", "--mac", "52:54"]);
+    assert_one_line(
+        "bad",
+        &output,
+        &["MAC=\"52:54\" (--mac): not a MAC address"],
+    );
+}
+
+#[test]
+fn words_for_what_muster_does_otherwise_are_answered() {
+    let root = Root::new();
+    for (word, answer) in [
+        ("plan", "muster --dry-run prints what a boot would do"),
+        ("upgrade", "run rc-service muster upgrade"),
+        ("restart", "run rc-service muster restart"),
+        ("stats", "did you mean status?"),
+    ] {
+        let said =
+            format!("STEP={word:?} (command line): there is no such step or command; {answer}");
+        assert_one_line(word, &root.muster(&[word]), &[&said]);
+    }
 }
 
 #[test]

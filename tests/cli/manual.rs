@@ -105,7 +105,7 @@ fn bash_completes_what_the_help_names() {
     let steps = Step::all().map(|step| step.name().to_string());
     let mut all: BTreeSet<String> = steps.chain(commands()).collect();
     all.extend(options(
-        "--dry-run --root --conf --set --supervised --help --version",
+        "--dry-run --mac --root --conf --set --supervised --help --version",
     ));
     assert_eq!(completed("muster "), all);
     let settings = SETTINGS.iter().map(|setting| format!("{}=", setting.name));

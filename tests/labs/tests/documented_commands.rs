@@ -164,7 +164,7 @@ impl Desk<'_> {
         let joined = Site::mac(1);
         write("macs.txt", &format!("{ABSENT}\n{joined}\n"));
         write("rack1.txt", &format!("{ABSENT}  # the lowest one\n"));
-        write("rack2.txt", &format!("{joined}\n"));
+        write("boards.csv", &format!("mac,rack\n{joined},2\n"));
         let hash = "ab".repeat(32);
         write("agent-token", &format!("K10{hash}::node:{SECRET}\n"));
         let programs = folder.path().join("bin");
