@@ -60,11 +60,11 @@ impl Value {
 
     /// Whether messages must not show the value.
     fn is_secret(&self) -> bool {
-        // A proxy's URL may hold a password. A `_FILE` setting must be an absolute path, so any
-        // other text in it may be the secret itself. A token may be in any setting by mistake.
+        // A proxy's URL may hold a password. A `_FILE` setting must be a path, so any other text in
+        // it may be the secret itself. A token may be in any setting by mistake.
         SECRET_VARIABLES.contains(&self.name)
             || self.name.ends_with("_PROXY")
-            || self.name.ends_with("_FILE") && !self.text.starts_with('/')
+            || self.name.ends_with("_FILE") && !is_path(&self.text)
             || self.text.starts_with("K10")
     }
 
@@ -96,6 +96,9 @@ impl Value {
     pub(super) fn absolute_path(&self) -> Result<PathBuf> {
         match self.text.starts_with('/') {
             true => Ok(PathBuf::from(&self.text)),
+            false if self.is_secret() => Err(self.bad(
+                "must be an absolute path; the value is hidden, because it may be the secret itself",
+            )),
             false => Err(self.bad("must be an absolute path")),
         }
     }
@@ -171,6 +174,15 @@ impl Value {
             false => Ok(Some(text)),
         }
     }
+}
+
+/// Whether a text is a path for certain. A word without a slash may be a password, and so may one
+/// with a slash among capitals and digits (base64).
+fn is_path(text: &str) -> bool {
+    let of_path = |b: u8| b.is_ascii_lowercase() || b"./_-".contains(&b);
+    let starts = ["/", "./", "../", "~/"];
+    starts.iter().any(|start| text.starts_with(start))
+        || text.contains('/') && text.bytes().all(of_path)
 }
 
 /// Whether a text begins with a URL's scheme, in upper or lower case, and `://`.

@@ -23,6 +23,34 @@ fn an_error_names_setting_value_and_source_and_no_secret() {
 }
 
 #[test]
+fn a_path_is_no_secret_and_what_may_be_a_token_is_not_shown() {
+    let error = |text| value("K3S_TOKEN_FILE", text).absolute_path().unwrap_err();
+    for path in [
+        "./agent-token",
+        "../Site 2/token",
+        "~/token",
+        "keys/agent_token.txt",
+    ] {
+        let shown = format!("K3S_TOKEN_FILE={path:?} (environment): must be an absolute path");
+        assert_eq!(error(path).to_string(), shown);
+    }
+    for text in [
+        "agent-token",
+        "s3cr/et",
+        "SEC/RET",
+        "sec+ret/=",
+        "K10ab::node:secret",
+        "https://site/token",
+    ] {
+        let hidden = "K3S_TOKEN_FILE=\"<redacted>\" (environment): must be an absolute path; the \
+                      value is hidden, because it may be the secret itself";
+        assert_eq!(error(text).to_string(), hidden);
+    }
+    let file = value("K3S_TOKEN_FILE", "/etc/muster/token");
+    assert!(file.bad("no").to_string().contains("/etc/muster/token"));
+}
+
+#[test]
 fn truth_values() {
     for text in ["yes", "TRUE", "1", "on"] {
         assert!(value("MUSTER_DHCP", text).yes_or_no().unwrap());
