@@ -218,19 +218,21 @@ impl Watch {
         print(&screen::frame(&lines))
     }
 
-    /// Prints a line for the board `key`, if the line differs from the board's last one. Running
-    /// times and rates do not count as a difference.
+    /// Prints a line for the board `key`, if it has changed since the board's last line. Running
+    /// times and rates do not count as a change. A trouble is printed when it is another one.
     fn tell(&mut self, key: &Key, now: Instant) -> Result<()> {
         let elapsed = now.saturating_duration_since(self.started);
         let line = if self.output == Output::Json {
             let board = self
                 .rack
                 .changed(key, now, |b| words::to_json(b, now).to_string());
-            board.map(|b| words::with_times(words::to_json(b, now), b, elapsed, now).to_string())
+            let object = |b| words::with_times(words::to_json(b, now), b, elapsed, now);
+            board.map(|(board, _)| object(board).to_string())
         } else {
             let board = self.rack.changed(key, now, |board| words::line(board, now));
             let seconds = elapsed.as_secs_f64();
-            board.map(|board| format!("{seconds:8.1}  {}", words::line(board, now)))
+            let line = |(board, trouble)| words::line_of_change(board, trouble, now);
+            board.map(|change| format!("{seconds:8.1}  {}", line(change)))
         };
         line.map_or(Ok(()), |line| print(&(line + "\n")))
     }

@@ -43,6 +43,8 @@ struct Entry {
     turn: Option<u64>,
     /// The hash of the text that described the board at the last call of [`Rack::changed`].
     told: u64,
+    /// The hash of the board's trouble at the last call of [`Rack::changed`] that returned it.
+    trouble: u64,
     /// The condition of the board at the last call of [`Rack::changed`].
     condition: Option<Condition>,
 }
@@ -53,6 +55,7 @@ impl Entry {
             board,
             turn,
             told: 0,
+            trouble: hash(&None::<String>),
             condition: None,
         }
     }
@@ -174,20 +177,29 @@ impl Rack {
     }
 
     /// Returns the board `key`, if `describe` returns another text for it than at the last call for
-    /// this board.
+    /// this board, and whether its trouble is another one too.
     pub fn changed(
         &mut self,
         key: &Key,
         now: Instant,
         describe: impl Fn(&Board) -> String,
-    ) -> Option<&Board> {
+    ) -> Option<(&Board, bool)> {
         let entry = self.boards.get_mut(key)?;
         entry.condition = Some(entry.board.condition(now));
-        let mut hasher = DefaultHasher::new();
-        describe(&entry.board).hash(&mut hasher);
-        let told = hasher.finish();
-        (std::mem::replace(&mut entry.told, told) != told).then_some(&entry.board)
+        let told = hash(&describe(&entry.board));
+        if std::mem::replace(&mut entry.told, told) == told {
+            return None;
+        }
+        let trouble = hash(&entry.board.trouble);
+        let is_other = std::mem::replace(&mut entry.trouble, trouble) != trouble;
+        Some((&entry.board, is_other))
     }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

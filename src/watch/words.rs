@@ -75,6 +75,11 @@ fn progress(download: &Download) -> String {
 /// The board in one line, for an output that is not drawn again. The line has no running times and
 /// shows a download in steps of 25 %, so that it does not change all the time.
 pub fn line(board: &Board, now: Instant) -> String {
+    line_of_change(board, true, now)
+}
+
+/// The same line. The last trouble of the board is left out unless `trouble` is true.
+pub fn line_of_change(board: &Board, trouble: bool, now: Instant) -> String {
     let limit = STUCK_AFTER.as_secs();
     let condition = board.condition(now);
     let state = match condition {
@@ -101,7 +106,7 @@ pub fn line(board: &Board, now: Instant) -> String {
         }
         _ => line += &format!("  {state}"),
     }
-    if let Some(trouble) = &board.trouble {
+    if let Some(trouble) = board.trouble.as_ref().filter(|_| trouble) {
         line += &format!(": {trouble}");
     }
     line

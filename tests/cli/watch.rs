@@ -197,6 +197,34 @@ fn lines_are_printed_when_a_board_changes() {
     );
 }
 
+#[test]
+fn a_trouble_that_stays_is_printed_once() {
+    let watching = Watching::start(&[], &[]);
+    let say = |severity, at: &str, text: &str| {
+        let params = format!("uptime=\"{at}\" state=\"waiting\"");
+        watching.say(&line(7, severity, "register", &params, text));
+    };
+    let board = "worker-7  52:54:00:00:00:07  192.0.2.7  register: ";
+    let next = |expected: &str| {
+        let line = watching.line();
+        assert!(line.ends_with(&format!("{board}{expected}")), "{line}");
+    };
+    say(4, "9.1", "no server");
+    next("waiting: no server");
+    let running = "uptime=\"9.2\" state=\"running\"";
+    watching.say(&line(7, 7, "register", running, ""));
+    next("running");
+    say(4, "9.3", "no server");
+    next("waiting");
+    say(4, "9.4", "wrong CA");
+    next("waiting: wrong CA");
+    // It is over, and comes again.
+    watching.say(&line(7, 7, "register", "uptime=\"9.5\" state=\"done\"", ""));
+    next("done");
+    say(4, "9.6", "wrong CA");
+    next("waiting: wrong CA");
+}
+
 /// A terminal of 60 columns and 8 rows, which `script` makes.
 #[test]
 fn a_terminal_shows_the_rack_in_a_small_window() {
