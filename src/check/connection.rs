@@ -4,7 +4,9 @@ use super::report::{Report, State};
 use crate::board::node::Node;
 use crate::host::Host;
 use crate::host::network_time::TOLERANCE;
-use crate::settings::Settings;
+use crate::host::routes::{has_resolver, refused_resolver};
+use crate::paths;
+use crate::settings::{AgentConfig, Settings};
 use crate::steps::network::Missing;
 use crate::steps::{clock, network};
 use std::time::Duration;
@@ -101,6 +103,25 @@ fn interface(
         "/etc/resolv.conf names a resolver".into(),
     );
     Ok(())
+}
+
+/// Warns of a DNS server that keeps k3s from giving its pods the others.
+pub fn resolver_of_pods(report: &mut Report, host: &Host, config: &AgentConfig) {
+    let text = host.read_text(paths::RESOLV_CONF.path).unwrap_or_default();
+    if let (true, None, Some(server)) = (
+        has_resolver(&text),
+        config.get("resolv-conf"),
+        refused_resolver(&text),
+    ) {
+        report.warning(
+            "resolver",
+            format_args!(
+                "k3s gives all pods the DNS server 8.8.8.8, because /etc/resolv.conf names \
+                 {server}, which pods cannot ask: take it out of what the DHCP server sends \
+                 (option 6), or name another file in resolv-conf of k3s's configuration"
+            ),
+        );
+    }
 }
 
 /// Compares the clock with a time server.

@@ -105,6 +105,7 @@ fn all(report: &mut Report, host: &Host, settings: &Settings, conf: &str) -> boo
     };
     let node = node.ok();
     connection::check(report, host, settings, node.as_ref(), conf);
+    connection::resolver_of_pods(report, host, &config);
     machine::check(report, host, &config);
     machine::space(report, host, settings);
     if let Some(node) = &node {

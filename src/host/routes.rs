@@ -38,20 +38,43 @@ pub fn default_interface<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
 }
 
 /// Whether the text of a resolv.conf names a DNS server that pods may be able to use: its address
-/// is not a loopback address, not 0.0.0.0, and has no zone. k3s is stricter: when any server in the
-/// file has a loopback or link-local address, k3s gives its pods the DNS server 8.8.8.8 instead.
+/// is not a loopback address, not 0.0.0.0, and has no zone. k3s is stricter ([`refused_resolver`]).
 pub fn has_resolver(text: &str) -> bool {
-    text.lines().any(|line| {
+    // A link-local address is written with a zone, as in `fe80::1%eth0`, and k3s does not parse
+    // that as an address.
+    let mut addresses = resolvers(text).filter_map(|server| server.parse::<IpAddr>().ok());
+    addresses.any(|address| !address.is_loopback() && address != IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// The first DNS server in the text of a resolv.conf that k3s does not take. With one of them in
+/// the file, k3s gives its pods the DNS server 8.8.8.8 in place of all (k3s,
+/// `pkg/agent/config/config.go`).
+pub fn refused_resolver(text: &str) -> Option<&str> {
+    resolvers(text).find(|server| match server.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => {
+            address.is_loopback()
+                || address.is_link_local()
+                || address.is_multicast()
+                || address.is_broadcast()
+                || address.is_unspecified()
+        }
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback()
+                || address.is_unicast_link_local()
+                || address.is_multicast()
+                || address.is_unspecified()
+        }
+        Err(_) => true,
+    })
+}
+
+/// The DNS servers in the text of a resolv.conf.
+fn resolvers(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
-        let server = (words.next() == Some("nameserver"))
+        (words.next() == Some("nameserver"))
             .then(|| words.next())
-            .flatten();
-        // A link-local address is written with a zone, as in `fe80::1%eth0`, and k3s does not parse
-        // that as an address.
-        let address = server.and_then(|server| server.parse::<IpAddr>().ok());
-        address.is_some_and(|address| {
-            !address.is_loopback() && address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-        })
+            .flatten()
     })
 }
 

@@ -64,7 +64,16 @@ fn secured(
 fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
     let port = url.port_or_known_default().unwrap_or_default();
     Ok(match url.host() {
-        Some(Host::Domain(name)) => (name, port).to_socket_addrs()?.collect(),
+        Some(Host::Domain(name)) => {
+            let found = (name, port).to_socket_addrs();
+            let found = found.map_err(|error| {
+                // The name may be that of a proxy, which the message does not have elsewhere.
+                let remedy =
+                    "check that the DNS servers in /etc/resolv.conf answer, and know the name";
+                io::Error::new(error.kind(), format!("{error}: {remedy} {name}"))
+            });
+            found?.collect()
+        }
         Some(Host::Ipv4(address)) => vec![(address, port).into()],
         Some(Host::Ipv6(address)) => vec![(address, port).into()],
         None => Vec::new(),
@@ -157,5 +166,18 @@ mod tests {
         let refused = try_all(&[closed_port; 2]).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         assert!(try_all(&[]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_what_to_look_at() {
+        // No DNS server is asked for a label of more than 63 characters.
+        let name = "a".repeat(64);
+        let url = Url::parse(&format!("https://{name}:6443")).unwrap();
+        let error = addresses(&url).unwrap_err().to_string();
+        let remedy = format!(
+            ": check that the DNS servers in /etc/resolv.conf answer, and know the name {name}"
+        );
+        assert!(error.starts_with("failed to lookup address"), "{error}");
+        assert!(error.ends_with(&remedy), "{error}");
     }
 }

@@ -50,6 +50,25 @@ fn assert_lines(text: &str, lines: &[&str]) {
 }
 
 #[test]
+fn a_resolver_that_keeps_pods_from_all_others_is_warned_of() {
+    let root = board("K3S_URL=https://10.0.0.2:6443\n");
+    let why = "WARNING  resolver  k3s gives all pods the DNS server 8.8.8.8, because ";
+    root.write("etc/resolv.conf", "nameserver 10.0.0.1\n");
+    assert!(!check(&root).1.contains(why));
+    root.write(
+        "etc/resolv.conf",
+        "nameserver 10.0.0.1\nnameserver 169.254.1.1\n",
+    );
+    let line = format!("{why}/etc/resolv.conf names 169.254.1.1");
+    let (missing, text) = check(&root);
+    assert_lines(&text, &[&line]);
+    assert_eq!(missing, Some(1), "the board has no address");
+    // k3s is given another file for its pods.
+    root.write("etc/rancher/k3s/config.yaml", "resolv-conf: /etc/pods\n");
+    assert!(!check(&root).1.contains(why));
+}
+
+#[test]
 fn without_a_network_it_says_what_it_could_not_know() {
     let (status, text) = check(&board("K3S_URL=https://10.0.0.2:6443\n"));
     assert_eq!(status, Some(1));

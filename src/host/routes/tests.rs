@@ -36,6 +36,29 @@ fn a_resolver_that_pods_cannot_ask_does_not_count() {
 }
 
 #[test]
+fn one_resolver_that_k3s_does_not_take_makes_it_leave_out_the_file() {
+    let refused = |server: &str| {
+        let text = format!("search lan\nnameserver 10.0.0.1\nnameserver {server}\n");
+        assert!(has_resolver(&text), "{server}");
+        refused_resolver(&text) == Some(server)
+    };
+    for server in [
+        "127.0.0.53",
+        "169.254.1.1",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "224.0.0.1",
+        "0.0.0.0",
+    ] {
+        assert!(refused(server), "{server}");
+    }
+    for server in ["10.0.0.2", "fd00::2", "2001:db8::1", "1.1.1.1"] {
+        assert!(!refused(server), "{server}");
+    }
+}
+
+#[test]
 fn an_address_that_another_host_may_have_is_doubtful() {
     let text = "fd000000000000000000000000000002 04 40 00 40     eth0\n\
                 fd000000000000000000000000000003 04 40 00 88     eth0\n\

@@ -214,6 +214,12 @@ pub const ROWS: Rows = &[
         seen: Seen::Check,
         ..ON_BOARD
     })),
+    (&["k3s gives all pods the DNS server 8.8.8.8"], Lab(Fault {
+        script: "printf 'nameserver 10.11.0.1\\nnameserver 127.0.0.1\\n' >/etc/resolv.conf",
+        remedy: |_, board| _ = board.shell("sed -i /127/d /etc/resolv.conf"),
+        seen: Seen::Check,
+        ..ON_BOARD
+    })),
     (&["no board reads this file"], Lab(Fault {
         overlay: |_, board| _ = board.overlay.add("etc/muster/nodes/kitchen.yaml", "", 0o600),
         remedy: |_, board| _ = board.shell("rm /etc/muster/nodes/kitchen.yaml"),
