@@ -72,7 +72,7 @@ faults: setup amd64 standin ## runs RUNS random sequences of faults (1000) on na
 boot-times: setup standin-arm64 image ## measures the steps of an emulated board's boot, into docs/performance.md
 	cargo run -q --locked -p muster-labs --bin boot_times
 
-lab: setup amd64 standin ## opens a shell beside a running server, mirror and board
+lab: setup amd64 standin ## opens a shell beside a running server, mirror and board, which it can reboot and replace
 	cargo run -q --locked -p muster-labs --bin lab
 
 setup: ## installs what is missing on Debian or Ubuntu; no other target calls apt by itself
