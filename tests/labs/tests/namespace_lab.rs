@@ -3,9 +3,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Waits until a node of this number in the list is Ready.
+/// `ready NUMBER` waits until so many nodes are Ready, for a minute at most.
 const SCRIPT: &str = r#"
-ready() { until [ "$($K3S kubectl get nodes | grep -c ' Ready')" -ge "$1" ]; do sleep 0.2; done; }
+ready() {
+    tries=300
+    until [ "$($K3S kubectl get nodes | grep -c ' Ready')" -ge "$1" ] || [ $((tries -= 1)) = 0 ]; do sleep 0.2; done
+}
 board sh -c 'cat /sys/class/net/eth0/address; touch /root-of-before'
 reboot-board
 board sh -c 'cat /sys/class/net/eth0/address; ls /root-of-before 2>/dev/null || echo a new root'
