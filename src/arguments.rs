@@ -206,7 +206,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     let plans = arguments.dry_run && matches!(arguments.command, Command::Boot(_));
     let prints = matches!(arguments.command, Command::Print(_));
     if arguments.mac.is_some() && !plans && !prints {
-        let why = "--mac ADDRESS gives the board of a plan: use it with --dry-run, and without a command";
+        let why =
+            "--mac ADDRESS gives the board of a plan: use it with --dry-run, and without a command";
         bail!(Usage(why.into()));
     }
     Ok(arguments)

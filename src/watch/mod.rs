@@ -107,9 +107,7 @@ fn listen(text: &str) -> Result<UdpSocket> {
                 "; a port below 1024 needs root: listen on another port, and set the boards' \
                  MUSTER_SYSLOG to HOST:PORT of this machine"
             }
-            ErrorKind::AddrInUse => {
-                "; another program listens there: stop that program, or use another port"
-            }
+            ErrorKind::AddrInUse => "; another program listens there: stop it, or use another port",
             _ => "",
         };
         anyhow!("cannot listen on {address}: {error}{remedy}")

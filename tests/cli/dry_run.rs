@@ -87,7 +87,8 @@ fn the_plan_of_another_board_needs_no_interface() {
 #[test]
 fn a_mac_address_is_for_a_plan_only() {
     let root = Root::new();
-    let why = "--mac names the board of a plan: give it with --dry-run, and with no command";
+    let why =
+        "--mac ADDRESS gives the board of a plan: use it with --dry-run, and without a command";
     for words in [
         &["identity"][..],
         &[],

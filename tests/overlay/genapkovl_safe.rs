@@ -232,7 +232,7 @@ fn what_muster_refuses_is_not_packed() {
         ),
         (
             with(&["--node", "worker-64e59a=word.yaml"]),
-            "/etc/muster/nodes/worker-64e59a.yaml line 2: is not of the form",
+            "/etc/muster/nodes/worker-64e59a.yaml line 2: this line is not of the form",
         ),
         (
             with(&["--node", "worker-64e59a=open.yaml"]),
