@@ -11,6 +11,7 @@ mod bad_files;
 mod bad_settings;
 mod check;
 mod docs;
+mod drawings;
 mod dry_run;
 mod literals;
 mod manual;
