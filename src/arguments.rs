@@ -226,3 +226,6 @@ fn text(parser: &mut lexopt::Parser) -> Result<String> {
 fn bad_usage(error: lexopt::Error) -> Usage {
     Usage(format!("{error}; see muster --help"))
 }
+
+#[cfg(test)]
+mod tests;

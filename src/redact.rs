@@ -97,6 +97,7 @@ mod tests {
             " it needs <user>:<password> after K10<hash>::, between K10 and ::",
             "ask https://10.0.0.2:6443/cacerts é",
             "user@host K10",
+            "K10abc is no token, and K10::x has no hash",
         ] {
             assert_eq!(redacted(text), text);
         }

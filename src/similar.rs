@@ -68,6 +68,7 @@ mod tests {
         for word in ["", "na", "reboot", "MUSTER_NODE"] {
             assert_eq!(similar(word, known()), None, "{word}");
         }
+        assert_eq!(similar("now", ["new"].into_iter()), Some("new"));
         let known = ["fetch", "fetched"].into_iter();
         assert_eq!(did_you_mean("fetche", known, "-"), "did you mean fetch?");
         assert_eq!(did_you_mean("x", ["fetch"].into_iter(), "no"), "no");

@@ -61,6 +61,8 @@ mod tests {
     fn long_text_is_broken_between_words() {
         assert_eq!(wrap("a bc  def ghij", 6), ["a bc", "def", "ghij"]);
         assert_eq!(wrap("abcdefgh i", 4), ["abcdefgh", "i"]);
+        assert_eq!(wrap("abc de", 6), ["abc de"]);
+        assert_eq!(wrap("abc def", 6), ["abc", "def"]);
         assert_eq!(wrap("", 4), [""]);
     }
 

@@ -88,19 +88,3 @@ pub(super) fn unknown_step(word: &str) -> Usage {
         "STEP={word:?} (command line): there is no such step or command; {hint}"
     ))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn help_fits_a_terminal_and_names_every_step() {
-        let help = help();
-        assert!(
-            help.lines().all(|line| line.chars().count() <= 80),
-            "{help}"
-        );
-        let steps: Vec<&str> = Step::all().map(Step::name).collect();
-        assert!(help.contains(&steps.join(", ")), "{help}");
-    }
-}

@@ -182,3 +182,29 @@ fn standard_input() -> Result<String> {
         .context("cannot read standard input")?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_collisions_are_named_and_the_others_are_counted() {
+        let naming = Naming::new("worker-", 2).unwrap();
+        let pair = |n: u8| {
+            [0, 1].map(|last| Board {
+                hash: [n; 20],
+                mac: Mac::parse(&format!("52:54:00:00:{n:02x}:{last:02x}")).unwrap(),
+            })
+        };
+        let pairs: Vec<[Board; 2]> = (0..7).map(pair).collect();
+        let groups: Vec<&[Board]> = pairs.iter().map(<[Board; 2]>::as_slice).collect();
+        let error = |count: usize| collisions(&naming, &groups[..count], 3);
+        assert_eq!(error(0), None);
+        for (count, named, others) in [(1, 1, None), (5, 5, None), (7, 5, Some("have: 2;"))] {
+            let text = error(count).unwrap();
+            assert_eq!(text.matches("the same hostname").count(), named, "{text}");
+            assert_eq!(text.contains("other hostnames"), others.is_some(), "{text}");
+            assert!(text.contains(others.unwrap_or_default()), "{text}");
+        }
+    }
+}

@@ -94,6 +94,14 @@ mod tests {
         }
         assert_eq!(LogServer::parse("no"), Some(LogServer::No));
         assert_eq!(LogServer::parse(""), Some(LogServer::Dhcp));
+        for (text, shown) in [
+            ("logs.lan", "logs.lan:514"),
+            ("10.0.0.5:99", "10.0.0.5:99"),
+            ("fd00::5", "[fd00::5]:514"),
+        ] {
+            let server = LogServer::parse(text).unwrap();
+            assert_eq!(server.shown().as_deref(), Some(shown));
+        }
         for text in [
             "a b",
             "udp://logs",

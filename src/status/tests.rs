@@ -32,9 +32,10 @@ fn a_new_attempt_keeps_nothing_of_the_earlier_one_but_its_number() {
     status.start("fetch", Duration::ZERO);
     status.end("fetch", Duration::ZERO, None);
     status.failed("fetch: no mirror", Some(Duration::from_secs(100)));
-    status.restart(Duration::ZERO);
+    status.restart(Duration::from_secs(7));
     status.begin(["fetch"].into_iter());
     let json: Value = serde_json::from_str(&status.to_json()).unwrap();
+    assert_eq!(json["restarted"], 7.0);
     assert_eq!((&json["runs"], &json["restarts"]), (&json!(2), &json!(1)));
     assert_eq!(json["steps"][0]["state"], "pending");
     assert!(json["last_error"].is_null() && json["next_try"].is_null());

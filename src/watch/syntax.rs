@@ -91,4 +91,32 @@ mod tests {
             assert_eq!(seconds(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn only_a_time_is_taken_from_the_start_of_a_line() {
+        for line in ["Aug 12 10:00:00 rest", "2026-08-01T12:34:56.1Z rest"] {
+            assert_eq!(without_time(line), "rest");
+        }
+        for line in [
+            "one word",
+            "the fourth character is a space",
+            "Aug 12 10-00-00-rest",
+            "Aug 12 10:00-00-rest",
+            "Aug 12 10:00:00-rest",
+            "2026-08-01-12:34:56Z rest",
+            "the-letterT-is-there but no digit",
+        ] {
+            assert_eq!(without_time(line), line);
+        }
+    }
+
+    #[test]
+    fn a_tag_is_muster_with_or_without_its_process() {
+        for word in ["muster", "muster:", "muster[412]", "muster[412]:"] {
+            assert!(is_tag(word), "{word}");
+        }
+        for word in ["", "musters", "muster[412", "muster412]", "kernel:"] {
+            assert!(!is_tag(word), "{word}");
+        }
+    }
 }

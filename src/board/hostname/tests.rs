@@ -36,3 +36,13 @@ fn only_dns_labels_are_accepted() {
         assert!(matches!(naming, Err(BadNaming::Length(_))), "{length}");
     }
 }
+
+#[test]
+fn a_text_that_is_no_hostname_of_muster_is_not_parsed() {
+    for text in ["worker-43dfae", "7", &"a".repeat(63)] {
+        assert_eq!(Hostname::parse(text).unwrap().as_str(), text);
+    }
+    for text in ["", "Worker-1", "a.b", "../x", &"a".repeat(64)] {
+        assert_eq!(Hostname::parse(text), None, "{text}");
+    }
+}

@@ -92,3 +92,35 @@ fn a_step_whose_process_was_killed_is_not_running() {
     let killed = current(&text, MS(7), |_| false).unwrap();
     assert!(killed.contains("killed") && !killed.contains("running"));
 }
+
+#[test]
+fn a_step_that_has_just_begun_has_a_bar_at_the_end() {
+    let mut status = Status::default();
+    status.begin(["identity", "fetch"].into_iter());
+    status.start("identity", MS(8_000));
+    status.end("identity", MS(16_000), None);
+    status.start("fetch", MS(16_000));
+    let text = shown(&status, MS(16_000));
+    let bar = format!("fetch     running       0.0 s  |{}=|\n", " ".repeat(31));
+    assert!(text.contains(&bar), "{text}");
+}
+
+#[test]
+fn the_progress_of_a_download_is_shown_while_its_step_runs() {
+    let mut status = Status::default();
+    status.begin(["fetch"].into_iter());
+    status.start("fetch", MS(0));
+    assert!(!shown(&status, MS(0)).contains("MB"));
+    let download = Download {
+        bytes: 30_500_000,
+        total: Some(72_000_000),
+        rate: Some(0),
+        at: MS(1_000),
+    };
+    status.download("fetch", download);
+    // At this rate it would never end.
+    let text = shown(&status, MS(1_000));
+    assert!(text.contains("30 of 72 MB (42 %)\n"), "{text}");
+    status.end("fetch", MS(2_000), None);
+    assert!(!shown(&status, MS(2_000)).contains("MB"));
+}

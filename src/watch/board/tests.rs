@@ -42,7 +42,7 @@ fn a_board_that_waits_or_is_silent_for_a_minute_is_stuck() {
     story.say(10.0, 6, Step::Identity, State::Done, "worker-43dfae");
     assert_eq!(story.condition(70.0), Condition::Booting);
     assert_eq!(story.condition(71.0), Condition::Silent);
-    for second in [80.0, 110.0, 139.0] {
+    for second in [80.0, 110.0, 140.0] {
         story.say(second, 4, Step::Network, State::Waiting, "no carrier");
         assert_eq!(story.condition(second), Condition::Waiting);
     }
@@ -80,6 +80,9 @@ fn trouble_lasts_until_its_step_is_done_and_a_failure_until_the_next_attempt() {
 #[test]
 fn a_late_datagram_is_ignored_and_a_power_cycle_begins_again() {
     let mut story = Story::new();
+    let mac = Mac::parse("dc:a6:32:01:02:03").unwrap();
+    let name = Hostname::parse("worker-43dfae").unwrap();
+    story.board = Board::new(mac, name.clone());
     story.say(40.0, 4, Step::Join, State::Joined, "ready");
     let mut late = Report {
         uptime: Some(Duration::from_secs(39)),
@@ -91,11 +94,13 @@ fn a_late_datagram_is_ignored_and_a_power_cycle_begins_again() {
     story.board.hear(late.clone(), story.at(41.0));
     assert_eq!(story.condition(41.0), Condition::Joined);
     late.uptime = Some(Duration::from_secs(9));
-    story.board.hear(late, story.at(60.0));
-    assert_eq!(story.condition(60.0), Condition::Booting);
+    story.board.hear(late, story.at(42.0));
+    assert_eq!(story.condition(42.0), Condition::Booting);
+    let board = (story.board.mac, story.board.name.clone());
+    assert_eq!(board, (Some(mac), Some(name)));
     assert_eq!(story.board.step, Some(Step::Fetch));
     assert_eq!(story.board.trouble, None);
-    let since = story.board.since_power_on(story.at(61.0));
+    let since = story.board.since_power_on(story.at(43.0));
     assert_eq!(since, Some(Duration::from_secs(10)));
 }
 
@@ -111,4 +116,23 @@ fn an_error_without_a_state_is_a_failure() {
     board.hear(report, now);
     assert_eq!(board.condition(now), Condition::Failed);
     assert_eq!(board.since_power_on(now), None);
+}
+
+#[test]
+fn a_line_without_a_state_keeps_the_state_of_its_step_and_not_that_of_another() {
+    for (step, condition) in [
+        (None, Condition::Failed),
+        (Some(Step::Register), Condition::Failed),
+        (Some(Step::Fetch), Condition::Booting),
+    ] {
+        let mut story = Story::new();
+        story.say(10.0, 3, Step::Register, State::Failed, "refused");
+        let report = Report {
+            severity: severity::INFO,
+            step,
+            ..Report::default()
+        };
+        story.board.hear(report, story.at(11.0));
+        assert_eq!(story.condition(11.0), condition, "{step:?}");
+    }
 }

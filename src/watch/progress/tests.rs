@@ -51,4 +51,6 @@ fn a_download_that_starts_again_has_no_rate_and_odd_numbers_do_no_harm() {
     assert_eq!(odd.left(), Some(Duration::ZERO));
     let none = Download::new(1, Some(0), None, start);
     assert_eq!(none.percent(), None);
+    let stalled = Download::new(1, Some(7), Some(none), at(start, 1000));
+    assert_eq!((stalled.rate, stalled.left()), (Some(0), None));
 }

@@ -77,7 +77,8 @@ fn the_rack_is_a_table_with_the_stuck_boards_first() {
         "  worker-2       52:54:00:00:00:02  192.0.2.2  v1.34.1+k3s1  fetch     [###-------]  37 %  10.0 MB/s  0:05 left  0:23",
         "  worker-3       52:54:00:00:00:03  192.0.2.3  v1.34.1+k3s1  join      joined                                    0:41",
     ];
-    let lines = drawn(145, 20);
+    // The last board fits into the last line of the window.
+    let lines = drawn(145, 8);
     assert_eq!(lines.join("\n"), expected.join("\n"));
 }
 
@@ -110,4 +111,24 @@ fn no_line_leaves_the_window_however_small_it_is() {
 fn a_frame_clears_what_was_on_the_screen() {
     let frame = frame(&["one".into(), "two".into()]);
     assert_eq!(frame, "\u{1b}[Hone\u{1b}[K\ntwo\u{1b}[K\n\u{1b}[J");
+}
+
+#[test]
+fn a_column_is_left_out_when_the_last_trouble_would_have_less_than_20_characters() {
+    let header = |columns| drawn(columns, 20).remove(2);
+    let widest = header(300);
+    let all = widest.find("LAST TROUBLE").unwrap() + TROUBLE_LEAST;
+    let without_version = all - "v1.34.1+k3s1".len() - GAP;
+    let without_address = without_version - "192.0.2.1".len() - GAP;
+    for (columns, title, is_there) in [
+        (all, "K3S", true),
+        (all - 1, "K3S", false),
+        (without_version, " ADDRESS  ", true),
+        (without_version - 1, "  ADDRESS  ", false),
+        (without_address, "MAC ADDRESS", true),
+        (without_address - 1, "MAC ADDRESS", false),
+    ] {
+        let header = header(columns);
+        assert_eq!(header.contains(title), is_there, "{columns}: {header}");
+    }
 }

@@ -26,6 +26,7 @@ fn a_timeline_has_the_steps_of_the_last_attempt_and_no_restart() {
     let mut timeline = Timeline::default();
     // The service runs `muster identity` before the first attempt.
     say(&mut timeline, 9, None, Step::Identity, State::Done);
+    assert_eq!(seconds(&timeline), [(Step::Identity, 9, 9)]);
     say(&mut timeline, 10, Some(1), Step::Identity, State::Running);
     say(&mut timeline, 11, Some(1), Step::Identity, State::Done);
     say(&mut timeline, 11, Some(1), Step::Network, State::Running);

@@ -25,6 +25,14 @@ fn a_line_does_not_change_while_time_passes() {
         let expected = format!("{start}fetch: no message for more than 60 s");
         assert_eq!(line(&board, now), expected);
     }
+    // It says that it waits, so it is not silent.
+    let (mut board, start_of_wait) = self::board("state=\"waiting\"", "");
+    for (seconds, state) in [(30, "waiting"), (61, "waiting for more than 60 s")] {
+        let line_of_board = "<30>1 - worker-43dfae muster 1 fetch [muster@32473] again";
+        let now = start_of_wait + Duration::from_secs(seconds);
+        board.hear(parse(line_of_board.as_bytes()).unwrap(), now);
+        assert_eq!(line(&board, now), format!("{start}fetch: {state}"));
+    }
     let (board, now) = self::board("state=\"joined\"", "");
     assert_eq!(
         line(&board, now),
