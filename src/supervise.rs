@@ -98,6 +98,11 @@ mod tests {
     use std::fs;
     use std::sync::mpsc::channel;
 
+    #[test]
+    fn the_default_token_file_is_watched_while_the_settings_cannot_be_read() {
+        assert_eq!(secret_files(None), ["/etc/muster/token"]);
+    }
+
     /// A boot takes minutes. The operator may correct a file after the boot has read it and before
     /// the boot fails.
     #[test]

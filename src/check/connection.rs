@@ -152,3 +152,23 @@ fn difference(now: Duration, server: &str, time: Duration) -> String {
         false => format!("the clock is {seconds:.1} s ahead of {server}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_may_be_half_a_second_off() {
+        let server = Duration::from_secs(1000);
+        for (millis, expected) in [
+            (998_500, "the clock is 1.5 s behind x"),
+            (999_500, "the clock is 0.5 s behind x"),
+            (999_501, "the clock agrees with x"),
+            (1_000_499, "the clock agrees with x"),
+            (1_000_500, "the clock is 0.5 s ahead of x"),
+        ] {
+            let now = Duration::from_millis(millis);
+            assert_eq!(difference(now, "x", server), expected);
+        }
+    }
+}

@@ -5,7 +5,8 @@ use crate::literals::literals;
 use crate::root::{Root, snapshot, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const PAGE: &str = include_str!("../../docs/check.md");
@@ -132,7 +133,10 @@ fn a_setting_that_is_wrong_or_unknown_does_not_end_the_check() {
         assert_lines(&text, &[&why, not, "ok       memory    "]);
     }
     let root = board("");
-    root.write("etc/conf.d/muster", "MUSTER_INTERFACE=board9\n");
+    root.write(
+        "etc/conf.d/muster",
+        "MUSTER_INTERFACE=board9\nK3S_URL=https://10.0.0.2:6443\n",
+    );
     let (status, text) = check(&root);
     assert_eq!(status, Some(2));
     assert_lines(
@@ -256,4 +260,127 @@ fn a_weak_token_is_told_before_the_first_boot() {
         "{text}"
     );
     assert!(!text.contains("no mistake"), "{text}");
+}
+
+#[test]
+fn one_wrong_setting_or_file_is_enough_for_status_2() {
+    let config = ("etc/rancher/k3s/config.yaml", "token: x\n");
+    let cases: &[(&str, Option<(&str, &str)>, &str)] = &[
+        ("", Some(config), "MISSING  config    token (/etc/ran"),
+        (
+            "",
+            Some(("etc/muster/token", "")),
+            "MISSING  token     K3S_",
+        ),
+        (
+            "MUSTER_NODE_SECRET_FILE=/none\n",
+            None,
+            "MISSING  token     MUSTER_NODE_SECRET_FILE=",
+        ),
+    ];
+    for (conf, file, line) in cases {
+        let root = board(&format!("K3S_URL=https://10.0.0.2:6443\n{conf}"));
+        if let Some((path, text)) = file {
+            root.write(path, text);
+        }
+        let (status, text) = check(&root);
+        assert_lines(&text, &[line]);
+        assert_eq!(status, Some(2), "{line}");
+    }
+}
+
+/// A board whose interface is lo, so that it has an address. `resolver` is for `/etc/resolv.conf`.
+fn local_board(flags: &str, resolver: &str) -> Root {
+    // Nothing listens on this port, nor on that of a time server.
+    let root = board("K3S_URL=https://127.0.0.1:1\nMUSTER_NTP=127.0.0.1\n");
+    let conf = fs::read_to_string(root.path("etc/conf.d/muster")).unwrap();
+    root.write("etc/conf.d/muster", &conf.replace("=board0", "=lo"));
+    root.write("sys/class/net/lo/address", "52:54:00:12:34:56\n");
+    root.write("sys/class/net/lo/flags", flags);
+    root.write("etc/resolv.conf", resolver);
+    root
+}
+
+#[test]
+fn with_an_address_the_server_is_asked_and_the_time_server_if_its_name_can_be_looked_up() {
+    let asked_no_time = "UNKNOWN  clock     no time server was asked";
+    let (status, text) = check(&local_board("0x1003\n", ""));
+    assert_eq!(status, Some(1));
+    assert_lines(
+        &text,
+        &[
+            "ok       carrier   lo has a carrier\n",
+            "ok       address   lo has 127.0.0.1\n",
+            "MISSING  resolver  no resolver",
+            asked_no_time,
+            "MISSING  server    https://127.0.0.1:1/cacerts: Connection refused",
+            "UNKNOWN  ca        not checked, because the check `server` found a problem\n",
+        ],
+    );
+    let (_, text) = check(&local_board("0x1002\n", "nameserver 192.0.2.1\n"));
+    assert_lines(
+        &text,
+        &[
+            "UNKNOWN  carrier   lo is down, so the kernel does not know",
+            "ok       address   lo has 127.0.0.1\n",
+            "ok       resolver  /etc/resolv.conf names a resolver\n",
+        ],
+    );
+    assert!(!text.contains(asked_no_time), "{text}");
+}
+
+#[test]
+fn what_the_kernel_has_is_told_as_it_is() {
+    let root = board("K3S_URL=https://10.0.0.2:6443\n");
+    root.write(
+        "sys/fs/cgroup/cgroup.controllers",
+        "cpu cpuset memory pids\n",
+    );
+    for module in [
+        "overlay",
+        "br_netfilter",
+        "nf_conntrack",
+        "vxlan",
+        "nft_compat",
+        "nft_chain_nat",
+    ] {
+        root.write(&format!("sys/module/{module}/refcnt"), "1\n");
+    }
+    let mounts = fs::read_to_string(root.path("proc/self/mountinfo")).unwrap();
+    let cgroup = "23 22 0:9 / /sys/fs/cgroup rw - cgroup2 x rw\n";
+    for (mounts, cgroups) in [
+        (mounts.clone(), "cgroup v2 is not mounted yet"),
+        (
+            mounts + cgroup,
+            "the kernel has the controllers that k3s needs",
+        ),
+    ] {
+        root.write("proc/self/mountinfo", &mounts);
+        let (_, text) = check(&root);
+        let cgroups = format!("ok       cgroups   {cgroups}");
+        let modules = "ok       modules   the kernel has the modules that k3s needs\n";
+        assert_lines(&text, &[&cgroups, modules]);
+    }
+}
+
+/// Older releases of k3s end their check with status 1 when something is missing.
+#[test]
+fn the_check_of_an_unpacked_k3s_is_run() {
+    let root = board("K3S_URL=https://10.0.0.2:6443\nINSTALL_K3S_SKIP_DOWNLOAD=true\n");
+    root.write("var/lib/rancher/k3s/data/current/bin/k3s", "");
+    let program = "usr/local/bin/k3s";
+    for (end, line) in [
+        (
+            "exit 0",
+            "ok       k3s       k3s check-config finds no failure\n",
+        ),
+        (
+            "echo '- CONFIG_VETH: missing (fail)'; exit 1",
+            "WARNING  k3s       k3s check-config: CONFIG_VETH: missing (fail)\n",
+        ),
+    ] {
+        root.write(program, &format!("#!/bin/sh\n{end}\n"));
+        fs::set_permissions(root.path(program), Permissions::from_mode(0o755)).unwrap();
+        assert_lines(&check(&root).1, &[line]);
+    }
 }

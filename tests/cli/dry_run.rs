@@ -151,3 +151,20 @@ fn the_version_has_the_day_of_the_build() {
         "{version}"
     );
 }
+
+#[test]
+fn a_led_that_does_not_exist_is_told_with_those_that_do() {
+    let root = Root::new();
+    let warning = |root: &Root| {
+        let output = root.muster(&["--dry-run", "--set", "MUSTER_LED=ACT"]);
+        assert!(output.status.success());
+        stderr(&output)
+    };
+    let no_led = "there is no LED ACT (MUSTER_LED); the LEDs of this board are: ";
+    assert!(warning(&root).contains(&format!("{no_led}none\n")));
+    root.write("sys/class/leds/led0/trigger", "[none]\n");
+    root.write("sys/class/leds/led1/trigger", "[none]\n");
+    assert!(warning(&root).contains(&format!("{no_led}led0, led1\n")));
+    root.write("sys/class/leds/ACT/trigger", "[none]\n");
+    assert_eq!(warning(&root), "");
+}

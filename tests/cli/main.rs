@@ -14,6 +14,7 @@ mod docs;
 mod drawings;
 mod dry_run;
 mod literals;
+mod log_server;
 mod manual;
 mod message_words;
 mod names;

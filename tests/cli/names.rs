@@ -89,6 +89,9 @@ fn name_reads_arguments_and_files_and_reports_collisions() {
         stdout(&output),
         "b8:27:eb:00:00:01 worker-b5b697\n52:54:00:12:34:56 worker-64e59a\n"
     );
+    // One board needs no advice about the length of the names.
+    let output = root.muster(&["name", "b8:27:eb:00:00:01"]);
+    assert_eq!(stderr(&output), "");
     // The same address twice is no collision. Of 17 boards with one hex digit each, two collide.
     assert!(
         root.muster(&["name", "b8:27:eb:00:00:01", "b8:27:eb:00:00:01"])

@@ -49,6 +49,20 @@ fn a_flag_beats_kernel_command_line_environment_and_conf_d() {
 }
 
 #[test]
+fn another_settings_file_is_read_in_place_of_the_usual_one() {
+    let root = Root::new();
+    root.write("etc/other", "MUSTER_HOSTNAME_PREFIX=other-\n");
+    let output = root.muster(&["--conf", "/etc/other", "name", "52:54:00:12:34:56"]);
+    assert_eq!(stdout(&output), "52:54:00:12:34:56 other-64e59a\n");
+    let output = root.muster(&["--conf", "/etc/absent", "name", "52:54:00:12:34:56"]);
+    assert_one_line(
+        "absent",
+        &output,
+        &["--conf /etc/absent: there is no such file"],
+    );
+}
+
+#[test]
 fn auto_picks_the_netbooted_or_the_only_physical_interface() {
     let root = Root::new();
     root.write("sys/class/net/eth1/address", "b8:27:eb:00:00:01\n");
@@ -208,6 +222,7 @@ fn values_that_are_probably_a_mistake_are_warned_of() {
         ),
         (&digest, &version),
         ("# a comment\nexport error_logger=\"logger -t muster\"", &[]),
+        ("rc_need=\"$net\"\nK3S_URL=https://a:443", &[]),
     ] {
         assert_eq!(warnings(&root, conf, flags), [""; 0], "{conf}");
     }

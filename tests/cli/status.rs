@@ -1,5 +1,6 @@
 //! What `muster status` shows after failures, and after steps that an operator ran by hand.
 
+use crate::log_server::LogServer;
 use crate::root::{Root, stderr, stdout};
 use muster::board::hostname::Naming;
 use muster::board::mac::Mac;
@@ -7,7 +8,9 @@ use muster::board::node::Node;
 use muster::digest::Sha256;
 use muster::host::{Host, Mode};
 use muster::life::record::Record;
+use muster::report::format::JOINED_END;
 use muster::status::Status;
+use serde_json::Value;
 use std::fs;
 use std::time::Duration;
 
@@ -96,7 +99,7 @@ fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
         node: Node {
             mac,
             name: Naming::new("worker-", 6).unwrap().of(mac),
-            interface: "eth0".into(),
+            interface: "lo".into(),
             serial: None,
         },
         address: None,
@@ -109,8 +112,19 @@ fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
     record
         .write(&Host::new(root.folder(), Mode::Perform))
         .unwrap();
-    let output = root.muster(&[]);
+    let log_server = LogServer::start();
+    let output = root.muster(&["--set", &log_server.setting()]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    log_server.assert_next("<30>", " boot ", "", "restarting k3s without a network");
+    log_server.assert_next(
+        "<30>",
+        " join ",
+        "state=\"joined\"",
+        &format!("starting /usr/local/bin/k3s {JOINED_END}"),
+    );
+    log_server.assert_next("<27>", " join ", "state=\"failed\"", "join: cannot run");
+    let record = fs::read_to_string(root.path("run/muster/boot.json")).unwrap();
+    assert!(record.contains("\"127.0.0.1\""), "{record}");
     assert!(
         stderr(&output).contains("ERROR: join: cannot run"),
         "{}",
@@ -120,4 +134,16 @@ fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
     assert!(text.contains("k3s       v1.34.1+k3s1\n"), "{text}");
     assert!(text.contains("join      failed"), "{text}");
     assert!(text.contains("\nfailed    join: cannot run"), "{text}");
+    let restarts = "\nrestarts  k3s was restarted once in this boot, the last time ";
+    assert!(text.contains(restarts), "{text}");
+}
+
+#[test]
+fn the_json_of_the_status_says_what_the_file_says_and_when() {
+    let root = Root::new();
+    let written: Value = serde_json::from_str(&write_status_of_a_boot(&root)).unwrap();
+    let output = root.muster(&["status", "--json"]);
+    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(shown["steps"], written["steps"]);
+    assert!(shown["now"].as_f64() > Some(0.0), "{shown}");
 }

@@ -5,6 +5,7 @@ use crate::board::node::Node;
 use crate::host::Host;
 use crate::report::LogServer;
 use crate::report::format::severity;
+use std::net::ToSocketAddrs;
 
 fn node() -> Node {
     let mac = Mac::parse("b8:27:eb:00:00:01").unwrap();
@@ -114,7 +115,11 @@ fn a_restart_uses_the_address_that_the_boot_has_found() {
         host: host.into(),
         port: address.port(),
     };
-    for (setting, arrives) in [("logs.invalid", true), ("other.invalid", false)] {
+    for (setting, arrives) in [
+        ("logs.invalid", true),
+        ("other.invalid", false),
+        ("127.0.0.1", true),
+    ] {
         let host = Host::new(root.path(), Mode::Perform);
         host.send_log_as(&node());
         let found = ("logs.invalid".into(), address);
@@ -123,4 +128,65 @@ fn a_restart_uses_the_address_that_the_boot_has_found() {
         socket.set_nonblocking(!arrives).unwrap();
         assert_eq!(socket.recv(&mut [0; 2048]).is_ok(), arrives, "{setting}");
     }
+}
+
+#[test]
+fn a_line_has_its_step_with_a_state_and_the_number_of_the_attempt() {
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::new(root.path(), Mode::Perform);
+    let (socket, server) = server();
+    host.send_log(&server, "lo");
+    host.send_log_as(&node());
+    host.outbox().add(line("before"));
+    host.begin_attempt(["network"].into_iter());
+    host.outbox().add(line("between"));
+    host.begin_step("network");
+    host.outbox().add(line("runs"));
+    host.outbox().set_waiting(true);
+    host.outbox().add(line("waits"));
+    for (step, end) in [
+        (" boot ", "\"] before"),
+        (" boot ", " attempt=\"1\"] between"),
+        (" network ", " state=\"running\" attempt=\"1\"] started"),
+        (" network ", " state=\"running\" attempt=\"1\"] runs"),
+        (" network ", " state=\"waiting\" attempt=\"1\"] waits"),
+    ] {
+        let datagram = received(&socket);
+        assert!(
+            datagram.contains(step) && datagram.ends_with(end),
+            "{datagram}"
+        );
+        let has_state = datagram.contains("state=");
+        assert_eq!(has_state, step == " network ", "{datagram}");
+    }
+}
+
+#[test]
+fn the_name_of_the_log_server_is_looked_up_once_and_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::new(root.path(), Mode::Perform);
+    let mut found = ("localhost", 0).to_socket_addrs().unwrap();
+    let socket = UdpSocket::bind(found.next().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let server = LogServer::Named {
+        host: "localhost".into(),
+        port: address.port(),
+    };
+    assert!(!host.outbox().has_begun());
+    assert_eq!(host.found_log_server(&server), None);
+    host.send_log_as(&node());
+    host.outbox().add(line("first"));
+    host.send_log(&server, "lo");
+    assert!(host.outbox().has_begun());
+    assert!(received(&socket).ends_with("] first"));
+    assert!(host.outbox().has_begun());
+    let kept = Some(("localhost".into(), address));
+    assert_eq!(host.found_log_server(&server), kept);
+    // What a lookup has found is not kept for an address, which needs none.
+    let by_address = LogServer::Named {
+        host: address.ip().to_string(),
+        port: address.port(),
+    };
+    assert_eq!(host.found_log_server(&by_address), None);
+    assert!(Host::new(root.path(), Mode::Plan).outbox().has_begun());
 }

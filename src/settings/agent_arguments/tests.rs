@@ -12,16 +12,21 @@ fn parse(text: &str) -> Result<Vec<String>, String> {
 
 #[test]
 fn a_flag_that_holds_a_secret_is_refused_and_not_shown() {
-    for flag in [
-        "--token=secret",
-        "-t secret",
-        "--agent-token secret",
-        "-cluster-secret=secret",
-        "--vpn-auth name=tailscale,joinKey=secret",
-        "'--token=secret",
+    let file = "put the join token in /etc/muster/token";
+    for (flag, remedy) in [
+        ("--token=secret", file),
+        ("-t secret", file),
+        ("--agent-token secret", file),
+        ("-cluster-secret=secret", file),
+        (
+            "--vpn-auth name=tailscale,joinKey=secret",
+            "--vpn-auth-file",
+        ),
+        ("'--token=secret", file),
     ] {
         let error = parse(flag).unwrap_err();
         assert!(error.contains("refused"), "{error}");
+        assert!(error.contains(remedy), "{error}");
         assert!(
             !error.contains("secret,") && !error.contains("=secret"),
             "{error}"
@@ -75,6 +80,7 @@ fn words_are_split_as_a_shell_does_and_a_leading_agent_is_dropped() {
         parse("agent --node-label 't=a b'").unwrap(),
         ["--node-label", "t=a b"]
     );
-    assert!(parse("server").is_err());
+    let error = parse("server").unwrap_err();
+    assert!(error.contains("remove the word server"), "{error}");
     assert!(parse("'open").is_err());
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::host::Mode;
 use crate::settings::{self, Sources};
 use std::fs;
+use std::os::unix::fs::symlink;
 
 /// The configuration of the node `worker-1` with these files and settings, or the error's text.
 fn config(files: &[(&str, &str)], set: &[(&str, &str)]) -> Result<AgentConfig, String> {
@@ -113,4 +114,16 @@ fn paths_must_be_absolute() {
         let start = format!("{name}={shown:?} (--set): must be an absolute path");
         assert!(error.starts_with(&start), "{error}");
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_in_a_dry_run_too() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("etc/rancher/k3s");
+    fs::create_dir_all(&folder).unwrap();
+    // No process has memory at the address 0.
+    symlink("/proc/self/mem", folder.join("config.yaml")).unwrap();
+    let host = Host::new(root.path(), Mode::Plan);
+    let error = read(&host, paths::K3S_CONFIG, &mut AgentConfig::default()).unwrap_err();
+    assert!(format!("{error:#}").contains("cannot read"), "{error:#}");
 }

@@ -4,11 +4,15 @@ use crate::settings::{self, Interface, Mirror, Settings, Sources, Version};
 
 /// The settings that these `--set` flags give, or the error's text.
 fn settings(flags: &[(&str, &str)]) -> Result<Settings, String> {
+    load(flags, &[])
+}
+
+fn load(flags: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Settings, String> {
     let root = tempfile::tempdir().unwrap();
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
     let sources = Sources {
         flags: flags.iter().map(owned).collect(),
-        environment: Vec::new(),
+        environment: environment.iter().map(owned).collect(),
         conf: "/none".into(),
     };
     let host = Host::new(root.path(), Mode::Plan);
@@ -36,6 +40,7 @@ fn invalid_values_name_setting_and_source() {
         ("HTTPS_PROXY", "proxy"),
         ("MUSTER_NODE_SECRET_FILE", "relative"),
         ("MUSTER_NTP", "a_b"),
+        ("MUSTER_NTP", ", ,"),
         ("MUSTER_SYSLOG", "udp://logs"),
         ("MUSTER_LED", "leds/ACT"),
         ("MUSTER_SPREAD", "2s"),
@@ -63,6 +68,37 @@ fn a_read_only_folder_has_k3s_already_and_gets_no_links() {
     let read_only = ("INSTALL_K3S_BIN_DIR_READ_ONLY", "true");
     let settings = settings(&[read_only, ("INSTALL_K3S_SYMLINK", "force")]).unwrap();
     assert!(settings.skip_download && settings.symlinks == Symlinks::Skip);
+}
+
+#[test]
+fn what_the_install_script_would_skip_is_skipped() {
+    let skips = |what| settings(&[("INSTALL_K3S_SKIP_DOWNLOAD", what)]).unwrap();
+    assert!(skips("binary").skip_download && !skips("selinux").skip_download);
+}
+
+#[test]
+fn a_channel_is_a_word_below_the_url_of_the_channels() {
+    let version = settings(&[("INSTALL_K3S_CHANNEL", "v1.34")])
+        .unwrap()
+        .version;
+    let url = "https://update.k3s.io/v1-release/channels/v1.34";
+    assert_eq!(version, Version::Channel(url.parse().unwrap()));
+}
+
+#[test]
+fn a_named_token_file_replaces_a_token_and_a_token_the_default_file() {
+    let token = ("K3S_TOKEN", "secret");
+    let secret = ("MUSTER_NODE_SECRET_FILE", "/s");
+    let file = ("K3S_TOKEN_FILE", "/t");
+    for (environment, expected) in [
+        (&[][..], &["/etc/muster/token"][..]),
+        (&[token], &[]),
+        (&[token, file], &["/t"]),
+        (&[file, secret], &["/t", "/s"]),
+    ] {
+        let settings = load(&[], environment).unwrap();
+        assert_eq!(settings.secret_files(), expected);
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn export_may_be_followed_by_any_space_and_a_file_may_begin_with_a_byte_order_ma
 
 #[test]
 fn the_settings_file_is_parsed_as_a_shell_does() {
-    let text = "# K3S_URL=\"no\"\n\nA=plain # why\nB=\"two words\"\n export C='$5'\nD=\"a\\\"b\"\nif true; then E=1; fi\nF=\n";
+    let text = "# K3S_URL=\"no\"\n\nA=plain # why\nB=\"two words\"\n export C='$5'\nD=\"a\\\"b\"\nif true; then E=1; fi\nF=\nG=\"a\\nb\"\n";
     let read: Vec<_> = conf_assignments(text)
         .into_iter()
         .map(|(line, name, value)| (line, name, value.unwrap()))
@@ -63,6 +63,7 @@ fn the_settings_file_is_parsed_as_a_shell_does() {
         (5, "C", "$5"),
         (6, "D", "a\"b"),
         (8, "F", ""),
+        (9, "G", "a\\nb"),
     ];
     assert_eq!(
         read,

@@ -95,3 +95,29 @@ fn a_secret_file_must_exist_and_hold_text() {
     let error = read("/empty").unwrap_err().to_string();
     assert!(error.ends_with("the file is empty"), "{error}");
 }
+
+#[test]
+fn a_missing_file_is_named_with_the_root_folder_if_that_is_another() {
+    let error = |root: &str| {
+        let host = Host::new(root, Mode::Plan);
+        value("SSL_CERT_FILE", "/none")
+            .no_such_file(&host)
+            .to_string()
+    };
+    assert!(error("/").ends_with("there is no such file"));
+    assert!(error("/a/b/").ends_with("there is no such file below /a/b"));
+}
+
+#[test]
+fn only_a_dry_run_goes_on_without_a_file_that_its_user_may_not_read() {
+    let denied = io::ErrorKind::PermissionDenied;
+    for (mode, kind, goes_on) in [
+        (Mode::Plan, denied, true),
+        (Mode::Plan, io::ErrorKind::IsADirectory, false),
+        (Mode::Perform, denied, false),
+    ] {
+        let host = Host::new("/", mode);
+        let error = anyhow::Error::from(io::Error::from(kind)).context("cannot read /x");
+        assert_eq!(is_unreadable_in_plan(&host, &error), goes_on, "{kind}");
+    }
+}

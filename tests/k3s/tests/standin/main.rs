@@ -3,6 +3,7 @@
 mod agent;
 mod crowd;
 mod muster_answers;
+mod muster_check;
 mod muster_rows;
 mod server;
 mod support;
