@@ -264,25 +264,24 @@ fn a_weak_token_is_told_before_the_first_boot() {
 
 #[test]
 fn one_wrong_setting_or_file_is_enough_for_status_2() {
-    let config = ("etc/rancher/k3s/config.yaml", "token: x\n");
-    let cases: &[(&str, Option<(&str, &str)>, &str)] = &[
-        ("", Some(config), "MISSING  config    token (/etc/ran"),
+    let token = "etc/muster/token";
+    for (conf, file, text, line) in [
         (
             "",
-            Some(("etc/muster/token", "")),
-            "MISSING  token     K3S_",
+            "etc/rancher/k3s/config.yaml",
+            "token: x\n",
+            "MISSING  config    token (/etc/rancher",
         ),
+        ("", token, "", "MISSING  token     K3S_TOKEN_FILE="),
         (
             "MUSTER_NODE_SECRET_FILE=/none\n",
-            None,
+            token,
+            "password\n",
             "MISSING  token     MUSTER_NODE_SECRET_FILE=",
         ),
-    ];
-    for (conf, file, line) in cases {
+    ] {
         let root = board(&format!("K3S_URL=https://10.0.0.2:6443\n{conf}"));
-        if let Some((path, text)) = file {
-            root.write(path, text);
-        }
+        root.write(file, text);
         let (status, text) = check(&root);
         assert_lines(&text, &[line]);
         assert_eq!(status, Some(2), "{line}");

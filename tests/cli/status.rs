@@ -2,6 +2,7 @@
 
 use crate::log_server::LogServer;
 use crate::root::{Root, stderr, stdout};
+use crate::watching::Killed;
 use muster::board::hostname::Naming;
 use muster::board::mac::Mac;
 use muster::board::node::Node;
@@ -12,6 +13,8 @@ use muster::report::format::JOINED_END;
 use muster::status::Status;
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// Writes the status of a boot whose steps are all done.
@@ -86,11 +89,8 @@ fn a_step_by_hand_leaves_the_status_of_the_boot() {
     }
 }
 
-#[test]
-fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
-    let root = Root::new();
-    write_status_of_a_boot(&root);
-    // The record of this boot stands, and k3s is not executable.
+/// Writes the record of a boot that has joined. Its k3s is not executable.
+fn write_record(root: &Root) {
     root.write("usr/local/bin/k3s", "k3s");
     let mac = Mac::parse("52:54:00:12:34:56").unwrap();
     let record = Record {
@@ -112,6 +112,13 @@ fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
     record
         .write(&Host::new(root.folder(), Mode::Perform))
         .unwrap();
+}
+
+#[test]
+fn a_k3s_that_cannot_be_started_is_a_failure_of_the_join_step() {
+    let root = Root::new();
+    write_status_of_a_boot(&root);
+    write_record(&root);
     let log_server = LogServer::start();
     let output = root.muster(&["--set", &log_server.setting()]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -146,4 +153,22 @@ fn the_json_of_the_status_says_what_the_file_says_and_when() {
     let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(shown["steps"], written["steps"]);
     assert!(shown["now"].as_f64() > Some(0.0), "{shown}");
+}
+
+#[test]
+fn k3s_is_restarted_although_the_settings_cannot_be_read() {
+    let root = Root::new();
+    write_record(&root);
+    let mut command = root.command(&["--supervised", "--set", "MUSTER_DHCP=perhaps"]);
+    let mut muster = Killed(command.stderr(Stdio::piped()).spawn().unwrap());
+    let errors = BufReader::new(muster.0.stderr.take().unwrap());
+    let mut lines = errors.lines().map(Result::unwrap);
+    for words in [
+        "so muster restarts k3s with the settings that k3s had before",
+        "join: starting /usr/local/bin/k3s agent in this process",
+        "ERROR: join: cannot run",
+    ] {
+        let line = lines.next().unwrap();
+        assert!(line.contains(words), "{words}: {line}");
+    }
 }

@@ -141,10 +141,10 @@ fn a_token_that_the_server_does_not_know_is_told_apart_from_a_server_that_does_n
     let silent = Server::start(&data.0, &[("STANDIN_FRONT", "GET /version 404")]);
     let token = token(&silent);
     let accepted = "ok       server    URL accepts the token\n";
-    let failure = "WARNING  server    URL/version: ";
+    let failure = "WARNING  server    URL/version answers 404";
     let expected = [&[FORM, CA, accepted, failure], &rest[..]].concat();
     assert_rows(&rows(&silent, &token, &version), &expected);
-    let missing = "MISSING  server    URL/version: ";
+    let missing = "MISSING  server    URL/version answers 404";
     let expected = [FORM, CA, missing, UNREACHED];
     assert_rows(&rows(&silent, &token, &[]), &expected);
 }
