@@ -85,7 +85,8 @@ fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
 /// answer in this time are tried a second time. So an address that cannot be reached (often the
 /// IPv6 address) costs only one second.
 fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
-    let mut result = Err(io::Error::other("the host name has no address"));
+    // A lookup without a result is an error already, which says so. So this one is never seen.
+    let mut result = Err(ErrorKind::AddrNotAvailable.into());
     let mut silent = Vec::new();
     for (i, address) in addresses.iter().enumerate() {
         let last = i + 1 == addresses.len() && silent.is_empty();

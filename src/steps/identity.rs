@@ -93,7 +93,7 @@ pub fn of(settings: &Settings, mac: Mac) -> Node {
 /// `/etc/machine-id` when that file has no id yet.
 pub fn apply(host: &Host, node: &Node) -> Result<()> {
     let name = node.name.as_str();
-    if host.hostname()? != name {
+    if host.hostname() != name {
         host.set_hostname(name)?;
     }
     host.ensure_file(paths::HOSTNAME, Content::Public(&format!("{name}\n")))?;

@@ -1,6 +1,6 @@
 //! The sections identity, network, clock and prepare: what the board itself has.
 
-use super::Row::{Lab, Machine, Never, OnBoard, Own};
+use super::Row::{Lab, Machine, OnBoard, Own};
 use super::{Rows, WITH_NET, dnsmasq};
 use crate::{Case, FAULT, Fault, ON_BOARD, Seen};
 use muster_labs::{BRIDGE, Board, NamespaceBoard, Output, Service, Site};
@@ -91,7 +91,6 @@ pub const ROWS: Rows = &[
         case.do_blocks();
         case.joined(&case.board.boot(&["--supervised"]));
     })),
-    (&["cannot read the hostname from the kernel"], Never("Linux tells it to each process")),
     // network
     (&["has no carrier"], Lab(Fault {
         site: |site, board| site.ip(&["link", "set", &board.port, "down"]),

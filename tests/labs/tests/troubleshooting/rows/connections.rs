@@ -40,7 +40,6 @@ pub const ROWS: Rows = &[
         },
         ..FAULT
     })),
-    (&["the host name has no address"], Never("the C library makes it the error `failed to lookup address information`")),
     (&["the server's certificate is not valid yet"], Lab(Fault {
         options: || server("STANDIN_NOT_BEFORE", "2400000000"),
         remedy: |site, _| restart(site, Service::Server),
