@@ -316,6 +316,17 @@ fn each_message_of_the_page_is_tried() {
             Row::Lab(_) | Row::Own(..) | Row::OnBoard(_) => {}
         }
     }
+    // An entry is tried when one of its messages is, at least.
+    let tried = all_rows().filter(|(_, row)| !matches!(row, Row::Never(_)));
+    let tried = tried.map(|(messages, _)| messages);
+    let tried = tried.chain(SETTINGS.iter().map(|(messages, _)| messages));
+    let tried: BTreeSet<_> = tried
+        .flat_map(|messages| messages.iter().copied())
+        .collect();
+    for entry in &entries {
+        let has_one = entry.messages.iter().any(|message| tried.contains(message));
+        assert!(has_one, "no lab tries {:?}", entry.messages);
+    }
 }
 
 #[test]

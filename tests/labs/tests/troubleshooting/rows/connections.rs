@@ -1,10 +1,10 @@
 //! The section on connections and certificates.
 
-use super::Row::{Lab, Never, Own};
+use super::Row::{Lab, Own};
 use super::register::root_token;
 use super::{
     Rows, WITH_NET, answer, answers, dnsmasq, downloading, mirror, restart, restart_as, server,
-    signal, slow_mirror,
+    short_token, signal, slow_mirror,
 };
 use crate::{FAULT, Fault, ON_BOARD};
 use muster_labs::{ADDRESS, Board, Options, Service, Site};
@@ -98,10 +98,12 @@ pub const ROWS: Rows = &[
         },
         ..FAULT
     })),
-    (
-        &["the server's CA certificate is damaged"],
-        Never("a certificate that muster itself cannot read is no CA certificate, which is another message"),
-    ),
+    (&["the server's CA certificate is damaged"], Own(WITH_NET, |case| {
+        // The hash in a whole token would not be that of this answer.
+        case.board.overlay.token = Some(short_token(case.site));
+        let damaged = answer("200 OK", "Connection: close\r\n", damaged_ca(case.site).as_bytes());
+        answers(case, "GET /cacerts", &[damaged]);
+    })),
     (
         &["the answer holds a damaged certificate", "the answer holds no certificate"],
         Own(WITH_NET, |case| {
@@ -189,6 +191,28 @@ pub const ROWS: Rows = &[
         ..FAULT
     })),
 ];
+
+/// The server's CA with a damaged byte: its two names for the algorithm of its signature differ. Whether
+/// they do is the question of the one who trusts it, so it still is a certificate in PEM.
+fn damaged_ca(site: &Site) -> String {
+    const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let (ca, der) = (
+        site.path("k3s/server/tls/server-ca.crt"),
+        site.path("ca.der"),
+    );
+    let paths = [&ca, &der].map(|path| path.to_str().expect("a path"));
+    let [ca, file] = paths;
+    muster_labs::run(&[
+        "openssl", "x509", "-in", ca, "-outform", "DER", "-out", file,
+    ]);
+    let mut bytes = fs::read(&der).expect("the CA");
+    let mut places = bytes.windows(ECDSA_WITH_SHA256.len());
+    let first = places.position(|name| name == ECDSA_WITH_SHA256);
+    bytes[first.expect("a name") + ECDSA_WITH_SHA256.len() - 1] += 1;
+    fs::write(&der, bytes).expect("the CA");
+    let text = muster_labs::run(&["base64", file]);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
 
 /// Has the mirror answer with a file that is much longer than a CA certificate.
 fn long_cacerts(site: &Site) {

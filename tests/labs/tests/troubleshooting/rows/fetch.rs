@@ -1,12 +1,14 @@
 //! The section fetch: mirrors, and where k3s is installed.
 
-use super::Row::{Lab, Never, Own};
+use super::Row::{Lab, OnBoard, Own};
 use super::{
-    Rows, WITH_NET, answer, answer_from_file, downloading, mirror, put_token, restart, restart_as,
-    short_token, slow_mirror, while_held, write,
+    Rows, WITH_NET, answer, answer_from_file, boot_with_failing, dnsmasq, downloading, mirror,
+    put_token, restart, restart_as, short_token, slow_mirror, while_held, write,
 };
 use crate::{Case, FAULT, Fault, ON_BOARD, Seen, set};
-use muster_labs::{ADDRESS, Board, NamespaceBoard, Output, Service, Site};
+use muster_labs::{
+    ADDRESS, Board, Kind, NamespaceBoard, Output, PATIENCE, Service, Site, muster, wait_for,
+};
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -198,7 +200,14 @@ pub const ROWS: Rows = &[
         checked: false,
         ..ON_BOARD
     })),
-    (&["cannot lock"], Never("a kernel without locks for files could not run k3s")),
+    (&["cannot lock"], OnBoard(|case| {
+        case.board.power_on_without_muster();
+        // As on NFS without locks.
+        let boot = boot_with_failing(case, "flock:error=ENOLCK", "usr/local/bin/.k3s.part");
+        case.wait_for_lines(&boot);
+        set(&case.board, "INSTALL_K3S_BIN_DIR=\"/opt/bin\"");
+        case.joined(&boot);
+    })),
     (&["cannot remove"], Lab(Fault {
         script: "d=/etc/rancher/k3s/config.yaml.d; mkdir -p $d; ln -s /etc/muster/nodes/other.yaml $d/50-node.yaml
                  mount --bind $d $d; mount -o remount,bind,ro $d",
@@ -222,7 +231,23 @@ pub const ROWS: Rows = &[
         checked: false,
         ..ON_BOARD
     })),
-    (&["it is not a regular file"], Never("only `muster watch --picture` says it, which runs on no board")),
+    (&["it is not a regular file"], Own(|| dnsmasq(&format!("dhcp-option=option:log-server,{ADDRESS}")), |case| {
+        // `muster watch` says it, which runs beside the site's server.
+        let picture = case.site.path("desk/rack.svg");
+        fs::create_dir_all(&picture).expect("a folder in the way");
+        let mut refused = watch(case.site);
+        assert!(!refused.end().success(), "{}", refused.text());
+        case.assert_lines(&refused.text());
+        fs::remove_dir(&picture).expect("the folder");
+        let watch = watch(case.site);
+        watch.wait_for("listening on");
+        case.board.power_on_without_muster();
+        case.joined(&case.board.boot(&["--supervised"]));
+        wait_for("the board in the picture", PATIENCE, || {
+            let picture = fs::read_to_string(&picture).unwrap_or_default();
+            picture.contains(&case.board.name()).then_some(())
+        });
+    })),
 ];
 
 /// A file of the release on the mirror.
@@ -245,6 +270,15 @@ fn grow_release(site: &Site, length: u64) {
     keep_release(site);
     let file = File::options().write(true).open(on_mirror(site, "k3s"));
     file.and_then(|file| file.set_len(length)).expect("k3s");
+}
+
+/// A `muster watch` at a desk beside the site's server, which draws `/rack.svg`.
+fn watch(site: &Site) -> Output {
+    let mut command = site.command("env");
+    command.arg("-i").arg(muster(Kind::Namespace));
+    command.arg("--root").arg(site.path("desk"));
+    let listen = format!("{ADDRESS}:514");
+    Output::follow(command.args(["watch", "--listen", &listen, "--svg", "/rack.svg"]))
 }
 
 /// Mounts it read-write.

@@ -1,7 +1,7 @@
 //! The section join.
 
 use super::Row::{Lab, Never, OnBoard, Own};
-use super::{Rows, downloading, short_token, slow_mirror};
+use super::{Rows, boot_with_failing, downloading, short_token, slow_mirror};
 use crate::{Case, Fault, ON_BOARD};
 use muster_labs::Board;
 use std::fs;
@@ -81,7 +81,21 @@ pub const ROWS: Rows = &[
     ),
     (
         &["this is a bug in muster"],
-        Never("a fault of the program, which no test knows"),
+        Never(
+            "the program says it where its parts do not fit together, which nothing outside of it can cause",
+        ),
+    ),
+    (
+        &["cannot set whether the lock file stays open when k3s starts"],
+        OnBoard(|case| {
+            case.board.power_on_without_muster();
+            // The C library makes the first of these calls, and the second one takes the lock.
+            let boot = boot_with_failing(case, "fcntl:error=EBADF:when=3+", "run/muster/lock");
+            case.wait_for_lines(&boot);
+            drop(boot);
+            case.board.power_on_without_muster();
+            case.joined(&case.board.boot(&["--supervised"]));
+        }),
     ),
 ];
 

@@ -10,6 +10,7 @@ use crate::{Case, Fault};
 use muster_labs::{Board, NamespaceBoard, Options, Output, Service, Site};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// How a message is tried.
 pub enum Row {
@@ -156,6 +157,21 @@ fn answers(case: &mut Case, request: &str, answers: &[Vec<u8>]) {
 /// A change of the settings file ends the pause of a boot that waits.
 fn new_attempt(board: &NamespaceBoard) {
     board.shell("echo '#' >>/etc/conf.d/muster");
+}
+
+/// Starts a boot in which these calls on a file of the board's fail: `calls` is written as strace has it.
+/// They fail as long as the file is called so.
+fn boot_with_failing(case: &Case, calls: &str, path: &str) -> Output {
+    let boot = case.board.command(&["/usr/sbin/muster", "--supervised"]);
+    let file = case.board.root_as_seen_from_here().join(path);
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-f", "-qq", "-o", "/dev/null", "-P"])
+        .arg(file);
+    strace.args(["-e", &format!("inject={calls}")]);
+    strace.arg(boot.get_program()).args(boot.get_args());
+    strace.env_clear();
+    Output::follow(strace.env("PATH", std::env::var_os("PATH").expect("a path")))
 }
 
 /// A change of the board's while muster waits: muster is held meanwhile, so that it does not go on too early.
