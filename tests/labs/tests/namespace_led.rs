@@ -51,17 +51,61 @@ fn it_blinks_until_k3s_starts_and_fast_in_a_wait_of_a_minute() {
     wait_for_led(&board, "trigger", "mmc0");
 }
 
+/// What fails a boot, and what ends that: scripts. Then the trigger of the LED behind the next boot.
+const FAILURES: [(&str, &str, &str); 3] = [
+    (
+        "echo MUSTER_K3S_SHA256=$(printf %064d 0) >>/etc/conf.d/muster",
+        "sed -i '$d' /etc/conf.d/muster",
+        "mmc0",
+    ),
+    // The settings cannot be read, and with them which LED it is.
+    (
+        "echo MUSTER_DHCP=perhaps >>/etc/conf.d/muster",
+        "sed -i '$d' /etc/conf.d/muster",
+        "mmc0",
+    ),
+    // All steps have succeeded and the LED is as before, and then k3s cannot be started. The file of
+    // this LED then has the word mmc0 without the brackets of the kernel: no trigger is active.
+    (
+        "echo INSTALL_K3S_SKIP_DOWNLOAD=true >>/etc/conf.d/muster
+         echo 'no program' >/usr/local/bin/k3s; chmod 755 /usr/local/bin/k3s",
+        "rm /usr/local/bin/k3s; sed -i '$d' /etc/conf.d/muster",
+        "none",
+    ),
+];
+
 #[test]
 fn it_blinks_fast_when_the_boot_has_failed() {
     let site = Site::new(Options::default());
+    for (fault, remedy, trigger) in FAILURES {
+        let mut board = NamespaceBoard::new(&site, MAC);
+        board.power_on_without_muster();
+        add_led(&board);
+        board.shell(fault);
+        let boot = board.boot(&["--supervised"]);
+        boot.wait_for("the next try comes in");
+        wait_for_led(&board, "delay_on", "100");
+        wait_for_led(&board, "trigger", "timer");
+        board.shell(remedy);
+        boot.wait_for("joined as");
+        wait_for_led(&board, "trigger", trigger);
+    }
+}
+
+/// Who starts muster by hand sees what it prints, and needs no LED.
+#[test]
+fn what_is_run_by_hand_leaves_it_as_it_was() {
+    let site = Site::new(Options::default());
     let mut board = NamespaceBoard::new(&site, MAC);
-    board.overlay.set("MUSTER_K3S_SHA256", &"0".repeat(64));
     board.power_on_without_muster();
     add_led(&board);
-    let boot = board.boot(&["--supervised"]);
-    boot.wait_for("the next try comes in");
+    board.run_muster(&["identity", "network"]);
+    let untouched = board.read("/run/class/leds/ACT/trigger");
+    assert_eq!(untouched.as_deref(), Some("none timer [mmc0]\n"));
+    board.shell(FAILURES[0].0);
+    let mut boot = board.boot(&[]);
+    assert!(!boot.end().success(), "{}", boot.text());
+    // It has blinked meanwhile.
     wait_for_led(&board, "delay_on", "100");
-    board.shell("sed -i /^MUSTER_K3S_SHA256/d /etc/conf.d/muster");
-    boot.wait_for("joined as");
     wait_for_led(&board, "trigger", "mmc0");
 }
