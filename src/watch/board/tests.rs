@@ -136,3 +136,21 @@ fn a_line_without_a_state_keeps_the_state_of_its_step_and_not_that_of_another() 
         assert_eq!(story.condition(11.0), condition, "{step:?}");
     }
 }
+
+#[test]
+fn a_new_attempt_does_not_show_the_download_of_the_one_before() {
+    let mut story = Story::new();
+    let report = Report {
+        uptime: Some(Duration::from_secs(10)),
+        severity: 7,
+        step: Some(Step::Fetch),
+        state: Some(State::Running),
+        bytes: Some(5_000_000),
+        ..Report::default()
+    };
+    story.board.hear(report, story.at(10.0));
+    story.say(20.0, 3, Step::Fetch, State::Failed, "too slow");
+    assert!(story.board.download.is_some());
+    story.say(30.0, 7, Step::Identity, State::Running, "started");
+    assert!(story.board.download.is_none());
+}
