@@ -30,6 +30,7 @@ pub use client::Client;
 pub use failure::Failure;
 pub use head::Status;
 pub use identity::Identity;
+pub use proxy::proxy_url;
 pub use request::Request;
 pub use response::Response;
 
@@ -111,21 +112,15 @@ pub struct Clients {
 impl Clients {
     /// `https_proxy` is the proxy's URL. `no_proxy` lists the hosts that are reached without the
     /// proxy, with commas between them. `cas` has the CAs for public hosts in PEM, which replace
-    /// the built-in CAs. Fails when the proxy's URL is not valid.
-    pub fn new(
-        https_proxy: Option<&str>,
-        no_proxy: Option<&str>,
-        cas: Option<Vec<u8>>,
-    ) -> Result<Clients> {
-        let proxy = https_proxy.map(|text| Proxy::parse(text, no_proxy));
-        let proxy = proxy.transpose()?;
-        Ok(Clients {
+    /// the built-in CAs.
+    pub fn new(https_proxy: Option<Url>, no_proxy: Option<&str>, cas: Option<Vec<u8>>) -> Clients {
+        Clients {
             timeouts: Timeouts::default(),
-            proxy,
+            proxy: https_proxy.map(|url| Proxy::new(url, no_proxy)),
             server_proxy: None,
             cas,
             provider: Arc::new(provider(has_aes())),
-        })
+        }
     }
 
     /// From this call on, the k3s server is reached through the proxy too. Without this call muster

@@ -101,7 +101,7 @@ pub struct Settings {
     pub pin: Option<Sha256>,
     /// Whether the release's archive of container images is downloaded too.
     pub airgap_images: bool,
-    pub(super) https_proxy: Option<String>,
+    pub(super) https_proxy: Option<Url>,
     pub(super) no_proxy: Option<String>,
     /// Whether the k3s server is reached through the proxy too.
     pub(super) proxy_to_server: bool,
@@ -217,15 +217,15 @@ impl Settings {
         Ok(password::derive(&secret, node))
     }
 
-    /// The HTTP clients with the proxy and the CAs of the settings. Fails when the proxy's URL is
-    /// not valid. A file of CAs that cannot be used causes only a warning.
-    pub fn clients(&self, host: &Host) -> Result<Clients> {
-        let (proxy, exceptions) = (self.https_proxy.as_deref(), self.no_proxy.as_deref());
-        let mut clients = Clients::new(proxy, exceptions, self.ca_file(host))?;
+    /// The HTTP clients with the proxy and the CAs of the settings. A file of CAs that cannot be
+    /// used causes only a warning.
+    pub fn clients(&self, host: &Host) -> Clients {
+        let (proxy, exceptions) = (self.https_proxy.clone(), self.no_proxy.as_deref());
+        let mut clients = Clients::new(proxy, exceptions, self.ca_file(host));
         if self.proxy_to_server {
             clients.allow_proxy_to_server();
         }
-        Ok(clients)
+        clients
     }
 
     /// The CA certificates for https mirrors, in PEM; `None` means the public CAs. When the file in

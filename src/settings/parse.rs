@@ -8,6 +8,7 @@ use super::{agent_arguments, doubts, installer, origins, releases};
 use crate::board::hostname::{BadNaming, Naming};
 use crate::digest::Sha256;
 use crate::host::network_time::TimeServers;
+use crate::http::proxy_url;
 use anyhow::Result;
 use std::time::Duration;
 use url::Url;
@@ -97,12 +98,14 @@ fn pin(given: &Given) -> Result<Option<Sha256>> {
     }
 }
 
-fn https_proxy(given: &Given) -> Result<Option<String>> {
+fn https_proxy(given: &Given) -> Result<Option<Url>> {
     let Some(value) = given.get("HTTPS_PROXY") else {
         return Ok(None);
     };
-    Url::parse(&value.text).map_err(|_| value.bad("must be a URL, as in http://proxy.lan:3128"))?;
-    Ok(Some(value.text))
+    match proxy_url(&value.text) {
+        Some(url) => Ok(Some(url)),
+        None => Err(value.bad("must be the URL of an http proxy, such as http://proxy.lan:3128")),
+    }
 }
 
 /// Whether k3s would reach its server through the proxy. A value that k3s cannot read as true or

@@ -23,8 +23,9 @@ const MARGIN: f64 = 12.0;
 const AFTER: f64 = BARS + BARS_WIDTH + 10.0;
 /// The room for the mark `!` before a label (pixels).
 const INDENT: f64 = 2.0 * CHARACTER;
-/// The most characters of a label, of the text after the bars, and of any other line.
-const LABEL_MAX: usize = 16;
+/// The most characters of a label (a whole MAC address), of the text after the bars, and of any
+/// other line.
+const LABEL_MAX: usize = 17;
 const AFTER_MAX: usize = 41;
 const LINE_MAX: usize = 112;
 /// The height of a row, of its bars and of a line of text (pixels).

@@ -23,6 +23,15 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &["begin with https://, as in https://k3s.lan:6443"],
         ),
         (
+            "proxy",
+            set("HTTPS_PROXY=socks5://proxy.lan:1080"),
+            &[
+                "HTTPS_PROXY=\"",
+                "(--set)",
+                "must be the URL of an http proxy",
+            ],
+        ),
+        (
             "path",
             set("K3S_URL=https://a:6443/x"),
             &["K3S_URL=", "(--set)", "path"],

@@ -7,7 +7,7 @@
 
 mod servers;
 
-use muster::http::{Clients, Failure, Request};
+use muster::http::{Clients, Failure, Request, proxy_url};
 use rustls::version::{TLS12, TLS13};
 use servers::{Answer, Requests, answer, proxy, server, tls, tls_proxy};
 use std::io::Read;
@@ -15,7 +15,8 @@ use std::time::Duration;
 use url::Url;
 
 fn clients(proxy: Option<&str>, no_proxy: Option<&str>, ca: Option<Vec<u8>>) -> Clients {
-    Clients::new(proxy, no_proxy, ca).unwrap()
+    let proxy = proxy.map(|text| proxy_url(text).unwrap());
+    Clients::new(proxy, no_proxy, ca)
 }
 
 fn url(text: &str) -> Url {

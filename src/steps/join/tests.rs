@@ -21,7 +21,7 @@ fn a_token_that_the_server_has_not_seen_is_not_given_to_k3s() {
     let link = ServerLink::new(
         settings.url().unwrap().clone(),
         settings.token(&host).unwrap(),
-        &settings.clients(&host).unwrap(),
+        &settings.clients(&host),
         Duration::ZERO,
     );
     let run = || run(&host, &settings, &Node::on("eth0"), &link);

@@ -149,7 +149,7 @@ fn in_process(
         conf: "/etc/conf.d/muster".into(),
     };
     let settings = settings::load(&host, &raw).unwrap();
-    let mut net = Clients::new(None, None, Some(pki.ca.clone().into_bytes())).unwrap();
+    let mut net = Clients::new(None, None, Some(pki.ca.clone().into_bytes()));
     net.timeouts = Timeouts {
         connect: Duration::from_secs(2),
         stall: Duration::from_secs(3),

@@ -34,7 +34,7 @@ fn a_crowd_registers_though_each_try_costs_a_scrypt() {
             serial: None,
         };
         let (host, token) = (Host::new("/", Mode::Perform), Token::parse(&token).unwrap());
-        let clients = Clients::new(None, None, None).unwrap();
+        let clients = Clients::new(None, None, None);
         let (url, token) = (url.parse().unwrap(), JoinToken::Read(token));
         // All of them at once, as after a power cut and with a number that is too small.
         let link = ServerLink::new(url, token, &clients, Duration::from_secs(1));

@@ -69,8 +69,8 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
     ),
     (&["must be 64 hex digits"], Line("MUSTER_K3S_SHA256=abc")),
     (
-        &["must be a URL, as in http://proxy.lan:3128"],
-        Line("HTTPS_PROXY=proxy"),
+        &["must be the URL of an http proxy"],
+        Line("HTTPS_PROXY=socks5://proxy.lan:1080"),
     ),
     (
         &["must be the number of hex digits"],

@@ -169,11 +169,6 @@ pub const ROWS: Rows = &[
         remedy: |site, _| restart(site, Service::Mirror),
         ..FAULT
     })),
-    (&["cannot use HTTPS_PROXY"], Lab(Fault {
-        script: "echo HTTPS_PROXY=socks5://proxy.lan:1080 >>/etc/conf.d/muster",
-        remedy: |_, board| _ = board.shell("sed -i /^HTTPS_PROXY/d /etc/conf.d/muster"),
-        ..ON_BOARD
-    })),
     (&["the proxy wants another user or password", "the proxy's answer is too long"], Own(WITH_NET, |case| {
         // The server is the proxy too, so its CA must be trusted.
         let ca = fs::read_to_string(case.site.path("k3s/server/tls/server-ca.crt")).expect("a CA");
