@@ -137,17 +137,4 @@ fn explanation(body: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn explanations_are_short_and_on_one_line() {
-        let said = |text: &str| explanation(text.as_bytes());
-        let status = r#"{"kind":"Status","message":"runtime core\nnot ready","code":503}"#;
-        assert_eq!(said(status), "runtime core not ready");
-        assert_eq!(said("hash does not match\n"), "hash does not match");
-        assert_eq!(said("<html><h1>403</h1></html>"), "");
-        assert_eq!(said(""), "");
-        assert_eq!(said(&"long ".repeat(500)).len(), SHOWN);
-    }
-}
+mod tests;

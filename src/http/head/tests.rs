@@ -60,3 +60,25 @@ fn headers_are_text_in_any_case() {
     assert!(Head::parse(b"HTTP/1.1 200 OK\r\nA: b").unwrap().is_none());
     assert!(Head::parse(b"SSH-2.0-OpenSSH\r\n").is_err());
 }
+
+#[test]
+fn a_status_is_told_apart_by_its_first_digit_and_shown_with_its_name() {
+    const NAMES: &str = "200 OK|204 No Content|206 Partial Content|301 Moved Permanently|\
+        302 Found|303 See Other|304 Not Modified|307 Temporary Redirect|308 Permanent Redirect|\
+        400 Bad Request|401 Unauthorized|403 Forbidden|404 Not Found|405 Method Not Allowed|\
+        407 Proxy Authentication Required|408 Request Timeout|410 Gone|\
+        416 Range Not Satisfiable|425 Too Early|429 Too Many Requests|\
+        451 Unavailable For Legal Reasons|500 Internal Server Error|501 Not Implemented|\
+        502 Bad Gateway|503 Service Unavailable|504 Gateway Timeout";
+    for code in 100..600 {
+        let (status, number) = (Status(code), code.to_string());
+        assert_eq!(status.is_success(), (200..300).contains(&code), "{code}");
+        assert_eq!(
+            status.is_redirection(),
+            (300..400).contains(&code),
+            "{code}"
+        );
+        let named = NAMES.split('|').find(|name| name.starts_with(&number));
+        assert_eq!(status.to_string(), named.unwrap_or(&number));
+    }
+}
