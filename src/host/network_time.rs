@@ -122,15 +122,13 @@ impl Host {
 
     fn set_clock_to(&self, server: &str, time: Duration) -> Result<String> {
         let now = self.now();
-        let agrees = now.abs_diff(time) < TOLERANCE;
-        let (time, done) = if agrees {
-            (now, format!("the clock agrees with {server}"))
-        } else {
-            let direction = if time > now { "forward" } else { "back" };
-            let by = now.abs_diff(time).as_secs_f64();
-            self.write_clock(time)?;
-            let done = format!("set the clock {direction} by {by:.1} s, to the time of {server}");
-            (time, done)
+        let (time, done) = match correction(now, time) {
+            None => (now, format!("the clock agrees with {server}")),
+            Some(by) => {
+                self.write_clock(time)?;
+                let done = format!("set the clock {by}, to the time of {server}");
+                (time, done)
+            }
         };
         self.clock.answered.set(Some((self.uptime(), time)));
         self.send_log_with_time();
@@ -176,6 +174,14 @@ fn expected(
 ) -> Duration {
     let expected = answered.map(|(then, clock)| clock + uptime.saturating_sub(then));
     expected.unwrap_or_default().max(earliest)
+}
+
+/// How far a clock that shows `now` must be set to show `time`, in words; `None` when the difference
+/// is smaller than [`TOLERANCE`].
+fn correction(now: Duration, time: Duration) -> Option<String> {
+    let by = now.abs_diff(time);
+    let direction = if time > now { "forward" } else { "back" };
+    (by >= TOLERANCE).then(|| format!("{direction} by {:.1} s", by.as_secs_f64()))
 }
 
 fn is_recent(answered: Option<(Duration, Duration)>, uptime: Duration) -> bool {

@@ -42,3 +42,34 @@ fn wrong_dates_cause_one_question_in_five_minutes() {
     assert!(!is_recent(answered, second(320)));
     assert!(!is_recent(None, second(20)));
 }
+
+#[test]
+fn the_clock_is_set_when_it_is_wrong_by_half_a_second() {
+    for (now, time, expected) in [
+        (1000, 1000, None),
+        (1000, 1499, None),
+        (1499, 1000, None),
+        (1000, 1500, Some("forward by 0.5 s")),
+        (61_500, 1000, Some("back by 60.5 s")),
+    ] {
+        let [now_, time_] = [now, time].map(Duration::from_millis);
+        assert_eq!(correction(now_, time_).as_deref(), expected, "{now} {time}");
+    }
+}
+
+/// No datagram can be sent to the broadcast address, nor to a link-local one without its link, so
+/// both are refused at once.
+#[test]
+fn without_an_acceptable_answer_each_server_and_its_reason_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::new(root.path(), Mode::Perform);
+    let servers = TimeServers {
+        named: vec!["255.255.255.255".into()],
+        last: vec!["fe80::1".into()],
+    };
+    let error = host.ask_places(&servers, EARLIEST).unwrap_err().to_string();
+    let begin = "no network time: none of these time servers gave an acceptable time: \
+                 255.255.255.255 fe80::1 (255.255.255.255: ";
+    assert!(error.starts_with(begin), "{error}");
+    assert!(error.contains("; fe80::1: "), "{error}");
+}
