@@ -64,3 +64,27 @@ fn the_pauses_grow_where_none_can_be_stored() {
     let second = Pause::begin(&host, FileStates::new(), Some(&first));
     assert_eq!(second.failures, 2);
 }
+
+#[test]
+fn a_pause_lasts_at_least_its_length_and_is_waited_for() {
+    let (_root, host) = host();
+    let before = host.uptime();
+    let mut pause = Pause::begin(&host, FileStates::new(), None);
+    assert!(pause.until >= before + PAUSES[0]);
+    pause.until = host.uptime() + Duration::from_millis(10);
+    pause.wait(&host);
+    assert!(host.uptime() >= pause.until);
+}
+
+#[test]
+fn each_board_has_its_own_jitter() {
+    let (root, host) = host();
+    assert_eq!(seed(&host), 0);
+    for (interface, address) in [("lo", "x"), ("eth0", "b8:27:eb:00:00:01")] {
+        let folder = root.path().join("sys/class/net").join(interface);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("address"), format!("{address}\n")).unwrap();
+    }
+    let mac = Mac::parse("b8:27:eb:00:00:01").unwrap();
+    assert_eq!(seed(&host), mac.seed());
+}

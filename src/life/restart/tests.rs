@@ -87,3 +87,43 @@ fn only_a_verified_k3s_runs() {
     assert_eq!(verified(&host, &plain).unwrap(), digest);
     assert_eq!(tag(&host, digest).as_deref(), Some("v1.34.1+k3s1"));
 }
+
+#[test]
+fn a_k3s_of_another_image_is_no_restart() {
+    let (root, host) = host(b"image");
+    record(b"image").write(&host).unwrap();
+    let settings = settings(&host, &[("INSTALL_K3S_SKIP_DOWNLOAD", "true")]);
+    let restart = || by_record(&host, &settings, false).unwrap();
+    assert!(restart().is_some());
+    fs::write(root.path().join("usr/local/bin/k3s"), "another").unwrap();
+    assert!(restart().is_none());
+}
+
+#[test]
+fn without_settings_the_record_and_the_digest_decide() {
+    let (root, host) = host(b"right");
+    assert!(by_record_alone(&host).is_none(), "without a record");
+    record(b"right").write(&host).unwrap();
+    let digest = by_record_alone(&host).map(|record| record.sha256);
+    assert_eq!(digest, Some(Sha256::of(b"right")));
+    fs::write(root.path().join("usr/local/bin/k3s"), "planted").unwrap();
+    assert!(by_record_alone(&host).is_none());
+}
+
+#[test]
+fn the_record_knows_the_tag_of_its_own_digest_alone() {
+    let (_root, host) = host(b"right");
+    record(b"right").write(&host).unwrap();
+    let of = |bytes| tag(&host, Sha256::of(bytes));
+    assert_eq!(of(b"right").as_deref(), Some("v1.34.1+k3s1"));
+    assert_eq!(of(b"other"), None);
+}
+
+#[test]
+fn each_start_of_k3s_is_noted() {
+    for kind in [StartKind::FullBoot, StartKind::ByRecord] {
+        let (_root, host) = host(b"k3s");
+        note_start(&host, kind);
+        assert!(Starts::read(&host).started.is_some(), "{kind:?}");
+    }
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::Mode;
 
 #[test]
 fn three_early_ends_in_a_row_cause_one_run_of_all_steps_each_five_minutes() {
@@ -36,4 +37,18 @@ fn three_early_ends_in_a_row_cause_one_run_of_all_steps_each_five_minutes() {
         starts.count(now);
         starts.started = Some(now);
     }
+}
+
+#[test]
+fn the_starts_are_kept_for_the_next_process() {
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::new(root.path(), Mode::Perform);
+    assert_eq!(Starts::read(&host), Starts::default());
+    let starts = Starts {
+        started: Some(Duration::from_secs(70)),
+        early: 2,
+        full_boot: Duration::from_secs(40),
+    };
+    starts.write(&host);
+    assert_eq!(Starts::read(&host), starts);
 }
