@@ -136,3 +136,6 @@ impl<'a> Search<'a> {
             && self.now.is_none_or(|now| certificate.valid.contains(&now))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,39 +146,4 @@ fn open_tunnel(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-
-    #[test]
-    fn the_next_address_is_tried_when_one_refuses() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let open_port = listener.local_addr().unwrap();
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-        let closed_port = closed.local_addr().unwrap();
-        drop(closed);
-        let try_all = |addresses: &[SocketAddr]| {
-            open(addresses, Deadline::to_connect(Duration::from_secs(10)))
-                .map(|tcp| tcp.peer_addr().unwrap())
-        };
-        for addresses in [[open_port, closed_port], [closed_port, open_port]] {
-            assert_eq!(try_all(&addresses).unwrap(), open_port);
-        }
-        let refused = try_all(&[closed_port; 2]).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-        assert!(try_all(&[]).is_err());
-    }
-
-    #[test]
-    fn an_unknown_name_is_told_with_what_to_look_at() {
-        // No DNS server is asked for a label of more than 63 characters.
-        let name = "a".repeat(64);
-        let url = Url::parse(&format!("https://{name}:6443")).unwrap();
-        let error = addresses(&url).unwrap_err().to_string();
-        let remedy = format!(
-            ": check that the DNS servers in /etc/resolv.conf answer, and know the name {name}"
-        );
-        assert!(error.starts_with("failed to lookup address"), "{error}");
-        assert!(error.ends_with(&remedy), "{error}");
-    }
-}
+mod tests;

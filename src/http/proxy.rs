@@ -141,6 +141,11 @@ mod tests {
         let with = proxy("http://Aladdin:open%20sesame@proxy", "");
         let basic = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
         assert_eq!(with.authorization().as_deref(), Some(basic));
+        // A user without a password, and a password without a user.
+        for (text, basic) in [("http://u@proxy", "dTo="), ("http://:p@proxy", "OnA=")] {
+            let value = proxy(text).unwrap().authorization();
+            assert_eq!(value, Some(format!("Basic {basic}")), "{text}");
+        }
         for text in ["socks5://proxy", "http://", "http://a b"] {
             assert_eq!(proxy_url(text), None, "{text}");
         }
