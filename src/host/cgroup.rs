@@ -130,4 +130,26 @@ mod tests {
                 .contains("no cgroup controller cpuset")
         );
     }
+
+    #[test]
+    fn a_parameter_that_disables_other_controllers_stays() {
+        let why = controller_problem("cpu memory pids", "cgroup_disable=pressure").unwrap();
+        assert!(why.ends_with("use an image whose kernel has each of these controllers"));
+        let why = controller_problem("cpu memory pids", "cpuset cgroup_disable=cpuset").unwrap();
+        assert!(
+            why.ends_with(
+                "remove cgroup_disable=cpuset from the kernel command line (cmdline.txt)"
+            )
+        );
+    }
+
+    #[test]
+    fn only_a_mount_at_the_folder_itself_counts() {
+        let on = |point: &str| {
+            let text = format!("22 1 0:21 / {point} rw - tmpfs x rw\n");
+            is_mounted(&crate::host::machine::parse_mounts(&text))
+        };
+        assert!(on("/sys/fs/cgroup"));
+        assert!(!on("/sys") && !on("/sys/fs/cgroup/unified"));
+    }
 }

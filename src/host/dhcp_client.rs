@@ -151,4 +151,4 @@ fn is_flags(word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -232,4 +232,4 @@ fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -119,6 +119,7 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use crate::host::{Host, Mode};
+    use std::net::{IpAddr, Ipv6Addr};
     use std::path::Path;
 
     #[test]
@@ -140,5 +141,33 @@ mod tests {
         let before = host.hostname();
         host.set_hostname("muster-test").unwrap();
         assert_eq!(host.hostname(), before);
+    }
+
+    #[test]
+    fn the_hostname_is_the_kernels() {
+        let host = Host::new("/", Mode::Perform);
+        let kernels = host.read_text("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(host.hostname().unwrap(), kernels.trim_end());
+        // The kernel accepts no name of this length, and no name at all from others than root.
+        let name = "x".repeat(65);
+        let error = host.set_hostname(&name).unwrap_err().to_string();
+        let whys = ["EINVAL", "a boot needs root"];
+        assert!(whys.iter().any(|why| error.contains(why)), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_another_host_may_have_does_not_count() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        let addresses = || host.addresses("lo");
+        let (v4, v6) = ([127, 0, 0, 1].into(), IpAddr::V6(Ipv6Addr::LOCALHOST));
+        assert_eq!(addresses(), [v4, v6]);
+        std::fs::create_dir_all(host.path("/proc/net")).unwrap();
+        let one = format!("{:032x} 01 80 10", 1);
+        for (flags, counts) in [("80", true), ("c0", false)] {
+            let line = format!("{one} {flags} lo\n");
+            std::fs::write(host.path("/proc/net/if_inet6"), line).unwrap();
+            assert_eq!(addresses().contains(&v6), counts, "{flags}");
+        }
     }
 }

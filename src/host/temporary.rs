@@ -56,4 +56,15 @@ mod tests {
         host.ensure_file(file, Content::Public("one")).unwrap();
         assert_eq!(host.list("/etc"), [".example.1.muster", "example"]);
     }
+
+    #[test]
+    fn a_file_that_does_not_exist_is_removed_and_a_folder_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Perform);
+        fs::create_dir(host.path("/etc")).unwrap();
+        host.remove("/none").unwrap();
+        assert!(host.remove("/etc").is_err());
+        assert!(host.digest("/etc").is_err());
+        assert_eq!(host.digest("/none").unwrap(), None);
+    }
 }

@@ -77,30 +77,4 @@ fn is_running(host: &Host) -> bool {
     clippy::disallowed_methods,
     reason = "a test makes the files that others write"
 )]
-mod tests {
-    use super::*;
-    use crate::host::Mode;
-
-    #[test]
-    fn the_daemon_asks_the_sites_servers_and_else_the_default() {
-        let root = tempfile::tempdir().unwrap();
-        let host = Host::new(root.path(), Mode::Plan);
-        let mut servers = TimeServers {
-            named: Vec::new(),
-            last: vec!["pool.ntp.org".into()],
-        };
-        assert_eq!(daemon_servers(&servers, &host), ["pool.ntp.org"]);
-        std::fs::create_dir_all(root.path().join("run/muster")).unwrap();
-        std::fs::write(root.path().join("run/muster/ntp"), "10.0.0.1 $(reboot) -l").unwrap();
-        assert_eq!(daemon_servers(&servers, &host), ["10.0.0.1"]);
-        servers.named = vec!["ntp.lan".into()];
-        assert_eq!(daemon_servers(&servers, &host), ["ntp.lan", "10.0.0.1"]);
-    }
-
-    #[test]
-    fn only_a_service_that_reads_musters_file_is_started() {
-        assert!(is_in_use("NTPD_OPTS=\"-N $(cat /run/muster/ntpd)\"\n"));
-        assert!(!is_in_use("# /run/muster/ntpd\nNTPD_OPTS=\"-N -p a\"\n"));
-        assert!(!is_in_use(""));
-    }
-}
+mod tests;

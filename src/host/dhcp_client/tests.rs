@@ -2,11 +2,13 @@ use super::*;
 use crate::host::Mode;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Adds a process with this command line to the root folder of `host`. It runs the program at
 /// `exe`, and `uid` is the real and effective user.
-fn add_process(host: &Host, pid: u32, command: &str, exe: &str, uid: [u32; 2]) {
+pub(crate) fn add_process(host: &Host, pid: u32, command: &str, exe: &str, uid: [u32; 2]) {
     let write = |path: String, text: String| {
         let path = host.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -53,6 +55,9 @@ fn only_roots_process_of_the_program_that_muster_starts_counts() {
         add_process(&host, 42, COMMAND, exe, uid);
         assert_eq!(is_client_running(&host, "eth0"), counts, "{exe} {uid:?}");
     }
+    let (_root, host) = host_with_udhcpc();
+    add_process(&host, 42, "udhcpc -q -i eth0", "/busybox", [0, 0]);
+    assert!(!is_client_running(&host, "eth0"));
 }
 
 #[test]
@@ -68,4 +73,19 @@ fn only_a_client_that_renews_this_interface_counts() {
     assert!(!runs("udhcpc -i eth1"));
     assert!(!runs("grep udhcpc -i eth0"));
     assert!(!runs("vi udhcpc"));
+    // The values of options are no flags.
+    assert!(!runs("udhcpc -i eth1 -p eth0"));
+    assert!(runs("udhcpc -i eth0 -xhostname:n"));
+}
+
+#[test]
+fn a_client_that_must_renew_its_lease_gets_the_signal() {
+    let (root, _) = host_with_udhcpc();
+    let host = Host::new(root.path(), Mode::Perform);
+    renew_lease(&host, "eth0").unwrap();
+    // Without a signal it ends when `wait` closes its input.
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    add_process(&host, child.id(), "udhcpc -i eth0", "/busybox", [0, 0]);
+    renew_lease(&host, "eth0").unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGUSR1 as i32));
 }
