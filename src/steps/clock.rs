@@ -78,3 +78,39 @@ pub fn earliest(host: &Host, conf: &str) -> Duration {
         written.max(BUILD)
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the settings file that an operator would"
+)]
+mod tests {
+    use super::*;
+    use crate::host::Mode;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn the_earliest_time_is_that_of_the_build_or_of_the_settings() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path(), Mode::Plan);
+        assert_eq!(earliest(&host, "/conf"), BUILD);
+        let file = std::fs::File::create(host.path("/conf")).unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        let limit = BUILD + ACCEPTED_RANGE;
+        for (written, expected) in [
+            (BUILD - day, BUILD),
+            (BUILD + day, BUILD + day),
+            (limit, limit),
+            (limit + day, BUILD),
+        ] {
+            file.set_modified(UNIX_EPOCH + written).unwrap();
+            assert_eq!(earliest(&host, "/conf"), expected);
+        }
+        let day_ahead = host.now() + day;
+        file.set_modified(UNIX_EPOCH + day_ahead).unwrap();
+        let clock_is_early = lag(&host, "/conf");
+        assert!(clock_is_early.is_some_and(|lag| lag <= day));
+        file.set_modified(UNIX_EPOCH).unwrap();
+        assert_eq!(lag(&host, "/conf").is_some(), host.now() < BUILD);
+    }
+}

@@ -63,3 +63,17 @@ fn all_problems_are_reported_at_once() {
         "{error}"
     );
 }
+
+#[test]
+fn a_board_with_too_little_memory_is_warned_about() {
+    assert_eq!(memory_warning(AGENT_MEMORY), None);
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::new(root.path(), Mode::Plan);
+    let (config, node) = (AgentConfig::default(), Node::on("eth0"));
+    let warnings = || super::warnings(&host, &config, &node).unwrap();
+    assert_eq!(warnings(), Vec::<String>::new());
+    fs::create_dir(host.path("/proc")).unwrap();
+    fs::write(host.path("/proc/meminfo"), "MemTotal: 400000 kB\n").unwrap();
+    let words = "this board has 409 MB of memory; ";
+    assert!(matches!(warnings().as_slice(), [one] if one.starts_with(words)));
+}
