@@ -146,4 +146,8 @@ fn check_client(host: &Host, settings: &Settings, record: &Record) {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the files that a kernel and an operator would"
+)]
 mod tests;
