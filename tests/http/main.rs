@@ -5,6 +5,8 @@
     reason = "a server of the tests sleeps between bytes"
 )]
 
+mod k3s;
+mod requests;
 mod servers;
 
 use muster::http::{Clients, Failure, Request, proxy_url};
