@@ -57,6 +57,11 @@ pub fn is_default_route(host: &Host, interface: &str) -> Result<bool> {
 pub struct Routers {
     interface: String,
     link: Option<Link>,
+    times: Times,
+}
+
+/// When solicitations are sent.
+struct Times {
     /// When the first solicitation was sent (time since boot).
     first: Option<Duration>,
     /// When the next solicitation is due (time since boot).
@@ -76,9 +81,7 @@ impl Routers {
         Routers {
             interface: interface.into(),
             link: None,
-            first: None,
-            next: Duration::ZERO,
-            pause: FIRST_PAUSE,
+            times: Times::new(),
         }
     }
 
@@ -94,11 +97,9 @@ impl Routers {
                 self.link.insert(link)
             }
         };
-        if now >= self.next {
+        if now >= self.times.next {
             link.solicit()?;
-            self.first.get_or_insert(now);
-            self.next = now + self.pause;
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            self.times.sent(now);
         }
         let mut last = None;
         while let Some(found) = link.receive()? {
@@ -110,7 +111,24 @@ impl Routers {
     /// Whether a router may still answer the first solicitation, because less than `ANSWER` has
     /// passed since it was sent. `now` is the time since boot.
     pub fn may_answer(&self, now: Duration) -> bool {
-        self.first.is_some_and(|first| now < first + ANSWER)
+        self.times.first.is_some_and(|first| now < first + ANSWER)
+    }
+}
+
+impl Times {
+    fn new() -> Times {
+        Times {
+            first: None,
+            next: Duration::ZERO,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Notes that a solicitation was sent at `now`.
+    fn sent(&mut self, now: Duration) {
+        self.first.get_or_insert(now);
+        self.next = now + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -169,3 +187,6 @@ impl Link {
         Ok(Some(packet[..len].to_vec()))
     }
 }
+
+#[cfg(test)]
+mod tests;
