@@ -168,3 +168,34 @@ fn a_led_that_does_not_exist_is_told_with_those_that_do() {
     root.write("sys/class/leds/ACT/trigger", "[none]\n");
     assert_eq!(warning(&root), "");
 }
+
+#[test]
+fn the_log_server_of_dhcp_is_planned_only_where_muster_runs_dhcp() {
+    let root = Root::new();
+    let sends = |flags: &[&str]| {
+        let plan = stdout(&root.muster(&[&["--dry-run"], flags].concat()));
+        plan.contains("network: send the log to ")
+    };
+    let without = ["--set", "MUSTER_DHCP=no"];
+    let named = ["--set", "MUSTER_SYSLOG=10.0.0.5"];
+    assert!(sends(&[]) && !sends(&without));
+    assert!(sends(&[without, named].concat()));
+}
+
+#[test]
+fn a_clock_before_the_settings_were_written_is_planned_to_be_set() {
+    let root = Root::new();
+    let sets = || {
+        let plan = stdout(&root.muster(&["--dry-run"]));
+        plan.contains("clock: set the clock to the time when this image was made, ")
+    };
+    assert!(!sets());
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(24 * 3600);
+    let mut open = std::fs::File::options();
+    let conf = open
+        .append(true)
+        .open(root.path("etc/conf.d/muster"))
+        .unwrap();
+    conf.set_modified(tomorrow).unwrap();
+    assert!(sets());
+}

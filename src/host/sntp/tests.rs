@@ -141,3 +141,23 @@ fn an_answer_without_a_usable_time_is_refused() {
         assert_eq!(error.to_string(), message);
     }
 }
+
+#[test]
+fn a_port_that_nobody_listens_on_is_no_silence() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    let error = ask(address, second(10)).unwrap_err().to_string();
+    assert_eq!(error, "cannot receive an answer");
+}
+
+#[test]
+fn a_server_may_be_wrong_by_sixteen_seconds() {
+    assert_eq!(short(0x0001_8000), Duration::from_millis(1500));
+    assert_eq!(short(0x0000_4000), Duration::from_millis(250));
+    let mut packet = answer([0; 8], NOW);
+    packet[9] = 16;
+    assert!(time(&packet, MOMENT).is_ok());
+    packet[11] = 255;
+    assert!(time(&packet, MOMENT).is_err());
+}

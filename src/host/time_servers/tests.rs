@@ -52,3 +52,17 @@ fn each_server_is_asked_once_before_the_second_address_of_one() {
     let answer = ask_in_turn(servers(), addresses, v4).unwrap();
     assert_eq!(answer, ("both".into(), second(7)));
 }
+
+#[test]
+fn the_accepted_range_has_both_of_its_ends() {
+    let (earliest, second) = (Duration::from_secs(1_700_000_000), Duration::from_secs(1));
+    let latest = earliest + ACCEPTED_RANGE;
+    for (time, is_accepted) in [
+        (earliest - second, false),
+        (earliest, true),
+        (latest, true),
+        (latest + second, false),
+    ] {
+        assert_eq!(check(time, earliest).is_ok(), is_accepted, "{time:?}");
+    }
+}

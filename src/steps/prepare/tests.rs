@@ -70,10 +70,36 @@ fn a_board_with_too_little_memory_is_warned_about() {
     let root = tempfile::tempdir().unwrap();
     let host = Host::new(root.path(), Mode::Plan);
     let (config, node) = (AgentConfig::default(), Node::on("eth0"));
-    let warnings = || super::warnings(&host, &config, &node).unwrap();
-    assert_eq!(warnings(), Vec::<String>::new());
+    let warned = || warnings(&host, &config, &node).unwrap();
+    assert_eq!(warned(), Vec::<String>::new());
     fs::create_dir(host.path("/proc")).unwrap();
     fs::write(host.path("/proc/meminfo"), "MemTotal: 400000 kB\n").unwrap();
     let words = "this board has 409 MB of memory; ";
-    assert!(matches!(warnings().as_slice(), [one] if one.starts_with(words)));
+    assert!(matches!(warned().as_slice(), [one] if one.starts_with(words)));
+}
+
+#[test]
+fn no_space_is_needed_for_a_k3s_that_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::new(root.path(), Mode::Plan);
+    let problem = |image: &str| {
+        let sources = Sources {
+            flags: vec![("INSTALL_K3S_SKIP_DOWNLOAD".into(), image.into())],
+            environment: Vec::new(),
+            conf: "/none".into(),
+        };
+        space_problem(&host, &settings::load(&host, &sources).unwrap()).unwrap()
+    };
+    for (path, text) in [
+        ("/proc/self/mountinfo", "22 1 0:21 / / rw - tmpfs x rw\n"),
+        ("/proc/meminfo", "MemAvailable: 1000 kB\n"),
+    ] {
+        fs::create_dir_all(host.path(path).parent().unwrap()).unwrap();
+        fs::write(host.path(path), text).unwrap();
+    }
+    assert!(problem("false").is_some());
+    assert_eq!(problem("true"), None);
+    fs::create_dir_all(host.path("/usr/local/bin")).unwrap();
+    fs::write(host.path("/usr/local/bin/k3s"), "").unwrap();
+    assert_eq!(problem("false"), None);
 }
