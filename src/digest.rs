@@ -73,6 +73,7 @@ mod tests {
     #[test]
     fn hashes_as_sha256sum_does() {
         assert_eq!(Sha256::of(b"abc").to_string(), A);
+        assert_eq!(format!("{:?}", Sha256::of(b"abc")), A);
         assert_eq!(Sha256::parse(&A.to_uppercase()), Some(Sha256::of(b"abc")));
         assert_eq!(Sha256::parse(&A[1..]), None);
     }

@@ -198,3 +198,6 @@ impl Install<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,3 +161,18 @@ fn check_rate(host: &Host, download: Download<'_>, received: u64) -> Result<(), 
     };
     Err(Failure::transient(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_full_disk_is_the_failure_of_a_mirror() {
+        let url = Url::parse("https://mirror/k3s").unwrap();
+        let failed = |kind| write_failed(&url, 5_000_000, &io::Error::from(kind));
+        let full = failed(ErrorKind::StorageFull);
+        assert!(matches!(full, Stop::Discard(Failure::Permanent { .. })));
+        let broken = failed(ErrorKind::BrokenPipe);
+        assert!(matches!(broken, Stop::Keep(AttemptError::Local(_))));
+    }
+}

@@ -70,5 +70,8 @@ fn a_hash_is_a_comment_after_a_space_and_outside_quotes_only() {
     assert_eq!(read("a: x#y # z")[0].2, "x#y");
     assert_eq!(read("a: 'x # y' # z")[0].2, "x # y");
     assert_eq!(read("a: it's # z")[0].2, "it's");
+    // Only between double quotes a backslash keeps a quote from ending the text.
+    assert_eq!(read(r#"a: "x\" # y" # z"#)[0].2, r#"x\" # y"#);
+    assert_eq!(read(r"a: 'x\' # z")[0].2, r"x\");
     assert_eq!(read("# a: b"), []);
 }
