@@ -147,7 +147,7 @@ mod tests {
     fn the_hostname_is_the_kernels() {
         let host = Host::new("/", Mode::Perform);
         let kernels = host.read_text("/proc/sys/kernel/hostname").unwrap();
-        assert_eq!(host.hostname().unwrap(), kernels.trim_end());
+        assert_eq!(host.hostname(), kernels.trim_end());
         // The kernel accepts no name of this length, and no name at all from others than root.
         let name = "x".repeat(65);
         let error = host.set_hostname(&name).unwrap_err().to_string();

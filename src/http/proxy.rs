@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(with.authorization().as_deref(), Some(basic));
         // A user without a password, and a password without a user.
         for (text, basic) in [("http://u@proxy", "dTo="), ("http://:p@proxy", "OnA=")] {
-            let value = proxy(text).unwrap().authorization();
+            let value = proxy(text, "").authorization();
             assert_eq!(value, Some(format!("Basic {basic}")), "{text}");
         }
         for text in ["socks5://proxy", "http://", "http://a b"] {

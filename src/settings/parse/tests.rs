@@ -37,7 +37,7 @@ fn invalid_values_name_setting_and_source() {
         ("K3S_URL", "http://k3s"),
         ("MUSTER_K3S_SHA256", "abc"),
         ("INSTALL_K3S_SKIP_DOWNLOAD", "perhaps"),
-        ("HTTPS_PROXY", "proxy"),
+        ("HTTPS_PROXY", "socks5://proxy"),
         ("MUSTER_NODE_SECRET_FILE", "relative"),
         ("MUSTER_NTP", "a_b"),
         ("MUSTER_NTP", ", ,"),
