@@ -162,7 +162,9 @@ fn shell_word(text: &str) -> Result<String, &'static str> {
             // is not quoted.
             '$' | '`' | '~' => return Err(EXPANSION),
             ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
-                return Err("muster reads only NAME=\"value\": put the value in quotes");
+                return Err(
+                    "the shell has a meaning for ; & | < > ( and ): put the value in quotes",
+                );
             }
             c if c.is_whitespace() => {
                 let rest: String = chars.skip_while(|c| c.is_whitespace()).collect();

@@ -82,7 +82,8 @@ impl Status {
         self.next_try = None;
     }
 
-    /// Counts a restart of k3s from the record of this boot.
+    /// Counts one more restart of k3s with the record of this boot (`life::record`), so without
+    /// running the steps again.
     pub fn restart(&mut self, now: Duration) {
         self.restarts += 1;
         self.restarted = Some(now);
