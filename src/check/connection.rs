@@ -117,8 +117,8 @@ pub fn resolver_of_pods(report: &mut Report, host: &Host, config: &AgentConfig) 
             "resolver",
             format_args!(
                 "k3s gives all pods the DNS server 8.8.8.8, because /etc/resolv.conf names \
-                 {server}, which pods cannot ask: take it out of what the DHCP server sends \
-                 (option 6), or name another file in resolv-conf of k3s's configuration"
+                 {server}, which pods cannot ask: take it out of what the DHCP server \
+                 (option 6) or the IPv6 router sends, or give k3s another file (K3S_RESOLV_CONF)"
             ),
         );
     }

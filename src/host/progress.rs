@@ -248,15 +248,3 @@ impl Host {
         });
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::Mode;
-
-    #[test]
-    fn a_dry_run_waits_for_nothing() {
-        let host = Host::new("/", Mode::Plan);
-        host.wait_and_report(LOG_AGAIN * 3).unwrap();
-    }
-}

@@ -85,7 +85,7 @@ fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
 /// answer in this time are tried a second time. So an address that cannot be reached (often the
 /// IPv6 address) costs only one second.
 fn open(addresses: &[SocketAddr], deadline: Deadline) -> io::Result<TcpStream> {
-    // A lookup without a result is an error already, which says so. So this one is never seen.
+    // [`addresses`] returns at least one address or an error, so this error is never returned.
     let mut result = Err(ErrorKind::AddrNotAvailable.into());
     let mut silent = Vec::new();
     for (i, address) in addresses.iter().enumerate() {

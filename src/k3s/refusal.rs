@@ -48,7 +48,7 @@ pub(super) fn of_certificate(url: &Url, refusal: Refusal, name: Option<&str>) ->
         // `doAuth` and `basicauth` answer 401 when the token's password is wrong.
         (Some(401), _) => Failure::permanent(anyhow!(
             "{url}: the server does not accept the join token: the token is wrong, or was changed \
-             on the server, or has expired; {TOKEN_REMEDY}"
+             on the server; {TOKEN_REMEDY}"
         )),
         // `VerifyHash` (package `hash`) returns this text when the node password is wrong. No other
         // 403 has this text.

@@ -72,9 +72,13 @@ impl Settings {
     /// its user may not read.
     pub fn agent_config(&self, host: &Host, node: &Hostname) -> Result<AgentConfig> {
         let mut config = AgentConfig::default();
-        if let Some(value) = &self.data_dir {
-            let data_dir = ("data-dir".into(), value.text.clone());
-            config.flags.push(data_dir);
+        let variables = [
+            ("data-dir", &self.data_dir),
+            ("resolv-conf", &self.resolv_conf),
+        ];
+        for (key, value) in variables {
+            let flag = value.as_ref().map(|value| (key.into(), value.text.clone()));
+            config.flags.extend(flag);
         }
         let files = self.config_files(host, node);
         if let (Some(value), true) = (&self.config_file, files.is_empty()) {
@@ -96,8 +100,8 @@ impl Settings {
         let files = host.list(paths::NODES).into_iter();
         let stray = files.filter(|file| match file.rsplit_once('.') {
             Some((name, "yaml")) => !self.naming.can_be(name),
-            Some((_, "yml")) => true,
-            _ => false,
+            Some((_, ending)) => ["yml", "yaml"].contains(&&*ending.to_ascii_lowercase()),
+            None => false,
         });
         let example = self.naming.of_address_file(b"dc:a6:32:01:02:03\n");
         let (folder, digits) = (paths::NODES, self.naming.length());

@@ -108,6 +108,7 @@ pub struct Settings {
     pub(super) ca_file: Option<Value>,
     pub(super) config_file: Option<Value>,
     pub(super) data_dir: Option<Value>,
+    pub(super) resolv_conf: Option<Value>,
     /// The variables that muster passes on to k3s's environment: the proxies, and the variables of
     /// k3s that are no settings of muster.
     pub for_k3s: Vec<Variable>,

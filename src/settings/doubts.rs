@@ -5,7 +5,12 @@
 use super::given::Given;
 use super::sources::Source;
 use super::table::SETTINGS;
+use crate::http::proxy_url;
 use crate::similar::{did_you_mean, similar};
+
+/// What is wrong with a proxy that muster cannot use.
+pub(super) const NO_PROXY_URL: &str =
+    "must be the URL of an http or https proxy, such as http://proxy.lan:3128";
 
 /// A warning for each value that is probably a mistake.
 pub(super) fn warnings(given: &Given) -> Vec<String> {
@@ -17,6 +22,11 @@ pub(super) fn warnings(given: &Given) -> Vec<String> {
             "K3S_URL={:?} ({}) has no port, so port 443 is used, but k3s usually listens on port 6443",
             url.text, url.source
         ));
+    }
+    if let Some(proxy) = given.get("HTTPS_PROXY")
+        && proxy_url(&proxy.text).is_none()
+    {
+        warnings.push(proxy.bad(NO_PROXY_URL).to_string());
     }
     let version = given.get("INSTALL_K3S_VERSION");
     if let (Some(_), Some(channel)) = (&version, given.get("INSTALL_K3S_CHANNEL")) {

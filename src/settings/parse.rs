@@ -47,6 +47,7 @@ pub(super) fn check(given: &Given) -> Result<Settings> {
         ca_file: given.get("SSL_CERT_FILE"),
         config_file: absolute_for_k3s(given, "K3S_CONFIG_FILE")?,
         data_dir: absolute_for_k3s(given, "K3S_DATA_DIR")?,
+        resolv_conf: given.for_k3s("K3S_RESOLV_CONF"),
         for_k3s: given.k3s_variables(),
         log: given.or_default("MUSTER_LOG"),
         origins: origins::origins(given),
@@ -104,7 +105,9 @@ fn https_proxy(given: &Given) -> Result<Option<Url>> {
     };
     match proxy_url(&value.text) {
         Some(url) => Ok(Some(url)),
-        None => Err(value.bad("must be the URL of an http proxy, such as http://proxy.lan:3128")),
+        // Other programs may be able to use this proxy. [`doubts`] warns of it.
+        None if value.source == Source::Environment => Ok(None),
+        None => Err(value.bad(doubts::NO_PROXY_URL)),
     }
 }
 

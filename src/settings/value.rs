@@ -60,11 +60,13 @@ impl Value {
 
     /// Whether messages must not show the value.
     fn is_secret(&self) -> bool {
-        // A proxy's URL may hold a password. A `_FILE` setting must be a path, so any other text in
-        // it may be the secret itself. A token may be in any setting by mistake.
+        // A proxy's URL may hold a password, and so may the URL of k3s's configuration. A setting
+        // with the path of a secret's file may have the secret itself by mistake. A token may be in
+        // any setting by mistake.
+        let of_secret = self.name.ends_with("_FILE") && self.name != "SSL_CERT_FILE";
         SECRET_VARIABLES.contains(&self.name)
             || self.name.ends_with("_PROXY")
-            || self.name.ends_with("_FILE") && !is_path(&self.text)
+            || of_secret && !is_path(&self.text)
             || self.text.starts_with("K10")
     }
 
@@ -176,13 +178,11 @@ impl Value {
     }
 }
 
-/// Whether a text is a path for certain. A word without a slash may be a password, and so may one
-/// with a slash among capitals and digits (base64).
+/// Whether a text looks like a path and not like a secret. A secret in base64 may begin with a
+/// slash, and has the characters `+` and `=`, which few paths have.
 fn is_path(text: &str) -> bool {
-    let of_path = |b: u8| b.is_ascii_lowercase() || b"./_-".contains(&b);
     let starts = ["/", "./", "../", "~/"];
-    starts.iter().any(|start| text.starts_with(start))
-        || text.contains('/') && text.bytes().all(of_path)
+    starts.iter().any(|start| text.starts_with(start)) && !text.contains(['+', '='])
 }
 
 /// Whether a text begins with a URL's scheme, in upper or lower case, and `://`.

@@ -10,7 +10,7 @@ pub(super) fn advice(status: &Value, steps: &[Value]) -> String {
     };
     if status["next_try"].is_number() {
         return "solve the problem in the line `failed`; muster tries again by itself, or at once when \
-                the settings file or the token file changes"
+                the settings file or a file with a secret changes"
             .into();
     }
     if status["last_error"].is_string() {

@@ -97,7 +97,12 @@ fn a_file_that_no_board_reads_is_refused_before_a_boot_and_warned_of_on_a_board(
     let check = || root.muster(&["check", "--settings"]);
     assert!(check().status.success(), "{}", stderr(&check()));
     let why = "no board reads this file";
-    for name in ["worker-43DFAE.yaml", "worker-43dfa.yaml", "pi.yml"] {
+    for name in [
+        "worker-43DFAE.yaml",
+        "worker-43dfa.yaml",
+        "pi.yml",
+        "worker-43dfae.YAML",
+    ] {
         let file = format!("etc/muster/nodes/{name}");
         root.write(&file, "");
         let words = format!(

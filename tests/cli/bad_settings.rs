@@ -28,7 +28,7 @@ fn a_bad_flag_is_reported_in_one_line_with_value_and_source() {
             &[
                 "HTTPS_PROXY=\"",
                 "(--set)",
-                "must be the URL of an http proxy",
+                "must be the URL of an http or https proxy",
             ],
         ),
         (

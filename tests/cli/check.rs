@@ -65,6 +65,8 @@ fn a_resolver_that_keeps_pods_from_all_others_is_warned_of() {
     assert_lines(&text, &[&line]);
     assert_eq!(missing, Some(1), "the board has no address");
     // k3s is given another file for its pods.
+    let file = ["--set", "K3S_RESOLV_CONF=/etc/pods", "check"];
+    assert!(!stdout(&root.muster(&file)).contains(why));
     root.write("etc/rancher/k3s/config.yaml", "resolv-conf: /etc/pods\n");
     assert!(!check(&root).1.contains(why));
 }

@@ -256,3 +256,17 @@ fn a_file_of_cas_without_a_certificate_is_warned_of_and_fails_the_check() {
         assert!(stderr(&output).contains(counted), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_proxy_of_the_environment_that_muster_cannot_use_is_only_warned_of() {
+    let root = Root::new();
+    let proxy = ("https_proxy", "socks5h://127.0.0.1:1080");
+    let output = root
+        .command(&["--dry-run", "network"])
+        .env(proxy.0, proxy.1)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let why = "HTTPS_PROXY=\"<redacted>\" (environment): must be the URL of an http or https proxy";
+    assert!(stderr(&output).contains(why), "{}", stderr(&output));
+}

@@ -76,7 +76,7 @@ const ETCD_ONLY: (&str, &str) = ("STANDIN_STATE", "etcd-only");
 const LOCKED: (&str, &str) = ("STANDIN_STATE", "locked");
 const NOT_YET: Must = Retry("does not know the join token yet (403 forbidden)");
 const WRONG_TOKEN: Must = Stop(
-    "does not accept the join token: the token is wrong, or was changed on the server, or has expired; copy the token for agents (on the server: /var/lib/rancher/k3s/server/agent-token) to",
+    "does not accept the join token: the token is wrong, or was changed on the server; copy the token for agents (on the server: /var/lib/rancher/k3s/server/agent-token) to",
 );
 const NOT_THE_ROOT: Must = Stop("k3s's agent would refuse the answer");
 

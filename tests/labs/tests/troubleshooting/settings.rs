@@ -69,7 +69,7 @@ pub const SETTINGS: &[(&[&str], Bad)] = &[
     ),
     (&["must be 64 hex digits"], Line("MUSTER_K3S_SHA256=abc")),
     (
-        &["must be the URL of an http proxy"],
+        &["must be the URL of an http or https proxy"],
         Line("HTTPS_PROXY=socks5://proxy.lan:1080"),
     ),
     (
