@@ -216,7 +216,7 @@ while IFS= read -r dir; do
 	cp -R -P -p "$dir/." "$tree/" || die "--add: could not copy all of $dir"
 	# apk installs what this file names and nothing else.
 	[ ! -f "$dir/etc/apk/world" ] || tr -s ' \t' '\n' <"$dir/etc/apk/world" | grep -Eq '^alpine-base([=<>~@]|$)' ||
-		die "--add: $dir has an etc/apk/world without alpine-base, and boards would have no /sbin/init"
+		die "--add: $dir has an etc/apk/world without alpine-base, and boards may have no /sbin/init"
 done <"$stage/add"
 
 # The folders of the system keep their modes, though: an added /etc of mode 0700 would close the board's /etc to all but root.

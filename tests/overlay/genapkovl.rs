@@ -186,7 +186,7 @@ fn errors_name_what_is_wrong_and_leave_nothing() {
         (with(&["--add", "nowhere"]), "no such directory: nowhere"),
         (
             with(&["--add", "world"]),
-            "world has an etc/apk/world without alpine-base",
+            "world has an etc/apk/world without alpine-base, and boards may have no /sbin/init",
         ),
         (with(&["--arch", "mips"]), "none of aarch64, armv7, x86_64"),
         (with(&["--binary", "pc"]), "pc is not built for aarch64"),
