@@ -24,7 +24,15 @@ find_muster() { # CHECK-WITH BINARY QEMU BUILDS: finds a muster that runs on thi
 }
 
 refuse() { # WHAT TREE REASONS: the reasons, as one line
-	die "muster would refuse $1: $(printf '%s' "$3" | sed "s/^muster: ERROR: //; s/^MISSING *settings *//; s, below $2,," | tr '\n' ' ')"
+	reasons=$3
+	# Not by sed: the path of the tree may hold any character.
+	while :; do
+		case $reasons in
+			*" below $2"*) reasons=${reasons%%" below $2"*}${reasons#*" below $2"} ;;
+			*) break ;;
+		esac
+	done
+	die "muster would refuse $1: $(printf '%s' "$reasons" | sed 's/^muster: ERROR: //; s/^MISSING *settings *//' | tr '\n' ' ')"
 }
 
 check_tree() { # WHAT TREE: the settings and files of a board, below TREE; what a board would refuse ends the tool

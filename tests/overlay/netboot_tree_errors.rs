@@ -256,6 +256,26 @@ fn words_that_muster_refuses_on_the_kernel_command_line() {
 }
 
 #[test]
+fn an_error_does_not_name_the_tools_own_folder_whatever_its_name_is() {
+    let folder = release::releases();
+    folder.write("a, [b*/readme", "", 0o644);
+    let arguments = [
+        "--alpine",
+        "rpi",
+        "--check-with",
+        MUSTER,
+        "--cmdline",
+        "SSL_CERT_FILE=/etc/none.pem",
+        "--output",
+        "a, [b*/out",
+    ];
+    let output = command(&folder, &arguments).output().unwrap();
+    refused(&output, "(kernel command line): there is no such file");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!error.contains("below"), "{error}");
+}
+
+#[test]
 fn an_output_that_somebody_else_made_stays() {
     let folder = release::releases();
     folder.write("out/mine", "mine", 0o644);
