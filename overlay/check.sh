@@ -38,10 +38,9 @@ refuse() { # WHAT TREE REASONS: the reasons, as one line
 check_tree() { # WHAT TREE: the settings and files of a board, below TREE; what a board would refuse ends the tool
 	result=0
 	muster_here --root "$2" check --settings >"$stage/checked" 2>"$stage/said" || result=$?
+	missing=''
 	case $result in
-		0)
-			cat "$stage/said" >&2
-			grep '^WARNING ' "$stage/checked" >&2 || : ;;
+		0) ;;
 		1)
 			missing=$(grep '^MISSING ' "$stage/checked") || :
 			# Something else brings a token that is not in the tree.
@@ -49,4 +48,7 @@ check_tree() { # WHAT TREE: the settings and files of a board, below TREE; what 
 			[ -z "$missing" ] || refuse "$1" "$2" "$missing" ;;
 		*) refuse "$1" "$2" "$(cat "$stage/said")" ;;
 	esac
+	# The error that is left out says that something is missing: the token that comes later.
+	grep -v '^muster: ERROR: ' "$stage/said" >&2 || :
+	grep '^WARNING ' "$stage/checked" >&2 || :
 }

@@ -172,6 +172,24 @@ fn a_weak_token_is_packed_with_a_warning() {
 }
 
 #[test]
+fn an_overlay_without_a_token_is_packed_with_all_other_warnings() {
+    let folder = Folder::new();
+    let arguments = [
+        "--server",
+        "https://k3s",
+        "--no-token",
+        "--binary",
+        "muster",
+        "--check-with",
+        MUSTER,
+    ];
+    let output = succeed(&mut command(&folder, &arguments));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("has no port"), "{said}");
+    assert!(!said.contains("MISSING"), "{said}");
+}
+
+#[test]
 fn what_muster_refuses_is_not_packed() {
     let folder = Folder::new();
     folder.write("short", "K10abc\n", 0o600);
