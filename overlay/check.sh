@@ -43,8 +43,8 @@ check_tree() { # WHAT TREE: the settings and files of a board, below TREE; what 
 		0) ;;
 		1)
 			missing=$(grep '^MISSING ' "$stage/checked") || :
-			# Something else brings a token that is not in the tree.
-			[ -e "$2/etc/muster/token" ] || missing=$(printf '%s\n' "$missing" | grep -v ' K3S_TOKEN_FILE=') || :
+			# Something else brings a token that is not in the tree, to where the board looks for it by itself.
+			[ -e "$2/etc/muster/token" ] || missing=$(printf '%s\n' "$missing" | grep -v ' K3S_TOKEN_FILE="/etc/muster/token" ') || :
 			[ -z "$missing" ] || refuse "$1" "$2" "$missing" ;;
 		*) refuse "$1" "$2" "$(cat "$stage/said")" ;;
 	esac

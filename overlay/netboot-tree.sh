@@ -205,11 +205,16 @@ fi
 
 # ---- the overlay
 
-(cd "$stage/overlay" && tar -tzf - >list) <"$overlay" 2>/dev/null || die "--overlay: $overlay is no whole tar.gz archive"
-for path in usr/sbin/muster etc/apk/arch etc/apk/world; do
-	grep -qx "$path" "$stage/overlay/list" || die "--overlay: $overlay is not from genapkovl-muster.sh: it has no $path"
+tar -tzf - <"$overlay" >"$stage/list" 2>/dev/null || die "--overlay: $overlay is no whole tar.gz archive"
+for path in usr/sbin/muster etc/apk/arch etc/apk/world etc/conf.d/muster; do
+	grep -qx "$path" "$stage/list" || die "--overlay: $overlay is not from genapkovl-muster.sh: it has no $path"
 done
-(cd "$stage/overlay" && tar -xozf - etc usr/sbin/muster) <"$overlay"
+# For the check of --cmdline all of it is unpacked, since the settings may name any file.
+set -- etc/apk/arch etc/apk/world etc/conf.d/muster
+[ -z "$cmdline" ] || set --
+(cd "$stage/overlay" && tar -xozf - "$@") <"$overlay"
+# What its owner may not change could be neither read nor deleted. The check looks at the modes of other users alone.
+chmod -R u+rwX "$stage/overlay"
 arch=$(cat "$stage/overlay/etc/apk/arch")
 [ "$arch" = aarch64 ] || die "--overlay: $overlay is for $arch, not for aarch64"
 if [ -z "$repository" ]; then
@@ -395,6 +400,6 @@ fi
 [ -z "$k3s" ] ||
 	echo "For k3s: copy $output/http/k3s/$k3s_version to server/static/k3s/ in the k3s server's data folder, or set in the overlay" \
 		"MUSTER_MIRRORS=http://$address/k3s INSTALL_K3S_VERSION=$k3s_version MUSTER_K3S_SHA256=$k3s_digest"
-! grep -qx etc/muster/token "$stage/overlay/list" ||
+! grep -qx etc/muster/token "$stage/list" ||
 	echo "Whoever reaches the web server can read http/worker.apkovl.tar.gz, and the join token in it."
 echo "Then power the boards on."

@@ -190,6 +190,25 @@ fn an_overlay_without_a_token_is_packed_with_all_other_warnings() {
 }
 
 #[test]
+fn a_token_that_the_settings_name_elsewhere_must_be_packed() {
+    let folder = Folder::new();
+    let arguments = [
+        "--server",
+        "https://k3s",
+        "--no-token",
+        "--binary",
+        "muster",
+        "--check-with",
+        MUSTER,
+        "--set",
+        "K3S_TOKEN_FILE=/srv/token",
+    ];
+    let said = "K3S_TOKEN_FILE=\"/srv/token\"";
+    refused(&command(&folder, &arguments).output().unwrap(), said);
+    assert_eq!(archives(&folder), Vec::<String>::new());
+}
+
+#[test]
 fn what_muster_refuses_is_not_packed() {
     let folder = Folder::new();
     folder.write("short", "K10abc\n", 0o600);

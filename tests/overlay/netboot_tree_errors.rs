@@ -256,6 +256,21 @@ fn words_that_muster_refuses_on_the_kernel_command_line() {
 }
 
 #[test]
+fn files_of_the_overlay_that_the_settings_name_are_found_outside_etc_too() {
+    let folder = release::releases();
+    let secret = "0123456789abcdef0123456789abcdef\n";
+    folder.write("own/srv/secret", secret, 0o600);
+    folder.write("own/list", "the name of a file of the tool's own", 0o644);
+    let set = "MUSTER_NODE_SECRET_FILE=/srv/secret";
+    release::overlay(&folder, &["--add", "own", "--set", set]);
+    let check = ["--alpine", "rpi", "--check-with", MUSTER, "--cmdline"];
+    succeed(&mut command(&folder, &[&check[..], &["quiet"]].concat()));
+    let other = "MUSTER_NODE_SECRET_FILE=/srv/other";
+    let arguments = [&check[..], &[other, "--output", "other"]].concat();
+    refuses(&folder, &arguments, "there is no such file");
+}
+
+#[test]
 fn an_error_does_not_name_the_tools_own_folder_whatever_its_name_is() {
     let folder = release::releases();
     folder.write("a, [b*/readme", "", 0o644);
