@@ -247,7 +247,7 @@ fi
 server=$({
 	cat "$stage/overlay/etc/conf.d/muster" 2>/dev/null || :
 	printf '%s\n' "$cmdline" | tr ' ' '\n'
-} | sed -n 's,^K3S_URL="*https://\([^/"]*\).*,\1,p' | tail -n 1)
+} | sed -n "s,^K3S_URL=[\"']*https://\([^/\"' ]*\).*,\1,p" | tail -n 1)
 case ${server%%:*} in
 	\[*) server='' ;;
 	*[!0-9.]*) server=${server%%:*} ;;

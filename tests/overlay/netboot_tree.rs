@@ -264,6 +264,21 @@ fn a_server_whose_name_dnsmasq_is_not_told_is_named() {
             "{known:?}"
         );
     }
+    for value in [
+        "'https://other.lan:6443'",
+        "'https://other.lan'",
+        "\"https://other.lan/\"",
+        "https://other.lan",
+    ] {
+        let conf = format!("K3S_URL={value}\n");
+        folder.write("own/etc/conf.d/muster", &conf, 0o644);
+        release::overlay(&folder, &["--add", "own"]);
+        let said = said(&[]);
+        assert!(
+            said.contains("this machine's DNS for other.lan, "),
+            "{value}: {said}"
+        );
+    }
 }
 
 #[test]
