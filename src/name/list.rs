@@ -11,7 +11,7 @@ use std::net::IpAddr;
 /// A line is one of these:
 /// - words with white space, commas or semicolons between them, as in a CSV file. At least one of
 ///   them is a MAC address. Words that do not look like an address say what the board is, and are
-///   skipped.
+///   skipped. So is a number of twelve digits beside another word that looks like an address.
 /// - a line of a table. A table is the output of `ip neigh`, `arp -n` or `arp -a`, or the file
 ///   `/proc/net/arp`, or dnsmasq's file of leases.
 /// - the head of a CSV file, before the first address.
@@ -56,12 +56,16 @@ fn of_table<'a>(column: &[&'a str]) -> Result<Vec<Mac>, (&'a str, BadMac)> {
 fn of_words(line: &str, may_be_head: bool) -> Result<Vec<Mac>, (&str, BadMac)> {
     let words = line.split(|c: char| c.is_whitespace() || ",;\"".contains(c));
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let parsed = words.iter().map(|word| (*word, Mac::parse(word)));
+    let candidates: Vec<_> = parsed
+        .filter(|(word, mac)| *mac != Err(BadMac::Malformed) || looks_like_address(word))
+        .collect();
+    let alone = candidates.len() == 1;
     let mut macs = Vec::new();
-    for word in &words {
-        match Mac::parse(word) {
-            Ok(mac) => macs.push(mac),
-            Err(BadMac::Malformed) if !looks_like_address(word) => {}
-            Err(why) => return Err((word, why)),
+    for (word, mac) in candidates {
+        // Beside another address, twelve digits are rather a serial number or a time.
+        if alone || !is_number(word) {
+            macs.push(mac.map_err(|why| (word, why))?);
         }
     }
     match words.first() {
@@ -75,14 +79,21 @@ fn of_words(line: &str, may_be_head: bool) -> Result<Vec<Mac>, (&str, BadMac)> {
 /// Whether a word that is no MAC address is probably a mistyped one, and not the name, the IP
 /// address or the place of a board.
 fn looks_like_address(word: &str) -> bool {
-    let digits = word.bytes().filter(u8::is_ascii_hexdigit).count();
-    let only_digits = word.bytes().all(|b| b.is_ascii_digit());
-    let only_address = word
-        .bytes()
-        .all(|b| b.is_ascii_hexdigit() || b":-.".contains(&b));
-    let colons = word.bytes().filter(|b| *b == b':').count();
-    (colons > 1 || only_address && !only_digits && (10..=13).contains(&digits))
-        && word.parse::<IpAddr>().is_err()
+    let count = |is: fn(&u8) -> bool| word.bytes().filter(is).count();
+    let digits = count(u8::is_ascii_hexdigit);
+    let letters = count(u8::is_ascii_alphanumeric) - digits;
+    let only_address = letters + digits + count(|b| b":-.".contains(b)) == word.len();
+    let has_length = match letters {
+        0 => (10..=13).contains(&digits) && !is_number(word),
+        // Such as the letter O in place of a zero.
+        _ => digits >= 10 && digits + letters == 12,
+    };
+    (count(|b| *b == b':') > 1 || only_address && has_length) && word.parse::<IpAddr>().is_err()
+}
+
+/// Whether a word has no other characters than digits.
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether a word is the title of a column of MAC addresses.
@@ -97,17 +108,18 @@ fn is_title(word: &str) -> bool {
 /// [`addresses`] lists.
 fn column<'a, 'w>(words: &'a [&'w str]) -> Option<&'a [&'w str]> {
     const NOTHING: &[&str] = &[];
-    let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
+    // A line of words can have `dev` or `ether` behind the MAC address.
+    let is_ip = |word: &str| word.parse::<IpAddr>().is_ok();
     let column = match words {
         // `ip neigh`: 192.0.2.7 dev eth0 lladdr dc:a6:32:01:02:03 REACHABLE
-        [_, "dev", _, "lladdr", ..] => words.get(4..5).unwrap_or(NOTHING),
-        [_, "dev", ..] => NOTHING,
+        [ip, "dev", _, "lladdr", ..] if is_ip(ip) => words.get(4..5).unwrap_or(NOTHING),
+        [ip, "dev", ..] if is_ip(ip) => NOTHING,
         // `arp -a`: ? (192.0.2.7) at dc:a6:32:01:02:03 [ether] on eth0
         [_, _, "at", "<incomplete>" | "(incomplete)", ..] => NOTHING,
         [_, _, "at", ..] => words.get(3..4).unwrap_or(NOTHING),
         // `arp -n`: 192.0.2.7 ether dc:a6:32:01:02:03 C eth0
         ["Address", "HWtype", ..] | [_, "(incomplete)", ..] => NOTHING,
-        [_, "ether", ..] => words.get(2..3).unwrap_or(NOTHING),
+        [ip, "ether", ..] if is_ip(ip) => words.get(2..3).unwrap_or(NOTHING),
         // `/proc/net/arp`: 192.0.2.7 0x1 0x2 dc:a6:32:01:02:03 * eth0
         ["IP", "address", "HW", ..] => NOTHING,
         [_, "0x1", _, _, _, _] => &words[3..4],

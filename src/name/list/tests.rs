@@ -26,6 +26,11 @@ fn a_bad_address_is_named_with_its_file_and_line() {
         ("dc:a6:32:01:02:03 b8:27:eb:00:00:0O", "MAC=\"b8:27:eb:00:"),
         ("dc:a6:32:01:02:03,b827.eb00.000", "MAC=\"b827.eb00.000\" ("),
         ("dc:a6:32:01:02:03 dc-a6-32-01-02", "MAC=\"dc-a6-32-01-02\""),
+        ("dc:a6:32:01:02:03 b8-27-eb-00-00-0O", "MAC=\"b8-27-eb-00-"),
+        ("dc:a6:32:01:02:03 b827eb0000OO", "MAC=\"b827eb0000OO\" (ma"),
+        ("dc:a6:32:01:02:03 b827.eb00.000O", "MAC=\"b827.eb00.000O\""),
+        ("112233445566", "(macs.txt line 1): a multicast"),
+        ("202401051200 202401051201", "MAC=\"202401051200\" (macs"),
         (
             "dc:a6:32:01:02:03;00:00:00:00:00:00",
             "1): the all-zero MAC",
@@ -61,9 +66,19 @@ fn lists_say_what_a_board_is_in_words_or_in_columns() {
         "dc:a6:32:01:02:03 the third board in rack 2, bought on 2024-01-05\n",
         "dc:a6:32:01:02:03\t192.0.2.7\tfd00::2:7\t10000000dca63201\t0123456789\n",
         "slot 3: dc:a6:32:01:02:03\n",
+        "dc:a6:32:01:02:03 dev board, rack 2\n",
+        "dc:a6:32:01:02:03 ether board\n",
+        "dc:a6:32:01:02:03,202401051200,112233445566,000000000000,worker-0decaf\n",
+        "202401051200;DCA632010203\n",
     ] {
         assert_eq!(read(text), board, "{text}");
     }
+}
+
+#[test]
+fn twelve_digits_are_an_address_where_no_other_word_can_be_one() {
+    let text = "202401051200\nslot 3, 202401051201\n";
+    assert_eq!(read(text), ["20:24:01:05:12:00", "20:24:01:05:12:01"]);
 }
 
 /// What the programs of Debian 12 and Alpine 3.23 print.
@@ -77,7 +92,8 @@ fn tables_of_other_programs_are_read() {
          ff02::1 dev eth0 lladdr 33:33:00:00:00:01 NOARP\n",
         "Address                  HWtype  HWaddress           Flags Mask            Iface\n\
          192.0.2.7                ether   dc:a6:32:01:02:03   C                     eth0\n\
-         192.0.2.8                        (incomplete)                              eth0\n",
+         192.0.2.8                        (incomplete)                              eth0\n\
+         worker-43dfae            ether   dc:a6:32:01:02:03   C                     eth0\n",
         "? (192.0.2.7) at dc:a6:32:01:02:03 [ether] on eth0\n\
          ? (192.0.2.8) at <incomplete> on eth0\n",
         "worker-43dfae (192.0.2.7) at dc:a6:32:1:2:3 on en0 ifscope [ethernet]\n\
