@@ -8,7 +8,7 @@ use crate::board::mac::Mac;
 use crate::boot::Step;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The message of an error in the command line or in a list of MAC addresses (exit status 2).
 #[derive(Debug)]
@@ -82,7 +82,8 @@ pub struct Arguments {
     pub command: Command,
     /// Whether `--dry-run` was given.
     pub dry_run: bool,
-    /// The board whose boot is planned, if it is not this machine (`--mac`).
+    /// The board whose boot is planned from its overlay in `root`, if it is not this machine
+    /// (`--mac`).
     pub mac: Option<Mac>,
     /// Whether a failed boot is retried, without a limit on the number of retries (`--supervised`).
     pub supervised: bool,
@@ -205,10 +206,21 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Arguments> {
     }
     let plans = arguments.dry_run && matches!(arguments.command, Command::Boot(_));
     let prints = matches!(arguments.command, Command::Print(_));
-    if arguments.mac.is_some() && !plans && !prints {
-        let why =
-            "--mac ADDRESS gives the board of a plan: use it with --dry-run, and without a command";
-        bail!(Usage(why.into()));
+    if let Some(mac) = arguments.mac.filter(|_| !prints) {
+        if !plans {
+            let why = "--mac ADDRESS gives the board of a plan: use it with --dry-run, and without \
+                       a command";
+            bail!(Usage(why.into()));
+        }
+        // What this machine has says nothing of another board, even when both boot with the same
+        // overlay: this one may have joined already.
+        if arguments.root == Path::new("/") {
+            bail!(Usage(format!(
+                "--mac {mac} is the board of a plan that is made from the files of its overlay: \
+                 unpack its overlay (mkdir FOLDER; tar -xzf worker.apkovl.tar.gz -C FOLDER), then \
+                 run muster --dry-run --mac {mac} --root FOLDER"
+            )));
+        }
     }
     Ok(arguments)
 }

@@ -78,7 +78,8 @@ pub struct Run<'a> {
     pub conf: &'a str,
     /// The steps that the command line names. When it names none, all steps run.
     pub steps: &'a [Step],
-    /// The MAC address of the board whose boot is planned, if it is not this machine.
+    /// The MAC address of the board whose boot is planned, if it is not this machine. The files of
+    /// the host are then those of the board's overlay.
     pub mac: Option<Mac>,
     /// Whether OpenRC supervises this process (`--supervised`). Then the identity step may wait for
     /// ever, and OpenRC starts muster again when this process ends.
@@ -88,6 +89,13 @@ pub struct Run<'a> {
 impl Run<'_> {
     fn has(&self, step: Step) -> bool {
         self.steps.is_empty() || self.steps.contains(&step)
+    }
+
+    fn board(&self) -> prepare::Board {
+        match self.mac {
+            Some(_) => prepare::Board::Elsewhere,
+            None => prepare::Board::Here,
+        }
     }
 
     fn steps(&self) -> impl Iterator<Item = (Step, OnFailure)> {
@@ -104,7 +112,7 @@ pub fn run(host: &Host, settings: &Settings, run: &Run) -> Result<()> {
     if run.has(Step::Join) {
         host.lock_agent()?;
     }
-    // The record of this machine says nothing of another board.
+    // A record and the LEDs are those of a machine that boots, so another board has none here.
     if run.steps.is_empty() && run.mac.is_none() {
         host.own_status();
         let record = restart::by_record(host, settings, run.supervised);
@@ -207,7 +215,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
             (Step::Identity, _) => identity::apply(host, &node),
             (Step::Network, _) => network::run(host, settings, &node),
             (Step::Clock, _) => clock::run(host, settings, run.conf),
-            (Step::Prepare, _) => prepare::run(host, settings, &config, &node),
+            (Step::Prepare, _) => prepare::run(host, settings, &config, &node, run.board()),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
             (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
                 .map(|digest| fetched = digest),

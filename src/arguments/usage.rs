@@ -11,7 +11,7 @@ muster turns a netbooted board into a worker of a k3s cluster.
 
 Usage:
   muster [--dry-run] [--root DIR] [--conf FILE] [--set NAME=VALUE] [STEP]...
-  muster --dry-run --mac ADDRESS [STEP]...
+  muster --dry-run --mac ADDRESS --root DIR [STEP]...
   muster --supervised
   muster name [--json] [MAC | FILE | -]...
   muster check [--settings] [--json]
@@ -26,8 +26,8 @@ Without a command, muster runs all steps, or the given STEPs, in this order:
 
   --supervised      after a failure, wait and try again, as the service does
   --dry-run         print what a boot would do; change nothing, send nothing
-  --mac ADDRESS     with --dry-run: print the plan of the board with this MAC
-                    address, which need not be this machine
+  --mac ADDRESS     with --dry-run and --root: print the plan of the board with
+                    this MAC address, whose unpacked overlay is in DIR
   --root DIR        the root folder of the machine's files, instead of /
   --conf FILE       the settings file, instead of /etc/conf.d/muster
   --set NAME=VALUE  a setting; it overrides the kernel command line

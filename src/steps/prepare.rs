@@ -21,16 +21,35 @@ const SMALLEST_K3S: u64 = 65_000_000;
 /// The memory that k3s's documentation requires for an agent (bytes).
 const AGENT_MEMORY: u64 = 512_000_000;
 
+/// Whether the machine whose files [`run`] reads is the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Board {
+    /// It is: the step judges whether k3s can run on it.
+    Here,
+    /// It is not. The plan of another board has its overlay only, which does not tell what memory,
+    /// space, file systems and interfaces the board will have.
+    Elsewhere,
+}
+
 /// Prepares the machine. If there are [`problems`], fails with one message that contains all of
 /// them, so that the operator can solve them all before the next boot. A dry run does not fail, but
 /// logs each problem as a warning.
-pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) -> Result<()> {
+pub fn run(
+    host: &Host,
+    settings: &Settings,
+    config: &AgentConfig,
+    node: &Node,
+    board: Board,
+) -> Result<()> {
     let mounts = mounts(host)?;
     if !mount_of(&mounts, Path::new("/")).is_some_and(|root| root.shared) {
         host.make_shared("/")?;
     }
     cgroup::mount(host, &mounts)?;
-    let problems = problems(host, settings, config)?;
+    let problems = match board {
+        Board::Here => problems(host, settings, config)?,
+        Board::Elsewhere => Vec::new(),
+    };
     if !problems.is_empty() && !host.plans() {
         bail!(problems.join("; "));
     }
@@ -40,6 +59,9 @@ pub fn run(host: &Host, settings: &Settings, config: &AgentConfig, node: &Node) 
     }
     cgroup::enable_controllers(host)?;
     modules::load(host)?;
+    if board == Board::Elsewhere {
+        return Ok(());
+    }
     for warning in warnings(host, config, node)? {
         warn!("{warning}");
     }

@@ -1,6 +1,7 @@
 //! The dry run, and what the program says before any boot.
 
 use crate::root::{Root, SECRET, assert_one_line, snapshot, stderr, stdout};
+use std::fs;
 use std::process::Command;
 
 #[test]
@@ -60,8 +61,8 @@ fn the_plan_names_the_image_archive_where_it_is_asked_for() {
 fn the_plan_of_another_board_needs_no_interface() {
     let root = Root::new();
     let here = stdout(&root.muster(&["--dry-run"]));
-    std::fs::remove_dir_all(root.path("sys")).unwrap();
-    // This machine is a board that has joined, which says nothing of the other board.
+    fs::remove_dir_all(root.path("sys")).unwrap();
+    // A record of a boot says nothing of another board.
     root.write("run/muster/boot.json", "{}");
     let plan = |flags: &[&str]| {
         let output = root.muster(&[&["--dry-run", "--mac", "52-54-00-12-34-56"], flags].concat());
@@ -73,7 +74,7 @@ fn the_plan_of_another_board_needs_no_interface() {
     let lan0 = stdout(&plan(&["--set", "MUSTER_INTERFACE=lan0"]));
     assert!(lan0.contains("network: run ip link set lan0 up"), "{lan0}");
     // The token may still be on the server only.
-    std::fs::remove_file(root.path("etc/muster/token")).unwrap();
+    fs::remove_file(root.path("etc/muster/token")).unwrap();
     let output = plan(&[]);
     assert_eq!(stdout(&output), here);
     let warning = stderr(&output);
@@ -105,6 +106,53 @@ fn a_mac_address_is_for_a_plan_only() {
         &output,
         &["MAC=\"52:54\" (--mac): not a MAC address"],
     );
+}
+
+#[test]
+fn the_plan_of_another_board_is_not_made_from_the_files_of_this_machine() {
+    let root = Root::new();
+    let mac = "52:54:00:12:34:56";
+    let remedy = format!(
+        "unpack its overlay (mkdir FOLDER; tar -xzf worker.apkovl.tar.gz -C FOLDER), then run \
+         muster --dry-run --mac {mac} --root FOLDER"
+    );
+    let without_root = Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(["--dry-run", "--mac", mac])
+        .env_clear()
+        .output();
+    for output in [
+        without_root.unwrap(),
+        root.muster(&["--dry-run", "--mac", mac, "--root", "/"]),
+    ] {
+        assert_one_line("--root", &output, &[&remedy]);
+    }
+    let help = root.muster(&["--mac", mac, "--help"]);
+    assert!(help.status.success());
+}
+
+#[test]
+fn the_plan_of_another_board_does_not_judge_the_machine() {
+    let root = Root::new();
+    fs::remove_dir_all(root.path("sys")).unwrap();
+    root.write("etc/rancher/k3s/config.yaml", "flannel-iface: lan0\n");
+    root.write("proc/meminfo", "MemTotal: 400000 kB\n");
+    let mounts = "22 1 0:21 / / rw - rootfs x rw\n";
+    root.write("proc/self/mountinfo", mounts);
+    let plan = ["--dry-run", "--mac", "52:54:00:12:34:56"];
+    let output = root.muster(&plan);
+    assert!(output.status.success());
+    assert_eq!(stderr(&output), "");
+    // The plan of this machine has them all.
+    root.write("sys/class/net/eth0/address", "52:54:00:12:34:56\n");
+    let warnings = stderr(&root.muster(&["--dry-run"]));
+    for words in [
+        "a boot would stop here: / is a file system of type rootfs",
+        "a boot would stop here: flannel-iface=",
+        "this board has 409 MB of memory",
+        "set MUSTER_INTERFACE=lan0",
+    ] {
+        assert!(warnings.contains(words), "{words:?}: {warnings}");
+    }
 }
 
 #[test]
@@ -191,7 +239,7 @@ fn a_clock_before_the_settings_were_written_is_planned_to_be_set() {
     };
     assert!(!sets());
     let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(24 * 3600);
-    let mut open = std::fs::File::options();
+    let mut open = fs::File::options();
     let conf = open
         .append(true)
         .open(root.path("etc/conf.d/muster"))

@@ -55,7 +55,8 @@ fn all_problems_are_reported_at_once() {
         conf: "/none".into(),
     };
     let settings = settings::load(&host, &sources).unwrap();
-    let error = run(&host, &settings, &AgentConfig::default(), &Node::on("eth0")).unwrap_err();
+    let (config, node) = (AgentConfig::default(), Node::on("eth0"));
+    let error = run(&host, &settings, &config, &node, Board::Here).unwrap_err();
     let error = error.to_string();
     assert!(error.contains("a file system of type overlay"), "{error}");
     assert!(
