@@ -9,6 +9,7 @@ use crate::host::files::Content;
 use crate::paths;
 use crate::settings::{Interface, Settings, sources};
 use anyhow::{Result, anyhow};
+use log::warn;
 use ring::hmac;
 use std::time::Duration;
 
@@ -76,15 +77,22 @@ pub fn find(host: &Host, settings: &Settings, wait: Wait) -> Result<Node> {
 }
 
 /// The board with this MAC address, which need not be this machine. Its interface is the one that
-/// the settings name, else `eth0`.
+/// the settings name. When the board chooses it, that is taken to be `eth0`, with a warning.
 pub fn of(settings: &Settings, mac: Mac) -> Node {
+    let interface = match &settings.interface {
+        Interface::Named(name) => name.clone(),
+        Interface::Auto => {
+            warn!(
+                "the plan names eth0, but with MUSTER_INTERFACE=auto the board may use another \
+                 interface: it chooses when it boots"
+            );
+            "eth0".into()
+        }
+    };
     Node {
         mac,
         name: settings.naming.of(mac),
-        interface: match &settings.interface {
-            Interface::Named(name) => name.clone(),
-            Interface::Auto => "eth0".into(),
-        },
+        interface,
         serial: None,
     }
 }

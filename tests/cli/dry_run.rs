@@ -70,7 +70,12 @@ fn the_plan_of_another_board_needs_no_interface() {
         output
     };
     assert_eq!(stdout(&plan(&[])), here);
-    assert_eq!(stdout(&plan(&["--set", "MUSTER_INTERFACE=auto"])), here);
+    let auto = plan(&["--set", "MUSTER_INTERFACE=auto"]);
+    assert_eq!(stdout(&auto), here);
+    let warning = stderr(&auto);
+    assert_eq!(warning.lines().count(), 1, "{warning}");
+    let words = "the plan names eth0, but with MUSTER_INTERFACE=auto the board may use another";
+    assert!(warning.contains(words), "{warning}");
     let lan0 = stdout(&plan(&["--set", "MUSTER_INTERFACE=lan0"]));
     assert!(lan0.contains("network: run ip link set lan0 up"), "{lan0}");
     // The token may still be on the server only.
