@@ -190,6 +190,10 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
         )),
         false => None,
     };
+    let settings = &match joins && run.mac.is_some() {
+        true => settings.without_missing_node_secret(host),
+        false => settings.clone(),
+    };
     if joins {
         settings.node_secret(host)?;
     }

@@ -206,6 +206,18 @@ impl Settings {
         Ok(Some(text.trim().to_string()))
     }
 
+    /// The settings for the plan of another board, without a node secret whose file may still be
+    /// elsewhere: a missing file is only a warning, since a plan does not show the password.
+    pub fn without_missing_node_secret(&self, host: &Host) -> Settings {
+        let mut settings = self.clone();
+        let missing = |value: &mut Value| host.metadata(&value.text).is_none();
+        if let Some(value) = settings.node_secret.take_if(missing) {
+            let error = value.no_such_file(host);
+            log::warn!(target: "settings", "{error}; the plan goes on without it");
+        }
+        settings
+    }
+
     /// The node password, by which the server recognizes this node. It is derived from the node
     /// secret, or from the token when there is no node secret.
     pub fn node_password(&self, host: &Host, node: &Node, token: &JoinToken) -> Result<String> {

@@ -78,6 +78,20 @@ fn the_plan_of_another_board_needs_no_interface() {
     assert!(warning.contains(words), "{warning}");
     let lan0 = stdout(&plan(&["--set", "MUSTER_INTERFACE=lan0"]));
     assert!(lan0.contains("network: run ip link set lan0 up"), "{lan0}");
+    // The node secret may still be elsewhere, like the token below.
+    let secret = "MUSTER_NODE_SECRET_FILE=/etc/muster/node-secret";
+    let output = plan(&["--set", secret]);
+    assert_eq!(stdout(&output), here);
+    let warning = stderr(&output);
+    assert_eq!(warning.lines().count(), 1, "{warning}");
+    assert!(
+        warning.contains(secret.split('=').next().unwrap()),
+        "{warning}"
+    );
+    assert!(warning.contains("the plan goes on without it"), "{warning}");
+    root.write("etc/muster/node-secret", "\n");
+    let empty = root.muster(&["--dry-run", "--mac", "52:54:00:12:34:56", "--set", secret]);
+    assert_eq!(empty.status.code(), Some(2));
     // The token may still be on the server only.
     fs::remove_file(root.path("etc/muster/token")).unwrap();
     let output = plan(&[]);
