@@ -87,37 +87,6 @@ pub fn rows() -> Vec<Row> {
         .available_memory(20)
         .installs((4 << 20) + buffers() + SIZE)
         .logs("MB of a file of unknown length: k3s needs 4 MB in"),
-        // At 10 kB/s the last quarter takes 10 s, and at 1 kB/s 100 s. Both are above the rate that every
-        // mirror must have.
-        row(
-            "a slow mirror and a good one",
-            [slow_at_the_end(100), mirror()],
-        )
-        .installs(SIZE + 8 * 1024)
-        .logs("another mirror may be faster")
-        .takes(4, 20),
-        row(
-            "two slow mirrors: the faster one is kept",
-            [slow_at_the_end(100), slow(1000)],
-        )
-        .installs(SIZE + 8 * 1024)
-        .takes(8, 35),
-        row(
-            "two slow mirrors: the faster one is taken again",
-            [slow_at_the_end(1000), slow(100)],
-        )
-        .installs(SIZE + 8 * 1024)
-        .takes(8, 35),
-        row(
-            "a slow mirror is kept while the other does not answer",
-            [
-                slow_at_the_end(2000),
-                mirror().handshakes([Handshake::Reset]).repeat_last(),
-            ],
-        )
-        .installs(SIZE + 8 * 1024)
-        .logs_at_most("another mirror may be faster", 2)
-        .takes(5, 30),
         // The mirror may send more bytes before it sees that the client closed the connection.
         row(
             "one byte a second, no other mirror",
@@ -199,20 +168,4 @@ pub fn rows() -> Vec<Row> {
         .takes(1, 20),
         row("not HTTP", [mirror().binary([good().head(Head::NotHttp)])]).installs(SIZE),
     ]
-}
-
-/// A mirror that sends this many bytes every 100 ms.
-fn slow(pace: u64) -> Script {
-    mirror()
-        .binary([good().end(End::Trickle(0, pace))])
-        .repeat_last()
-}
-
-/// A mirror that sends three quarters of k3s at once, and is then as slow as [`slow`].
-fn slow_at_the_end(pace: u64) -> Script {
-    let first = good().end(End::Trickle(SIZE / 4 * 3, pace));
-    Script {
-        binary: [vec![first], slow(pace).binary].concat(),
-        ..slow(pace)
-    }
 }

@@ -23,14 +23,6 @@ pub fn rows() -> Vec<Row> {
         )
         .fails("longer than 65536 bytes"),
         row(
-            "sums at one byte a second",
-            [
-                mirror().sums([good().end(End::Drip(0))]).repeat_last(),
-                mirror(),
-            ],
-        )
-        .installs(SIZE),
-        row(
             "sums without the asset",
             sums(sums_text().lines().next().unwrap().into()),
         )
