@@ -178,21 +178,24 @@ fn begin(host: &Host, run: &Run) {
 fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Option<Sha256>)> {
     // The code that can find errors in the settings comes first, so that they are reported before
     // the machine is changed.
-    let net = settings.clients(host);
+    let clients = settings.clients(host);
     let joins = run.has(Step::Register) || run.has(Step::Join);
     let needs_server = joins || run.has(Step::Fetch) && settings.fetch_needs_server();
     let link = match needs_server {
         true => Some(ServerLink::new(
             settings.url()?.clone(),
             token(host, settings, run)?,
-            &net,
+            &clients,
             settings.spread,
         )),
         false => None,
     };
-    let settings = &match joins && run.mac.is_some() {
-        true => settings.without_missing_node_secret(host),
-        false => settings.clone(),
+    let of_plan;
+    let settings = if joins && run.mac.is_some() {
+        of_plan = settings.without_missing_node_secret(host);
+        &of_plan
+    } else {
+        settings
     };
     if joins {
         settings.node_secret(host)?;
@@ -221,7 +224,7 @@ fn run_steps(host: &Host, settings: &Settings, run: &Run) -> Result<(Node, Optio
             (Step::Clock, _) => clock::run(host, settings, run.conf),
             (Step::Prepare, _) => prepare::run(host, settings, &config, &node, run.board()),
             (Step::Register, Some(link)) => register::run(host, settings, &node, link),
-            (Step::Fetch, link) => fetch::run(host, settings, &net, &node, link.as_ref())
+            (Step::Fetch, link) => fetch::run(host, settings, &clients, &node, link.as_ref())
                 .map(|digest| fetched = digest),
             (Step::Join, Some(link)) => join::run(host, settings, &node, link),
             (Step::Register | Step::Join, None) => unreachable!("link is set for these steps"),

@@ -5,13 +5,17 @@ use nix::sys::socket::{
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::AsRawFd;
 
+/// The addresses of an open port and of a closed one, and the listener of the open port.
+fn open_and_closed() -> (SocketAddr, SocketAddr, TcpListener) {
+    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (listener, closed) = (bind(), bind());
+    let address = |listener: &TcpListener| listener.local_addr().unwrap();
+    (address(&listener), address(&closed), listener)
+}
+
 #[test]
 fn the_next_address_is_tried_when_one_refuses() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let open_port = listener.local_addr().unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed_port = closed.local_addr().unwrap();
-    drop(closed);
+    let (open_port, closed_port, _kept_open) = open_and_closed();
     let try_all = |addresses: &[SocketAddr]| {
         open(addresses, Deadline::to_connect(Duration::from_secs(10)))
             .map(|tcp| tcp.peer_addr().unwrap())
@@ -41,11 +45,7 @@ fn silent() -> (SocketAddr, impl Sized) {
 #[test]
 fn addresses_that_do_not_answer_are_tried_again_after_the_others() {
     let (silent, _kept) = silent();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let open_port = listener.local_addr().unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed_port = closed.local_addr().unwrap();
-    drop(closed);
+    let (open_port, closed_port, _kept_open) = open_and_closed();
     let try_all = |addresses: &[SocketAddr]| {
         let deadline = Deadline::to_connect(FIRST_TRY * 2);
         open(addresses, deadline).map(|tcp| tcp.peer_addr().unwrap())
