@@ -114,7 +114,7 @@ fn the_page_tells_how_to_set_the_clock(board: &MachineBoard) {
     // A time daemon may correct the clock too, so the check comes at once.
     let (_, check) = board.try_shell("date -s @100000; muster check");
     for message in [
-        "MISSING  clock     the clock is ",
+        "MISSING  clock     the time of this board's clock is ",
         "earlier than the build of muster or the last change of the settings file",
         "the server's certificate is not valid yet (this board's clock says Fri, 02 Jan 1970)",
     ] {
